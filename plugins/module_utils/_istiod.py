@@ -1,0 +1,81 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Questions to every istiod. Each knows only the proxies that are connected to itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy, proxies
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Object, http_get, living
+
+# How istiod is reached: through the API server, or at its pods' addresses where they are routed.
+ACCESS = ("port_forward", "pod_address")
+
+_MONITORING_PORT = 15014
+_SYNC_PATH = "/debug/syncz"
+
+
+class Cluster(Api, Protocol):
+    """A cluster whose pods can be reached through its API server."""
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """The API server's answer."""
+
+    def get_through_pod(self, namespace: str, pod: str, port: int, path: str) -> bytes:
+        """The answer to an HTTP request that comes from the pod's own loopback."""
+
+
+class IstiodFailure(Exception):
+    """No istiod, or one that does not answer."""
+
+
+def connected_proxies(cluster: Cluster, namespace: str, access: str) -> list[Proxy]:
+    """All proxies, as istiod's pods know them. `access` is one of ACCESS."""
+    pods = living(cluster.list("v1", "Pod", namespace, labels="app=istiod"))
+    if not pods:
+        raise IstiodFailure(f"there is no pod of istiod (label app=istiod) in namespace {namespace}")
+    headers = {"Authorization": f"Bearer {_token(cluster, pods[0])}"} if access == "pod_address" else {}
+    return proxies(_ask(cluster, pod, access, headers) for pod in pods)
+
+
+def _ask(cluster: Cluster, pod: Object, access: str, headers: Mapping[str, str]) -> Any:
+    name = pod["metadata"]["name"]
+    try:
+        if access == "pod_address":
+            return _ask_address(pod["status"]["podIP"], headers)
+        # A port-forward ends at the pod's loopback, which istiod trusts; the API server's own proxy does not.
+        return json.loads(cluster.get_through_pod(pod["metadata"]["namespace"], name, _MONITORING_PORT, _SYNC_PATH))
+    except (ApiFailure, OSError, http.client.HTTPException, ValueError, KeyError) as error:
+        raise IstiodFailure(f"istiod pod {name} does not say which proxies it serves: {error}") from error
+
+
+def _ask_address(address: str, headers: Mapping[str, str]) -> Any:
+    host = f"[{address}]" if ":" in address else address
+    answer = http_get(f"http://{host}:{_MONITORING_PORT}{_SYNC_PATH}", headers, timeout=5)
+    if answer.status != 200:
+        raise ApiFailure(answer.status, "", f"it answers {answer.status}")
+    return json.loads(answer.body)
+
+
+def _token(cluster: Cluster, istiod: Object) -> str:
+    """Ten minutes as istiod's own service account: beside its loopback, istiod answers only to its own namespace."""
+    account = f"{istiod['metadata']['namespace']}/serviceaccounts/{istiod['spec']['serviceAccountName']}"
+    review = cluster.request(
+        "post",
+        f"/api/v1/namespaces/{account}/token",
+        body={
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": ["istio-ca"], "expirationSeconds": 600},
+        },
+    )
+    return str(review["status"]["token"])

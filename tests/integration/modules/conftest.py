@@ -1,0 +1,147 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules against a real API server: one task in a playbook, then a look at the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from kubernetes import config
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError
+
+
+class Api:
+    """Just enough of a client, so that tests do not look through the code that they test."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        self._client = DynamicClient(config.new_client_from_config(config_file=kubeconfig))
+
+    def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> dict[str, Any]:
+        response = self._client.request(method, path, body=body, content_type=content_type, serialize=False)
+        return json.loads(response.data)
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        try:
+            return self.ask("get", path)
+        except NotFoundError:
+            return None
+
+    def patch(self, path: str, body: dict[str, Any]) -> None:
+        self.ask("patch", path, body, "application/merge-patch+json")
+
+    def create(self, path: str, body: dict[str, Any]) -> None:
+        self.ask("post", path, body)
+
+    def delete(self, path: str) -> None:
+        with contextlib.suppress(NotFoundError):
+            self.ask("delete", path)
+
+
+class Outcome(NamedTuple):
+    """What a task did."""
+
+    rc: int
+    stdout: str
+    result: dict[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.result["changed"])
+
+    @property
+    def message(self) -> str:
+        return str(self.result.get("msg", ""))
+
+    @property
+    def diff(self) -> str:
+        return json.dumps(self.result.get("diff", []))
+
+
+@pytest.fixture(scope="session")
+def api(kubeconfig: str) -> Api:
+    return Api(str(kubeconfig))
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    name = f"trial-{uuid.uuid4().hex[:8]}"
+    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def helm() -> str:
+    found = os.environ.get("SERVICE_MESH_TEST_HELM") or shutil.which("helm")
+    if not found:
+        pytest.skip("no helm: set SERVICE_MESH_TEST_HELM")
+    return found
+
+
+@pytest.fixture
+def run_module(kubeconfig: str, run_playbook: Callable[..., Any], tmp_path: Path) -> Callable[..., Outcome]:
+    """Runs one task and reads back its result, failed or not."""
+
+    def run(module: str, /, *arguments: str, **options: Any) -> Outcome:
+        file = tmp_path / f"result-{uuid.uuid4().hex}.json"
+        play = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "environment": {"K8S_AUTH_KUBECONFIG": str(kubeconfig)},
+            "tasks": [
+                {
+                    "name": "Run the module",
+                    f"corpv3.service_mesh.{module}": options,
+                    "register": "result",
+                    "failed_when": False,
+                },
+                {
+                    "name": "Keep what it said",
+                    "ansible.builtin.copy": {
+                        "content": "{{ result | to_json }}",
+                        "dest": str(file),
+                        "mode": "0600",
+                    },
+                    "check_mode": False,
+                    "diff": False,
+                },
+            ],
+        }
+        done = run_playbook(json.dumps([play]), *arguments)
+        assert file.exists(), done.stdout
+        return Outcome(done.rc, done.stdout, json.loads(file.read_text()))
+
+    return run
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Callable[..., str]:
+    """Writes a chart; file names are keywords, with ``__`` for a slash."""
+
+    def write(version: str = "1.0.0", values: str = "", **files: str) -> str:
+        root = tmp_path / "chart"
+        if not root.exists():
+            (root / "templates").mkdir(parents=True)
+        (root / "Chart.yaml").write_text(f"apiVersion: v2\nname: trial\nversion: {version}\n")
+        (root / "values.yaml").write_text(textwrap.dedent(values or "labels: {}\ngreeting: hello\npassword: hush\n"))
+        for old in (root / "templates").glob("*.yaml"):
+            old.unlink()
+        for name, text in files.items():
+            path = root / (f"{name.replace('__', '/')}.yaml" if "__" in name else f"templates/{name}.yaml")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+        return str(root)
+
+    return write

@@ -1,0 +1,219 @@
+"""roles/istio on the running mesh: the document's figures, and each switch there and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client
+
+from .conftest import INVENTORY, ROOT, RunPlaybook, Snapshot
+
+NAMESPACE = "istio-system"
+SIDECAR_RESOURCES = {"requests": {"cpu": "10m", "memory": "40Mi"}, "limits": {"cpu": "2000m", "memory": "1Gi"}}
+# The operators of the document's access log, in its order.
+ACCESS_LOG = [
+    "%START_TIME%",
+    "%REQ(:METHOD)%",
+    "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "%PROTOCOL%",
+    "%RESPONSE_CODE%",
+    "%RESPONSE_FLAGS%",
+    "%BYTES_RECEIVED%",
+    "%BYTES_SENT%",
+    "%DURATION%",
+    "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    "%REQ(X-FORWARDED-FOR)%",
+    "%REQ(USER-AGENT)%",
+    "%REQ(X-REQUEST-ID)%",
+    "%REQ(:AUTHORITY)%",
+    "%UPSTREAM_HOST%",
+]
+
+own_lab = pytest.mark.skipif(
+    bool(INVENTORY), reason="changes the mesh or expects the lab's figures, so only on the tests' own lab"
+)
+
+
+def play(*tasks: dict[str, Any]) -> str:
+    """A play on the clusters without any connection to them."""
+    return yaml.safe_dump([{"name": "Test", "hosts": "clusters", "gather_facts": False, "tasks": list(tasks)}])
+
+
+PREFLIGHT = {
+    "ansible.builtin.include_role": {"name": "corpv3.service_mesh.istio", "tasks_from": "preflight", "public": True}
+}
+
+
+@own_lab
+def test_control_plane_has_the_documents_figures(api: client.ApiClient) -> None:
+    (container,) = client.AppsV1Api(api).read_namespaced_deployment("istiod", NAMESPACE).spec.template.spec.containers
+    assert container.resources.requests == {"cpu": "500m", "memory": "2Gi"}
+    assert container.resources.limits == {"cpu": "1", "memory": "4Gi"}
+    scaler = client.AutoscalingV2Api(api).read_namespaced_horizontal_pod_autoscaler("istiod", NAMESPACE).spec
+    assert (scaler.min_replicas, scaler.max_replicas) == (2, 5)
+
+    core = client.CoreV1Api(api)
+    mesh = yaml.safe_load(core.read_namespaced_config_map("istio", NAMESPACE).data["mesh"])
+    assert (mesh["accessLogFile"], mesh["accessLogEncoding"]) == ("/dev/stdout", "JSON")
+    assert list(json.loads(mesh["accessLogFormat"]).values()) == ACCESS_LOG
+    assert mesh["enablePrometheusMerge"] is True
+    assert mesh["extensionProviders"] == [
+        {
+            "name": "jaeger",
+            "opentelemetry": {"service": f"jaeger-collector.{NAMESPACE}.svc.cluster.local", "port": 4317},
+        }
+    ]
+    injected = json.loads(core.read_namespaced_config_map("istio-sidecar-injector", NAMESPACE).data["values"])
+    assert injected["global"]["proxy"]["resources"] == SIDECAR_RESOURCES
+
+
+@own_lab
+def test_gateway_has_the_documents_figures(api: client.ApiClient) -> None:
+    name = "istio-ingressgateway"
+    template = client.AppsV1Api(api).read_namespaced_deployment(name, NAMESPACE).spec.template
+    assert template.metadata.labels["istio"] == "ingressgateway"
+    resources = template.spec.containers[0].resources
+    assert resources.requests == {"cpu": "100m", "memory": "128Mi"}
+    assert resources.limits == {"cpu": "2", "memory": "1Gi"}
+    service = client.CoreV1Api(api).read_namespaced_service(name, NAMESPACE).spec
+    assert service.type == "LoadBalancer"
+    assert {port.port: port.target_port for port in service.ports} == {15021: 15021, 80: 8080, 443: 8443}
+    scaler = client.AutoscalingV2Api(api).read_namespaced_horizontal_pod_autoscaler(name, NAMESPACE).spec
+    assert (scaler.min_replicas, scaler.max_replicas) == (2, 5)
+    assert scaler.metrics[0].resource.target.average_utilization == 80
+
+
+@own_lab
+def test_egress_gateway_comes_and_goes(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
+    def objects() -> list[str]:
+        selector = "app=istio-egressgateway"
+        found = client.AppsV1Api(api).list_namespaced_deployment(NAMESPACE, label_selector=selector).items
+        found += client.CoreV1Api(api).list_namespaced_service(NAMESPACE, label_selector=selector).items
+        return [item.metadata.name for item in found]
+
+    assert objects() == []
+    run = run_playbook("site.yml", "--tags", "istio", variables={"istio_egress_enabled": True})
+    assert (run.rc, run.changed) == (0, 1), run.stdout
+    assert objects() == ["istio-egressgateway", "istio-egressgateway"]
+    run = run_playbook("site.yml", "--tags", "istio")
+    assert (run.rc, run.changed) == (0, 1), run.stdout
+    assert objects() == []
+
+
+@own_lab
+def test_edge_is_shown_before_it_is_applied(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
+    before = cluster_snapshot()
+    variables = {"istio_edge_cdn": "cloudflare", "istio_edge_proxy_protocol": True, "istio_edge_https_only": True}
+    run = run_playbook("site.yml", "--tags", "istio", "--check", "--diff", variables=variables)
+    assert run.rc == 0, run.stdout
+    for line in (
+        "+ externalTrafficPolicy: Local",
+        "+ - 173.245.48.0/20",
+        "+ - 2400:cb00::/32",
+        "- - name: http2",
+        """{"gatewayTopology": {"numTrustedProxies": 1, "proxyProtocol": {}}}""",
+        "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    ):
+        assert line in run.text.replace("\\", ""), line
+    assert cluster_snapshot() == before
+
+
+@own_lab
+def test_a_control_plane_is_replaced_step_by_step(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
+    def step(*revisions: str, active: str, **variables: str) -> Any:
+        planes = [{"revision": revision, "version": "1.31.0"} for revision in revisions]
+        settings = {"istio_revisions": planes, "istio_revision": active, **variables}
+        return run_playbook("site.yml", "--tags", "istio", variables=settings)
+
+    def tagged() -> Any:
+        return webhooks.read_mutating_webhook_configuration("istio-revision-tag-stable").webhooks
+
+    def gateway_revisions() -> set[str]:
+        pods = client.CoreV1Api(api).list_namespaced_pod(NAMESPACE, label_selector="istio=ingressgateway").items
+        return {pod.metadata.annotations["istio.io/rev"] for pod in pods if not pod.metadata.deletion_timestamp}
+
+    webhooks = client.AdmissionregistrationV1Api(api)
+    run = step("", "next", active="next", istio_revision_tag="stable")
+    assert run.rc == 0, run.stdout
+    assert {webhook.client_config.service.name for webhook in tagged()} == {"istiod-next"}
+    assert all(webhook.client_config.ca_bundle for webhook in tagged())
+    assert gateway_revisions() == {"next"}
+
+    # Its gateways still run, so it cannot go.
+    run = step("", active="", istio_revision_tag="stable")
+    assert run.rc != 0
+    assert "istio_revisions no longer has the control plane istiod-next" in run.text
+    assert f"{NAMESPACE}/istio-ingressgateway" in run.text
+
+    run = step("", "next", active="", istio_revision_tag="stable")
+    assert run.rc == 0, run.stdout
+    assert {webhook.client_config.service.name for webhook in tagged()} == {"istiod"}
+    assert gateway_revisions() == {"default"}
+
+    run = step("", active="")
+    assert run.rc == 0, run.stdout
+    names = {item.metadata.name for item in webhooks.list_mutating_webhook_configuration().items}
+    assert not names & {"istio-revision-tag-stable", "istio-sidecar-injector-next"}
+
+
+@own_lab
+def test_uninstall_spares_a_namespace_with_volumes(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
+    core = client.CoreV1Api(api)
+    claim = {
+        "metadata": {"name": "somebody-elses"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    core.create_namespaced_persistent_volume_claim(NAMESPACE, claim)
+    try:
+        run = run_playbook("uninstall.yml", "--tags", "istio", "--check")
+    finally:
+        core.delete_namespaced_persistent_volume_claim("somebody-elses", NAMESPACE)
+    assert run.rc == 0, run.stdout
+    assert f"Namespace {NAMESPACE} stays, since it has PersistentVolumeClaim somebody-elses." in run.text
+
+
+def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None:
+    variables = {
+        "istio_version": "latest",
+        "istio_chart_path": "/nowhere",
+        "istio_revision_tag": "default",
+        "istio_istiod_resources": {"requests": {"cpu": "half", "memory": "2Gi"}},
+        "istio_gateway_replicas_min": 6,
+        "istio_trace_sampling": 300,
+        "istio_edge_trusted_proxies": 2,
+    }
+    run = run_playbook(play(PREFLIGHT), variables=variables)
+    assert run.failed == 1, run.stdout
+    for words in (
+        "is 'latest', which names no release",
+        "istio_chart_path lacks /nowhere/base/Chart.yaml",
+        "istio_revision_tag is 'default', but istio_revisions has a control plane without a revision",
+        "istio_istiod_resources.requests.cpu is 'half'",
+        "istio_gateway_replicas_min is 6 and istio_gateway_replicas_max is 5",
+        "istio_trace_sampling (service_mesh_trace_sampling) is 300",
+        "istio_edge_trusted_proxies is 2 and istio_edge_source_ranges is empty",
+    ):
+        assert words in run.text, words
+
+
+def test_older_charts_get_the_values_that_they_know(run_playbook: RunPlaybook, tmp_path: Path) -> None:
+    out = tmp_path / "releases.yml"
+    template = ROOT / "roles/istio/templates/releases.yml.j2"
+    task = {"ansible.builtin.template": {"src": str(template), "dest": str(out), "mode": "0600"}}
+    variables = {
+        "istio_version": "1.20.1",
+        "istio_chart_path": "",
+        "istio_chart_repository": "oci://mirror.example/istio",
+    }
+    run = run_playbook(play(PREFLIGHT, task), variables=variables)
+    assert run.rc == 0, run.stdout
+    (istiod,) = (entry for entry in yaml.safe_load(out.read_text()) if entry["name"] == "istiod")
+    assert (istiod["chart"], istiod["version"]) == ("oci://mirror.example/istio/istiod", "1.20.1")
+    pilot = istiod["values"]["pilot"]
+    assert (pilot["autoscaleMin"], pilot["autoscaleMax"]) == (2, 5)
+    assert pilot["resources"]["requests"] == {"cpu": "500m", "memory": "2Gi"}
+    assert istiod["values"]["istio_cni"] == {"enabled": True}

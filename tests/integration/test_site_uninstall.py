@@ -1,0 +1,36 @@
+"""From the mesh to nothing, and back. Runs last of the site tests: each of the others needs the mesh."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import INVENTORY, RunPlaybook, Snapshot
+
+pytestmark = pytest.mark.skipif(bool(INVENTORY), reason="takes the mesh away, so only on the tests' own lab")
+
+# What a cluster has by itself, and what the lab gives it.
+OURS = ("istio", "restaurant", "service-mesh", "corpv3")
+
+
+def test_uninstall_leaves_nothing_and_site_brings_all_back(
+    run_playbook: RunPlaybook, cluster_snapshot: Snapshot
+) -> None:
+    removed = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
+    assert removed.rc == 0, removed.stdout
+    assert "Nothing stays." in removed.text
+
+    empty = cluster_snapshot()
+    left = [name for name in empty if any(word in name for word in OURS)]
+    assert not left
+
+    again = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
+    assert (again.rc, again.changed) == (0, 0), again.stdout
+
+    announced = run_playbook("site.yml", "--check", "--diff")
+    assert announced.rc == 0, announced.stdout
+    for name in ("istiod", "istio-ingressgateway", "order-service", "restaurant-management", "database"):
+        assert name in announced.text, name
+    assert cluster_snapshot() == empty
+
+    installed = run_playbook("site.yml")
+    assert installed.rc == 0, installed.stdout

@@ -1,0 +1,231 @@
+"""traffic_shift against the API server, istiod and the proxies of the lab."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import math
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client
+
+from .conftest import INVENTORY, RunPlaybook
+
+NAMESPACE = "restaurant-management"
+GATEWAY = "http://127.0.0.1:8080" if INVENTORY else "http://127.0.0.1:8180"
+GROUP = ("networking.istio.io", "v1", NAMESPACE, "virtualservices")
+TARGET = {
+    "namespace": NAMESPACE,
+    "virtual_service": "order-service",
+    "service": "order-service",
+    "route": "primary",
+    "wait": True,
+    "istiod_access": "pod_address",
+}
+
+
+class Shifter:
+    """Runs the module as a task, and looks at what came of it."""
+
+    def __init__(self, run_playbook: RunPlaybook, api: client.ApiClient) -> None:
+        self.run_playbook = run_playbook
+        self.objects = client.CustomObjectsApi(api)
+
+    def __call__(self, *arguments: str, **options: Any) -> dict[str, Any]:
+        """The module's result; its message where it refuses."""
+        task = {
+            "corpv3.service_mesh.traffic_shift": {**TARGET, **options},
+            "register": "result",
+            "ignore_errors": True,
+        }
+        show = {"ansible.builtin.debug": {"msg": "RESULT<{{ result | to_json | b64encode }}>"}}
+        play = {
+            "hosts": "clusters",
+            "gather_facts": False,
+            "vars": {"service_mesh_auth_environment": {"K8S_AUTH_KUBECONFIG": "{{ service_mesh_kubeconfig }}"}},
+            "environment": "{{ service_mesh_auth_environment }}",
+            "tasks": [task, show],
+        }
+        run = self.run_playbook(yaml.safe_dump([play]), *arguments)
+        packed = "".join(run.stdout.partition("RESULT<")[2].partition(">")[0].split())
+        assert packed, run.stdout
+        result: dict[str, Any] = json.loads(base64.b64decode(packed))
+        return result
+
+    @property
+    def live(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.objects.get_namespaced_custom_object(*GROUP, "order-service")
+        return found
+
+    def annotate(self, value: str) -> None:
+        body = {"metadata": {"annotations": {"test/writer": value}}}
+        self.objects.patch_namespaced_custom_object(*GROUP, "order-service", body)
+
+
+def served_by(count: int, headers: dict[str, str] | None = None) -> Counter[str]:
+    """Versions that answered so many requests; anything but 200 under its status."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    found: Counter[str] = Counter()
+    for __ in range(count):
+        request = urllib.request.Request(
+            f"{GATEWAY}/api/v1/orders", headers={"Host": "restaurant.corpv3.com", **(headers or {})}
+        )
+        try:
+            with opener.open(request, timeout=10) as answer:
+                found[answer.headers["x-served-by"].split("/")[1]] += 1
+        except urllib.error.HTTPError as error:
+            found[str(error.code)] += 1
+    return found
+
+
+@pytest.fixture(scope="module")
+def v2(api: client.ApiClient) -> Iterator[None]:
+    """Pods of the second version, ready."""
+    apps = client.AppsV1Api(api)
+    found = api.sanitize_for_serialization(apps.read_namespaced_deployment("order-service", NAMESPACE))
+    name = "order-service-v2"
+    found["metadata"] = {"name": name, "labels": {"app": "order-service", "version": "v2"}}
+    found.pop("status")
+    found["spec"]["replicas"] = 2
+    found["spec"]["selector"]["matchLabels"]["version"] = "v2"
+    found["spec"]["template"]["metadata"]["labels"]["version"] = "v2"
+    apps.create_namespaced_deployment(NAMESPACE, found)
+    deadline = time.monotonic() + 120
+    while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) < 2:
+        assert time.monotonic() < deadline, "the pods of v2 do not become ready"
+        time.sleep(0.5)
+    yield
+    with contextlib.suppress(client.ApiException):
+        # The last test may have deleted it already.
+        apps.delete_namespaced_deployment(name, NAMESPACE)
+
+
+@pytest.fixture
+def shifter(run_playbook: RunPlaybook, api: client.ApiClient) -> Iterator[Shifter]:
+    found = Shifter(run_playbook, api)
+    before = found.live
+    yield found
+    after = found.live
+    after["spec"] = before["spec"]
+    after["metadata"].get("annotations", {}).pop("test/writer", None)
+    found.objects.replace_namespaced_custom_object(*GROUP, "order-service", after)
+
+
+@pytest.mark.usefixtures("v2")
+def test_the_split_is_in_force_when_the_module_returns(shifter: Shifter) -> None:
+    check = shifter("--check", weights={"v1": 0, "v2": 100})
+    assert check["changed"]
+    assert check["weights"] == {"primary": {"v1": 0, "v2": 100}}
+    assert shifter.live["spec"]["http"][0]["route"][0]["weight"] == 100
+
+    before = shifter.live
+    done = shifter(weights={"v1": 0, "v2": 100})
+    assert done["acknowledged"], done
+    assert served_by(100) == {"v2": 100}
+    again = shifter(weights={"v1": 0, "v2": 100})
+    assert not again["changed"]
+
+    after = shifter.live
+    for side, (first, second) in ((before, (0, 100)), (after, (0, 100))):
+        side["spec"]["http"][0]["route"][0]["weight"] = first
+        side["spec"]["http"][0]["route"][1]["weight"] = second
+        for volatile in ("resourceVersion", "generation", "managedFields"):
+            side["metadata"].pop(volatile, None)
+    assert after == before, "nothing but the weights has changed"
+
+
+@pytest.mark.usefixtures("v2")
+def test_the_share_is_what_the_weight_says(shifter: Shifter) -> None:
+    assert shifter(weights={"v1": 75, "v2": 25})["acknowledged"]
+    count = 1000
+    found = served_by(count)
+    assert sum(found[version] for version in ("v1", "v2")) == count, found
+    # 99.9 % of all honest splits are this near.
+    assert abs(found["v2"] - 0.25 * count) <= 3.29 * math.sqrt(count * 0.25 * 0.75), found
+
+
+@pytest.mark.usefixtures("v2")
+def test_a_header_route_takes_its_requests_and_no_others(shifter: Shifter) -> None:
+    testers = {"name": "testers", "subset": "v2", "headers": {"x-tester": {"exact": "yes"}}}
+    assert shifter(match_routes=[testers])["acknowledged"]
+    assert served_by(30, {"x-tester": "yes"}) == {"v2": 30}
+    assert served_by(30) == {"v1": 30}
+    assert shifter(match_routes=[{"name": "testers", "state": "absent"}])["changed"]
+    assert served_by(30, {"x-tester": "yes"}) == {"v1": 30}
+
+
+@pytest.mark.usefixtures("v2")
+def test_another_writer_loses_nothing(shifter: Shifter) -> None:
+    """Somebody writes to the object all the time; his last word and ours both stand."""
+    stop = threading.Event()
+    last = ["0"]
+
+    def write() -> None:
+        count = 0
+        while not stop.is_set():
+            count += 1
+            shifter.annotate(str(count))
+            last[0] = str(count)
+            time.sleep(0.02)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        done = shifter(weights={"v1": 60, "v2": 40}, wait=False)
+    finally:
+        stop.set()
+        writer.join()
+    assert done["changed"], done
+    live = shifter.live
+    assert live["metadata"]["annotations"]["test/writer"] == last[0]
+    assert [d["weight"] for d in live["spec"]["http"][0]["route"]] == [60, 40]
+
+
+def test_traffic_to_nobody_is_refused(shifter: Shifter, api: client.ApiClient) -> None:
+    apps = client.AppsV1Api(api)
+    name = "order-service-v2"
+    deployed = [item.metadata.name for item in apps.list_namespaced_deployment(NAMESPACE).items]
+    if name in deployed:
+        apps.delete_namespaced_deployment(name, NAMESPACE)
+        core = client.CoreV1Api(api)
+        while core.list_namespaced_pod(NAMESPACE, label_selector="app=order-service,version=v2").items:
+            time.sleep(0.5)
+    before = shifter.live
+    refusals = {
+        "has 0 ready endpoints": {"v1": 90, "v2": 10},
+        "no DestinationRule defines subset v3": {"v1": 90, "v2": 0, "v3": 10},
+        "not 100": {"v1": 80, "v2": 10},
+        "whole number": {"v1": 99.5, "v2": 0.5},
+    }
+    for message, weights in refusals.items():
+        result = shifter(weights=weights)
+        assert result["failed"]
+        assert message in result["msg"], result
+    assert shifter.live == before
+
+
+def test_a_rival_is_named(shifter: Shifter) -> None:
+    rival = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "rival"},
+        "spec": {"hosts": ["order-service"], "http": [{"route": [{"destination": {"host": "menu-service"}}]}]},
+    }
+    before = shifter.live
+    shifter.objects.create_namespaced_custom_object(*GROUP, rival)
+    try:
+        result = shifter(match_routes=[{"name": "t", "subset": "v1", "cookie": {"a": "b"}}])
+    finally:
+        shifter.objects.delete_namespaced_custom_object(*GROUP, "rival")
+    assert result["failed"]
+    assert f"{NAMESPACE}/rival routes the same host" in result["msg"]
+    assert shifter.live == before
