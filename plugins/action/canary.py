@@ -1,0 +1,86 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module canary and shows its lines of progress while it runs: a module itself is heard only at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+_POLL_SECONDS = 0.2
+
+
+class ActionModule(ActionBase):
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if not self._can_follow():
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+            return result
+        with self._followed(_prefix(task_vars)) as path:
+            arguments = {**self._task.args, "progress_file": path}
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        return result
+
+    def _can_follow(self) -> bool:
+        """Whether the module writes on this machine, as this user, while somebody may watch."""
+        return (
+            self._connection.transport == "local"
+            and not self._connection.become
+            and not self._task.async_val
+            and not self._task.no_log
+            and not self._task.args.get("progress_file")
+        )
+
+    @contextlib.contextmanager
+    def _followed(self, prefix: str) -> Iterator[str]:
+        """A file whose lines are shown as they are written to it."""
+        # Ansible removes this directory at its end, however it ends, and only its user can read there.
+        descriptor, path = tempfile.mkstemp(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP)
+        finished = threading.Event()
+        try:
+            with os.fdopen(descriptor, "rb") as file:
+                follower = threading.Thread(target=_follow, args=(file, prefix, finished), daemon=True)
+                follower.start()
+                try:
+                    yield path
+                finally:
+                    finished.set()
+                    follower.join()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _follow(file: Any, prefix: str, finished: threading.Event) -> None:
+    begun = b""
+    while True:
+        # Asked before reading: what the module wrote last is read once more after its end.
+        last = finished.wait(_POLL_SECONDS)
+        *lines, begun = (begun + file.read()).split(b"\n")
+        if last and begun:
+            lines.append(begun)
+        for line in lines:
+            display.display(prefix + line.decode("utf-8", "replace"))
+        if last:
+            return
+
+
+def _prefix(task_vars: dict[str, Any]) -> str:
+    """The host's name, where lines of several hosts come mixed."""
+    several = len(task_vars.get("ansible_play_hosts_all") or ()) > 1
+    return f"[{task_vars['inventory_hostname']}] " if several else ""
