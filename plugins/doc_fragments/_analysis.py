@@ -42,7 +42,7 @@ options:
   provider:
     description: Where the counters are read.
     type: dict
-    required: true
+    default: {}
     suboptions:
       type:
         description:
@@ -146,7 +146,7 @@ options:
         type: str
         default: ""
       window:
-        description: How far back is measured, such as V(30s) or V(1m), but never before O(since).
+        description: How far back is measured, such as V(30s) or V(1m), but never before the run.
         type: str
         default: 30s
       threshold_range:
@@ -228,7 +228,7 @@ options:
         description: Percentage of errors that may not be exceeded.
         type: float
       max_increase:
-        description: By how many percent points it may exceed that of the time before O(since).
+        description: By how many percent points it may exceed that of the time before the run.
         type: float
       window:
         description: As of a metric.
@@ -251,10 +251,4 @@ options:
         description: As of a metric.
         type: str
         default: ""
-  since:
-    description:
-      - When this run's canary got its first traffic, as Unix time or RFC 3339. Nothing before it counts, so the
-        failures of a run before this one do not.
-    type: str
-    default: ""
 """

@@ -48,7 +48,7 @@ def options() -> dict[str, Any]:
         "service": {"type": "str", "required": True},
         "stable": side,
         "canary": side,
-        "provider": {"type": "dict", "required": True, "options": _provider()},
+        "provider": {"type": "dict", "default": {}, "options": _provider()},
         "istio_namespace": {"type": "str", "default": "istio-system"},
         "metrics": {"type": "list", "elements": "dict", "default": [], "options": _metric()},
         "whole_service_guard": {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import AnalysisFailure, seconds
@@ -41,7 +42,7 @@ def steps_of(
 ) -> tuple[Step, ...]:
     """The steps of a strategy. ``given`` are weights, or mappings with ``weight``, ``duration`` and ``mirror``."""
     steps = [_step(entry, duration) for entry in given]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if after.weight <= before.weight and not (before.mirror or before.matched):
             raise PlanFailure(f"steps: {after.weight} after {before.weight}; each weight has to be more than the last.")
     if (strategy == AB) != bool(match):
@@ -105,7 +106,9 @@ def pods_for(capacity: int, stable_pods: int, min_ready: int) -> int:
 
 def traffic(state: State, host: str) -> Split:
     """The split that belongs to a state. What the run may have added is named as absent where it is not to be."""
-    step = state.current if state.gets_traffic and state.phase not in ("Promoting", "Finalising", "RollingBack") else None
+    step = (
+        state.current if state.gets_traffic and state.phase not in ("Promoting", "Finalising", "RollingBack") else None
+    )
     mirrored = any(entry.mirror for entry in state.steps)
     mirror = match = affinity = None
     if mirrored:
@@ -157,5 +160,3 @@ def describe_plan(state: State, min_ready: int) -> list[str]:
 
 def _versions(stable: Side, canary: Side) -> str:
     return f"{canary.image} in subset {canary.subset} beside {stable.image} in subset {stable.subset}"
-
-

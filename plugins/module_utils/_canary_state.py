@@ -107,8 +107,9 @@ class State:
     # Index of the step in force; -1 before the first.
     step: int = -1
     weight: int = 0
-    # When the phase or the step was entered.
+    # When the phase or the step was entered, and when the step was.
     changed_at: float = 0
+    step_at: float = 0
     # When the canary got its first traffic.
     since: float | None = None
     reason: str = ""
@@ -162,7 +163,7 @@ def load(text: str) -> State:
         found = json.loads(text)
         version = found.pop("format")
         if version != _FORMAT:
-            raise StateFailure(f"the state is of format {version}, and this collection knows {_FORMAT}: use its version")
+            raise StateFailure(f"the state is of format {version}, and this version knows {_FORMAT}")
         return State(
             **{
                 **found,

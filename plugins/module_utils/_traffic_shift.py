@@ -35,7 +35,7 @@ FIELD_MANAGER = "corpv3-service-mesh-traffic"
 _ATTEMPTS = 20
 _POLL_SECONDS = 0.1
 # istiod collects changes for 100 ms before it pushes. By this time a push that changes any route is under way.
-_SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 1.0
 
 
 class Cluster(Api, Protocol):
@@ -145,7 +145,7 @@ def wait_for_proxies(
             time.sleep(unproven_wait)
             return Acknowledged(False, 0, time.monotonic() - begin, str(failure))
         elapsed = time.monotonic() - begin
-        pushed = _all_new(before, nonces(found)) or elapsed >= _SETTLE_SECONDS
+        pushed = _all_new(before, nonces(found)) or elapsed >= SETTLE_SECONDS
         behind = [proxy for proxy in found if not proxy.in_sync]
         if pushed and not behind:
             return Acknowledged(True, len(found), elapsed)

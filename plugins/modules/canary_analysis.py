@@ -30,6 +30,12 @@ extends_documentation_fragment:
   - corpv3.service_mesh._attributes.action_group
   - kubernetes.core.k8s_auth_options
 options:
+  since:
+    description:
+      - When this run's canary got its first traffic, as Unix time or RFC 3339. Nothing before it counts, so the
+        failures of a run before this one do not.
+    type: str
+    default: ""
   count:
     description: How often is measured. A decision ends it at once.
     type: int
