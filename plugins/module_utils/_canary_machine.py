@@ -8,11 +8,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import INCONCLUSIVE, NO_DATA, PASS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_run import Outcome
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_commands import approved, passed
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_decision import (
+    GIVE_UP,
+    REASSERT,
+    ROLLBACK,
+    WATCH,
+    Abandon,
+    Autoscale,
+    Decision,
+    Policy,
+    Return,
+    Scale,
+    Seen,
+    SetImage,
+    Wait,
+    Write,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_plan import (
     END,
     HOLD,
@@ -39,112 +55,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state 
     State,
     Step,
 )
-
-ROLLBACK, PAUSE, REASSERT, GIVE_UP, WATCH = "rollback", "pause", "reassert", "fail", "watch"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How a run decides. Times in seconds."""
-
-    actor: str
-    checks: int = 3
-    min_ready: int = 1
-    ready_timeout: float = 300
-    sync_timeout: float = 60
-    no_data_timeout: float = 60
-    drain: float = 30
-    on_no_data: str = ROLLBACK
-    on_inconclusive: str = PAUSE
-    on_drift: str = ROLLBACK
-    on_pause: str = WATCH
-    gates: Sequence[Gate] = ()
-    # Return when the next step has passed.
-    one_step: bool = False
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The cluster and the measurements at one moment."""
-
-    now: float
-    state: State
-    # Every proxy has the traffic of the state.
-    acknowledged: bool = False
-    stable_ready: int = 0
-    canary_ready: int = 0
-    # Pods of the side that are asked for, and those that exist.
-    stable_wanted: int = 0
-    canary_wanted: int = 0
-    stable_pods: int = 0
-    canary_pods: int = 0
-    # The Deployment runs nothing but its newest pods, and they are of the run's image.
-    canary_rolled_out: bool = False
-    canary_image: str = ""
-    # What somebody changed in the split by hand; empty where nothing.
-    drift: str = ""
-    # Why traffic must not go to the canary now.
-    unsafe: str = ""
-    cancelled: str = ""
-    outcome: Outcome | None = None
-    # Passing rounds in a row since the proxies have this step.
-    passes: int = 0
-    open_urls: frozenset[str] = frozenset()
-    # The autoscaler is as the phase wants it: pinned during the run, pointed at the right side at its end.
-    autoscaler_settled: bool = True
-    autoscaler_released: bool = True
-    # Steps that this call has entered.
-    steps_entered: int = 0
-
-
-@dataclass(frozen=True)
-class Write:
-    """The new state and its traffic, in one request."""
-
-    state: State
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A Deployment's number of pods."""
-
-    workload: str
-    replicas: int
-
-
-@dataclass(frozen=True)
-class SetImage:
-    """The canary's image, while its slot has no traffic."""
-
-
-@dataclass(frozen=True)
-class Autoscale:
-    """Pin the autoscaler for the run, or end that and point it at a Deployment."""
-
-    pinned: bool
-    workload: str
-
-
-@dataclass(frozen=True)
-class Abandon:
-    """The state alone is written; the traffic stays as somebody has set it by hand."""
-
-    state: State
-
-
-@dataclass(frozen=True)
-class Wait:
-    what: str
-    # Seconds until it is over by itself, where that is known.
-    left: float | None = None
-
-
-@dataclass(frozen=True)
-class Return:
-    """The call is over, though the run may not be."""
-
-
-Decision = Write | Abandon | SetImage | Scale | Autoscale | Wait | Return  # pylint: disable=unsupported-binary-operation
 
 
 def decide(seen: Seen, policy: Policy) -> Decision:
@@ -328,7 +238,7 @@ def _drain_stable(seen: Seen, policy: Policy) -> Decision:
     closed = _gate(state, policy, END)
     if closed:
         if closed.type == URL and closed.url in seen.open_urls:
-            return Write(_passed(state, f"{END}"))
+            return Write(passed(state, END))
         if closed.type == URL and since > policy.drain + closed.timeout:
             return Write(rolled_back(seen, policy.actor, f"the gate before the end, {closed.url}, did not open"))
         if closed.type == URL:
@@ -410,41 +320,3 @@ def _at_gate(seen: Seen, policy: Policy) -> Decision:
 def _held(seen: Seen, actor: str, phase: str, reason: str) -> State:
     state = seen.state
     return state.moved(seen.now, actor, reason, phase=phase, resume_phase=state.phase)
-
-
-def _passed(state: State, name: str) -> State:
-    return replace(state, passed_gates=(*state.passed_gates, name))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What people ask for
-
-
-class RequestRefused(ValueError):
-    """It makes no sense in the phase that the run is in."""
-
-
-def approved(state: State, now: float, actor: str, reason: str) -> State:
-    """A run that waits or is paused goes on where it was."""
-    if state.phase not in (WAITING, WAITING_PROMOTION, PAUSED):
-        raise RequestRefused(f"the run of {state.service} is {state.phase}, so there is nothing to resume.")
-    passed = _passed(state, state.gate) if state.gate else state
-    return passed.moved(now, actor, reason, phase=state.resume_phase or PROGRESSING, resume_phase="", gate="")
-
-
-def paused(state: State, now: float, actor: str, reason: str) -> State:
-    if state.phase == PAUSED:
-        return state
-    if state.phase not in (INITIALIZED, PROGRESSING, WAITING, WAITING_PROMOTION):
-        raise RequestRefused(f"the run of {state.service} is {state.phase} and cannot be paused any more.")
-    resume = state.resume_phase if state.gate else state.phase
-    return state.moved(now, actor, reason, phase=PAUSED, resume_phase=resume)
-
-
-def promotion_requested(state: State, now: float, actor: str, reason: str) -> State:
-    if state.phase in (PROMOTING, FINALISING, SUCCEEDED) or state.promotion_requested:
-        return state
-    if state.phase in (ROLLING_BACK, FAILED):
-        raise RequestRefused(f"the run of {state.service} is {state.phase}: {state.reason}. Start a new one.")
-    phase = state.resume_phase or state.phase
-    return state.moved(now, actor, reason, phase=phase, promotion_requested=True, resume_phase="", gate="")

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import AnalysisFailure, seconds
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_options import options as analysis_options
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_machine import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_decision import (
     GIVE_UP,
     PAUSE,
     REASSERT,

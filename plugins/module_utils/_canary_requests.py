@@ -19,6 +19,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_opti
     source_of,
     target_of,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_commands import (
+    approved,
+    paused,
+    promotion_requested,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_decision import Seen
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_lease import (
     Lease,
     LeaseHeld,
@@ -27,13 +33,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_lease 
     is_dead,
     lease_ref,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_machine import (
-    Seen,
-    approved,
-    paused,
-    promotion_requested,
-    rolled_back,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_machine import rolled_back
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_objects import (
     CanaryFailure,
     CanaryObjects,

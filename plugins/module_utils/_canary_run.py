@@ -16,8 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_lease import Lease
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_machine import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_decision import (
     Abandon,
     Autoscale,
     Decision,
@@ -28,8 +27,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_machin
     SetImage,
     Wait,
     Write,
-    decide,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_lease import Lease
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_machine import decide
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_objects import (
     CanaryFailure,
     CanaryObjects,

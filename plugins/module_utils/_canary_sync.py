@@ -46,21 +46,20 @@ class Propagation:
 
     def written(self) -> None:
         self._written, self._before, self.done = self._clock(), self._nonces, False
+        self._failures = 0
 
     def acknowledged(self) -> bool:
         if self.done:
             return True
         elapsed = self._clock() - self._written
-        if self._failures < _FAILURES:
+        if self._failures < _FAILURES or self.proxies:
             try:
-                found = self._ask()
+                return self._judge(self._ask(), elapsed)
             except (IstiodFailure, ApiFailure) as failure:
                 self._failures += 1
                 self.problem = str(failure)
-                return self._end(elapsed) if elapsed >= self._unproven_wait else False
-            self._failures = 0
-            return self._judge(found, elapsed)
-        return self._end(elapsed) if elapsed >= self._unproven_wait else False
+        # An istiod that has answered before is only away for a while, and sends nothing to anybody meanwhile.
+        return self._end(elapsed) if elapsed >= self._unproven_wait and not self.proxies else False
 
     def _judge(self, found: list[Proxy], elapsed: float) -> bool:
         self._nonces = nonces(found)

@@ -120,10 +120,15 @@ def shifted(virtual_service: Object, split: Split) -> Object:
 
 
 def weights(virtual_service: Object, split: Split) -> dict[str, dict[str, int]]:
-    """Route -> subset -> weight, of the routes that the split is about. One without a name is called by its place."""
+    """Route -> subset -> weight, of the routes that the split is about. One without a name is called by its place.
+
+    Of a destination with another host, the host is named too.
+    """
+    namespace = virtual_service["metadata"].get("namespace", "")
+    host = full_host(split.host, namespace)
     return {
         _label(virtual_service, protocol, index): {
-            str(destination["destination"].get("subset", "")): _weight(destination, route)
+            _destination_label(destination, host, namespace): _weight(destination, route)
             for destination in route["route"]
         }
         for protocol, index in _places(virtual_service, split)
@@ -170,7 +175,8 @@ def _set_weights(virtual_service: Object, route: Route, split: Split) -> None:
     host = full_host(split.host, namespace)
     own = [d for d in route["route"] if full_host(d["destination"]["host"], namespace) == host]
     by_subset = {d["destination"].get("subset", ""): d for d in own}
-    others = sum(_weight(d, route) for d in route["route"] if d["destination"].get("subset", "") not in split.weights)
+    named = [by_subset[subset] for subset in split.weights if subset in by_subset]
+    others = sum(_weight(d, route) for d in route["route"] if all(d is not ours for ours in named))
     total = others + sum(split.weights.values())
     if total != 100:
         raise TrafficFailure(
@@ -291,6 +297,12 @@ def _weight(destination: Mapping[str, Any], route: Mapping[str, Any]) -> int:
 def _label(virtual_service: Object, protocol: str, index: int) -> str:
     route = virtual_service["spec"][protocol][index]
     return str(route.get("name") or f"{protocol}[{index}]")
+
+
+def _destination_label(destination: Route, host: str, namespace: str) -> str:
+    where = destination["destination"]
+    subset = str(where.get("subset", ""))
+    return subset if full_host(where["host"], namespace) == host else f"{where['host']}/{subset}".rstrip("/")
 
 
 def _names(virtual_service: Object) -> list[str]:
