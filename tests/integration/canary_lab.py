@@ -80,6 +80,11 @@ class Call:
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8", errors="replace")
 
+    @property
+    def tail(self) -> str:
+        """For people: without what is packed for tests."""
+        return re.sub(r"RESULT<[^>]*>", "RESULT", self.text)[-3000:]
+
     def wait(self) -> int:
         """The exit code."""
         return self._process.wait()
@@ -110,7 +115,7 @@ class Call:
     def result(self) -> dict[str, Any]:
         """What the module returned, or its failure."""
         packed = re.findall(r"RESULT<([A-Za-z0-9+/=\s]+)>", self.text)
-        assert packed, self.text[-6000:]
+        assert packed, self.tail
         found: dict[str, Any] = json.loads(base64.b64decode("".join(packed[-1].split())))
         return found
 

@@ -23,8 +23,9 @@ class Record:
 
     @property
     def version(self) -> str:
-        """The version that answered, "" where a proxy did."""
-        return self.served.split("/")[1] if self.served.count("/") == 2 else ""
+        """The version that answered, "" where a proxy did, or a service in front that got no answer."""
+        relayed = self.status == 502 and self.served.startswith("api-gateway/")
+        return self.served.split("/")[1] if self.served.count("/") == 2 and not relayed else ""
 
     @property
     def seconds(self) -> float:
