@@ -96,6 +96,45 @@ def test_each_environment_has_every_service(environment: str) -> None:
             assert (kind, service) in objects
 
 
+def test_each_service_has_a_slot_for_its_next_version() -> None:
+    objects = render()
+    for service in PORTS:
+        stable, idle = objects["Deployment", service], objects["Deployment", f"{service}-v2"]
+        assert (stable["spec"]["replicas"], idle["spec"]["replicas"]) == (2, 0)
+        assert idle["spec"]["selector"]["matchLabels"] == {"app": service, "version": "v2"}
+        assert idle["spec"]["template"]["metadata"]["labels"]["version"] == "v2"
+        for deployment in (stable, idle):
+            assert deployment["metadata"]["annotations"] == {
+                "canary.service-mesh.corpv3.com/declared-image": f"corpv3/{service}:1.0.0",
+                "canary.service-mesh.corpv3.com/image": "",
+            }
+            for constraint in deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+                assert constraint["labelSelector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
+        assert objects["PodDisruptionBudget", service]["spec"]["selector"] == {"matchLabels": {"app": service}}
+        scaler = objects["HorizontalPodAutoscaler", service]["spec"]
+        assert (scaler["scaleTargetRef"]["name"], scaler["minReplicas"]) == (service, 2)
+
+
+@pytest.mark.parametrize(
+    ("own", "pods", "scaled"),
+    [
+        ({"weights": {"v1": 0, "v2": 100}}, {"order-service": 0, "order-service-v2": 2}, "order-service-v2"),
+        # No slot gets traffic without pods to take it.
+        ({"weights": {"v1": 90, "v2": 10}}, {"order-service": 2, "order-service-v2": 2}, "order-service"),
+        (
+            {"version": "v2", "weights": {"v1": 0, "v2": 100}},
+            {"order-service": 2, "order-service-v1": 0},
+            "order-service",
+        ),
+    ],
+)
+def test_the_slots_with_weight_have_pods(own: dict[str, Any], pods: dict[str, int], scaled: str) -> None:
+    objects = render({"services": {"order-service": own}})
+    found = {name: objects["Deployment", name]["spec"]["replicas"] for name in pods}
+    assert found == pods
+    assert objects["HorizontalPodAutoscaler", "order-service"]["spec"]["scaleTargetRef"]["name"] == scaled
+
+
 def test_without_the_mesh_nothing_of_it_is_left() -> None:
     objects = render(ENVIRONMENTS["development"])
     assert not [item for item in objects.values() if item["apiVersion"].startswith(MESH_GROUPS)]
@@ -103,6 +142,7 @@ def test_without_the_mesh_nothing_of_it_is_left() -> None:
         annotations = pod_of(objects, service)["metadata"]["annotations"]
         assert not [name for name in annotations if "istio" in name]
         assert objects["Deployment", service]["spec"]["replicas"] == 1
+        assert ("Deployment", f"{service}-v2") not in objects
         assert ("HorizontalPodAutoscaler", service) not in objects
 
 
@@ -215,7 +255,7 @@ def test_zero_and_false_of_a_service_are_not_taken_for_unset() -> None:
     (route,) = objects["VirtualService", "menu-service"]["spec"]["http"]
     assert [to["weight"] for to in route["route"]] == [0, 100]
     assert ("HorizontalPodAutoscaler", "menu-service") not in objects
-    assert objects["Deployment", "menu-service"]["spec"]["replicas"] == 3
+    assert objects["Deployment", "menu-service-v2"]["spec"]["replicas"] == 3
 
 
 def test_retries_can_be_switched_off() -> None:
@@ -241,6 +281,10 @@ def test_retries_can_be_switched_off() -> None:
         ({"services": {"menu-service": {"calls": ["menus"]}}}, 'services.menu-service.calls names "menus"'),
         ({"services": {"menu-service": {"containerPort": 80}}}, "/services/menu-service/containerPort"),
         ({"image": {"tag": "not a tag"}}, "/image/tag"),
+        (
+            {"services": {"menu-service-v2": {"port": 8010}}},
+            "services.menu-service-v2 has the name of menu-service's Deployment for subset v2",
+        ),
     ],
 )
 def test_refused(values: dict[str, Any], words: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import math
 import threading
@@ -87,26 +86,26 @@ def served_by(count: int, headers: dict[str, str] | None = None) -> Counter[str]
     return found
 
 
+def scale_v2(api: client.ApiClient, pods: int) -> None:
+    """The slot for the second version, until it has so many pods and all are ready."""
+    apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
+    name = "order-service-v2"
+    apps.patch_namespaced_deployment_scale(name, NAMESPACE, {"spec": {"replicas": pods}})
+    deadline = time.monotonic() + 120
+    # Those that have been told to leave may still be busy; new ones need not wait for them.
+    while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) != pods or (
+        pods == 0 and core.list_namespaced_pod(NAMESPACE, label_selector="app=order-service,version=v2").items
+    ):
+        assert time.monotonic() < deadline, f"v2 does not get to {pods} pods"
+        time.sleep(0.5)
+
+
 @pytest.fixture(scope="module")
 def v2(api: client.ApiClient) -> Iterator[None]:
     """Pods of the second version, ready."""
-    apps = client.AppsV1Api(api)
-    found = api.sanitize_for_serialization(apps.read_namespaced_deployment("order-service", NAMESPACE))
-    name = "order-service-v2"
-    found["metadata"] = {"name": name, "labels": {"app": "order-service", "version": "v2"}}
-    found.pop("status")
-    found["spec"]["replicas"] = 2
-    found["spec"]["selector"]["matchLabels"]["version"] = "v2"
-    found["spec"]["template"]["metadata"]["labels"]["version"] = "v2"
-    apps.create_namespaced_deployment(NAMESPACE, found)
-    deadline = time.monotonic() + 120
-    while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) < 2:
-        assert time.monotonic() < deadline, "the pods of v2 do not become ready"
-        time.sleep(0.5)
+    scale_v2(api, 2)
     yield
-    with contextlib.suppress(client.ApiException):
-        # The last test may have deleted it already.
-        apps.delete_namespaced_deployment(name, NAMESPACE)
+    client.AppsV1Api(api).patch_namespaced_deployment_scale("order-service-v2", NAMESPACE, {"spec": {"replicas": 0}})
 
 
 @pytest.fixture
@@ -191,14 +190,7 @@ def test_another_writer_loses_nothing(shifter: Shifter) -> None:
 
 
 def test_traffic_to_nobody_is_refused(shifter: Shifter, api: client.ApiClient) -> None:
-    apps = client.AppsV1Api(api)
-    name = "order-service-v2"
-    deployed = [item.metadata.name for item in apps.list_namespaced_deployment(NAMESPACE).items]
-    if name in deployed:
-        apps.delete_namespaced_deployment(name, NAMESPACE)
-        core = client.CoreV1Api(api)
-        while core.list_namespaced_pod(NAMESPACE, label_selector="app=order-service,version=v2").items:
-            time.sleep(0.5)
+    scale_v2(api, 0)
     before = shifter.live
     refusals = {
         "has 0 ready endpoints": {"v1": 90, "v2": 10},

@@ -43,15 +43,3 @@ weights {v1: 0, v2: 100} would come out as 100 and 100.
 {{- define "restaurant-app.atTheEdge" -}}
 {{- range .root.Values.istio.virtualService.routes }}{{ if eq .service $.name }}true{{ end }}{{ end -}}
 {{- end }}
-
-{{/*
-With autoscaling the number that the cluster has, which is the autoscaler's, unless it is below the least. Leaving the field
-out would say the same, but start every service with one pod, and go down to one when autoscaling is switched on.
-*/}}
-{{- define "restaurant-app.replicas" -}}
-{{- $live := 0 -}}
-{{- if .service.autoscaling.enabled -}}
-{{- $live = dig "spec" "replicas" 0 (lookup "apps/v1" "Deployment" .root.Release.Namespace .name) -}}
-{{- end -}}
-{{- max (int .service.replicas) (int $live) -}}
-{{- end }}

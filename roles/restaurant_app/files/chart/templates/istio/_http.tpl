@@ -8,7 +8,7 @@ With istio.resetWeights the values' weights count again and added routes go.
 {{- define "restaurant-app.http" -}}
 {{- $live := list -}}
 {{- if not .root.Values.istio.resetWeights -}}
-{{- $live = (include "restaurant-app.liveHttp" . | fromJson).http -}}
+{{- $live = dig "spec" "http" list (include "restaurant-app.liveVirtualService" . | fromJson) -}}
 {{- end -}}
 {{- $ownNames := list -}}
 {{- $http := list -}}
@@ -28,12 +28,12 @@ With istio.resetWeights the values' weights count again and added routes go.
 `lookup` fails on a kind that the cluster does not know, which is so in a check run before Istio is there. Of the two ways to
 ask, the first needs no rights but is blind in `helm template`.
 */}}
-{{- define "restaurant-app.liveHttp" -}}
-{{- $http := list -}}
+{{- define "restaurant-app.liveVirtualService" -}}
+{{- $live := dict -}}
 {{- if or (.root.Capabilities.APIVersions.Has "networking.istio.io/v1/VirtualService") (lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "virtualservices.networking.istio.io") -}}
-{{- $http = dig "spec" "http" list (lookup "networking.istio.io/v1" "VirtualService" .root.Release.Namespace .name) -}}
+{{- $live = lookup "networking.istio.io/v1" "VirtualService" .root.Release.Namespace .name -}}
 {{- end -}}
-{{- dict "http" $http | toJson -}}
+{{- toJson $live -}}
 {{- end }}
 
 {{/* The weight of each subset: the cluster's, where it has this route with these subsets, else the values'. */}}
