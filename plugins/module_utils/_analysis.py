@@ -63,6 +63,8 @@ class Metric:
     error_codes: str = ""
     query: str = ""
     samples_query: str = ""
+    # Nothing before this moment counts, by this machine's clock; None leaves it to the analysis.
+    since: float | None = None
 
     @property
     def unit(self) -> str:

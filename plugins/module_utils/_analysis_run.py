@@ -104,9 +104,7 @@ class Analysis:
         except SourceFailure as failure:
             found = {key: _error(metric, failure, time.time()) for key, metric in self._metrics.items()}
         else:
-            since = None if self._since is None else self._source.remote(self._since)
-            target = replace(self._target, since=since)
-            found = {key: self._measure(metric, target, now) for key, metric in self._metrics.items()}
+            found = {key: self._measure(metric, now) for key, metric in self._metrics.items()}
         for key, measurement in found.items():
             self._count(self.tallies[key], measurement.judgement.verdict)
             self._last[key] = measurement
@@ -120,8 +118,15 @@ class Analysis:
             return Outcome(PASS, f"all {len(self._metrics)} metrics pass")
         return worst
 
-    def _measure(self, metric: Metric, target: Target, now: float) -> Measurement:
+    def add(self, metric: Metric) -> None:
+        """Measure this one as well from the next round on. Its name has to be a new one."""
+        self._metrics[metric.name] = metric
+        self.tallies.setdefault(metric.name, Tally())
+
+    def _measure(self, metric: Metric, now: float) -> Measurement:
         at = self._source.local(now)
+        since = self._since if metric.since is None else metric.since
+        target = replace(self._target, since=None if since is None else self._source.remote(since))
         try:
             reading = measure(metric, target, self._source, now)
         except SourceFailure as failure:

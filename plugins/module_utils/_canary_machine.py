@@ -153,7 +153,7 @@ def _undecided(seen: Seen, policy: Policy, outcome: Outcome, over: float) -> Dec
     action = policy.on_no_data if outcome.verdict == NO_DATA else policy.on_inconclusive
     patience = policy.no_data_timeout
     if over < patience:
-        return Wait(f"{outcome.verdict}: {outcome.reason}", patience - over)
+        return Wait(f"evidence, so far {outcome.verdict}", patience - over)
     text = f"no decision within {patience:.0f} s after the step's time: {outcome.reason}"
     if action == ROLLBACK or outcome.verdict not in (NO_DATA, INCONCLUSIVE):
         return Write(rolled_back(seen, policy.actor, text))

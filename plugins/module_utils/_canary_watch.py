@@ -46,6 +46,7 @@ class Watch:
         self._key: tuple[Any, ...] = ()
         self._due = 0.0
         self._primed = False
+        self._weight, self._shared = 0, False
         self.passes = 0
         self.measurements: list[Measurement] = []
 
@@ -56,8 +57,9 @@ class Watch:
             return
         tallies = self.tallies() or {name: Tally(**counts) for name, counts in state.tallies.items()}
         self._key, self.passes = key, 0
-        metrics = metrics_at(self._metrics, state, self._min_share)
+        metrics = metrics_at(self._metrics, state)
         self._analysis = Analysis(metrics, self._target, self._source, state.since, tallies)
+        self._weight, self._shared = state.weight, False
 
     def look(self, acknowledged: bool) -> list[Measurement]:
         """The measurements of a round, if one is due, without those that had too little to say anything."""
@@ -73,6 +75,11 @@ class Watch:
             except SourceFailure:
                 # The next round says so.
                 return []
+        if acknowledged and not self._shared:
+            self._shared = True
+            share = share_at(self._metrics, self._weight, self._min_share, now)
+            if share:
+                self._analysis.add(share)
         found = self._analysis.round()
         self.measurements = (self.measurements + found)[-400:]
         if acknowledged:
@@ -97,24 +104,26 @@ def _says_something(measurement: Measurement) -> bool:
     return samples is None or samples >= measurement.metric.min_samples
 
 
-def metrics_at(metrics: Sequence[Metric], state: State, min_share: float) -> list[Metric]:
-    """What is measured at a step: at 100 % without a stable side to compare with, always with the share of traffic."""
-    found = list(metrics)
-    if state.weight == 100:
-        found = [
-            replace(metric, compare=replace(metric.compare, optional=True)) if metric.compare else metric
-            for metric in found
-        ]
-    if state.weight and min_share and not any(metric.name == SHARE for metric in metrics):
-        found.append(
-            Metric(
-                name=SHARE,
-                window=min((metric.window for metric in metrics), default=30.0),
-                minimum=min_share * state.weight,
-                min_samples=math.ceil(_EXPECTED * 100 / state.weight),
-                # Too few requests for this are few enough for the other metrics to say so.
-                no_data="pass",
-                failure_limit=0,
-            )
-        )
-    return found
+def metrics_at(metrics: Sequence[Metric], state: State) -> list[Metric]:
+    """What is measured at a step: at 100 % there is no stable side to compare with."""
+    if state.weight < 100:
+        return list(metrics)
+    return [
+        replace(metric, compare=replace(metric.compare, optional=True)) if metric.compare else metric
+        for metric in metrics
+    ]
+
+
+def share_at(metrics: Sequence[Metric], weight: int, min_share: float, since: float) -> Metric | None:
+    """The canary's share of the traffic, from the moment at which every proxy has the weight."""
+    if not weight or not min_share or any(metric.name == SHARE for metric in metrics):
+        return None
+    return Metric(
+        name=SHARE,
+        window=min((metric.window for metric in metrics), default=30.0),
+        minimum=min_share * weight,
+        min_samples=math.ceil(_EXPECTED * 100 / weight),
+        # Too few requests for this are few enough for the other metrics to say so.
+        no_data="pass",
+        since=since,
+    )
