@@ -57,7 +57,7 @@ def look(cluster: Cluster, namespace: str, service: str, names: Sequence[str], n
         # Whatever the call names: these are the ones that the run is about.
         objects = CanaryObjects(cluster, namespace, service, state.virtual_services, container)
     live = [objects.virtual_service(name) for name in objects.virtual_services]
-    split = Split(service, weights={subset: 0 for subset in objects.subsets()})
+    split = Split(service, weights=dict.fromkeys(objects.subsets(), 0))
     return View(
         service=service.partition(".")[0],
         now=now,

@@ -156,11 +156,18 @@ def described(view: View) -> dict[str, Any]:
         **run,
         "service": view.service,
         "weights": {side: live.get(subset, 0) for side, subset in subsets.items()},
-        "routes": {name: {route: dict(found) for route, found in routes.items()} for name, routes in view.routes.items()},
+        "routes": {
+            name: {route: dict(found) for route, found in routes.items()} for name, routes in view.routes.items()
+        },
         "stable_now": stable,
         "previous_image": view.state.stable.image if view.state is not None and view.state.phase == SUCCEEDED else "",
         "slots": {
-            subset: {"workload": slot.side.workload, "image": slot.side.image, "wanted": slot.wanted, "ready": slot.ready}
+            subset: {
+                "workload": slot.side.workload,
+                "image": slot.side.image,
+                "wanted": slot.wanted,
+                "ready": slot.ready,
+            }
             for subset, slot in view.slots.items()
         },
         "holder": view.holder.name if view.holder else "",
@@ -194,7 +201,9 @@ def lines(view: View, full: bool) -> list[str]:
     found = [summary(view)]
     for subset, slot in sorted(view.slots.items()):
         if full:
-            found.append(f"  {subset}: {slot.side.workload}, {slot.side.image}, {slot.ready} of {slot.wanted} pods ready")
+            found.append(
+                f"  {subset}: {slot.side.workload}, {slot.side.image}, {slot.ready} of {slot.wanted} pods ready"
+            )
     state = view.state
     if state is not None and not state.final:
         found.append(f"  {_carried(view)}; {_time_left(view, state)}")
