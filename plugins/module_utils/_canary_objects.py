@@ -53,6 +53,12 @@ _ATTEMPTS = 20
 class Cluster(_traffic_shift.Cluster, Protocol):
     """A cluster that takes patches, and whose pods can be reached through its API server."""
 
+    def may(self, verb: str, group: str, resource: str, namespace: str = "") -> bool:
+        """Whether we may do that, everywhere or in a namespace."""
+
+    def account(self) -> str:
+        """Our name."""
+
     def get_through_pod(self, namespace: str, pod: str, port: int, path: str) -> bytes:
         """The answer to an HTTP request that comes from the pod's own loopback."""
 

@@ -48,6 +48,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_option
     policy_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_plan import SPLIT, image_with
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import missing
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_run import Rollback, Runner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import (
     FINALISING,
@@ -281,6 +282,11 @@ class Canary:
         metrics = metrics_of(full)
         source = source_of(full, self._cluster, metrics)
         return Watch(metrics, target_of(full), source, interval_of(params), params["min_share"])
+
+    def check_rights(self) -> None:
+        lacking = missing(self._cluster, self._namespace)
+        if lacking:
+            raise CanaryFailure(lacking)
 
     def check_options(self) -> None:
         """All that can be refused without a cluster, before anything is touched."""

@@ -239,6 +239,7 @@ def run(cluster: Cluster, params: dict[str, Any], check_mode: bool) -> dict[str,
     canary = Canary(cluster, params, say, cancelled)
     if params["state"] in ("progressed", "resumed"):
         canary.check_options()
+        canary.check_rights()
     if check_mode:
         return planned(canary, params)
     request = {
