@@ -83,7 +83,8 @@ def decide(seen: Seen, policy: Policy) -> Decision:
     if state.phase in (WAITING, WAITING_PROMOTION):
         return _at_gate(seen, policy)
     if state.phase == PAUSED:
-        return Return() if policy.on_pause != WATCH else Wait(f"paused: {state.reason}", state.deadline - seen.now)
+        over = policy.on_pause != WATCH or state.strategy == SPLIT
+        return Return() if over else Wait(f"paused: {state.reason}", state.deadline - seen.now)
     if state.phase == INITIALIZED:
         return SetImage() if seen.canary_image != state.canary.image else _advance(seen, policy)
     return _progress(seen, policy)

@@ -93,6 +93,8 @@ def gates_of(given: Sequence[Mapping[str, Any]]) -> tuple[Gate, ...]:
     for entry in given:
         if (entry["type"] == URL) != bool(entry["url"]):
             raise PlanFailure(f"gates: a gate of type {entry['type']} has {'no' if entry['type'] == URL else 'a'} url.")
+        if entry["at"] == END and entry["type"] != URL:
+            raise PlanFailure("gates: at the end, where the old pods wait to go, only a gate of type url is possible.")
         gates.append(Gate(entry["at"], entry["type"], entry["url"] or "", seconds(entry["timeout"], "gates: timeout")))
     if len({gate.at for gate in gates}) != len(gates):
         raise PlanFailure("gates: there is more than one for the same place.")

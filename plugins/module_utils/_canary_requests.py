@@ -111,7 +111,7 @@ class Canary:
                 return self._drive(state, lease)
             new = self._new()
             if new is None:
-                return Result(state, False, "the image is the stable one already")
+                return Result(None, False, "the image is the stable one already")
             self.objects.write(state, new)
             self._say(f"run {new.run}: {new.reason}")
             return self._drive(new, lease, changed=True)

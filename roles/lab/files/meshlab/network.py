@@ -6,6 +6,7 @@ Pods reach each other and the host over the bridge, and nothing else: they have 
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -110,10 +111,13 @@ def create_namespace(settings: Settings, namespace: str, address: str) -> None:
 
 def write_hosts(namespace: str, content: str) -> None:
     """Replace the namespace's /etc/hosts in place: it is bind-mounted, so the inode must stay."""
-    path = NETNS_ETC / namespace / "hosts"
-    if path.parent.is_dir():
-        with path.open("w", encoding="utf-8") as hosts:
-            hosts.write(content)
+    path, data = NETNS_ETC / namespace / "hosts", content.encode()
+    if not path.parent.is_dir() or (path.exists() and path.read_bytes() == data):
+        return
+    # Never empty in between: resolvers read it at any moment.
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o644), "wb", buffering=0) as hosts:
+        hosts.write(data)
+        hosts.truncate(len(data))
 
 
 def namespace_pids(namespace: str) -> list[int]:

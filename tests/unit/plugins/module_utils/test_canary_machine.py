@@ -379,7 +379,7 @@ def test_what_is_decided_can_be_neither_paused_nor_resumed(phase: str) -> None:
 
 
 def test_a_split_stays_as_it_is() -> None:
-    world = World(a_run("split"), replace(POLICY, on_pause="return"))
+    world = World(a_run("split"))
     end = world.run()
     assert (end.phase, end.weight) == (PAUSED, 10)
 
