@@ -133,7 +133,7 @@ def _controller_manager(settings: Settings) -> Component:
             f"--service-cluster-ip-range={settings.service_cidr}",
             # A namespace full of pods should not take longer to go than its pods do.
             "--concurrent-namespace-syncs=20",
-            # The nodes are simulated: what looks like the death of one is a machine that is too busy to renew its lease.
+            # The nodes are simulated: what looks like the death of one is a machine too busy to renew its lease.
             "--node-monitor-grace-period=10m",
         ],
         address=f"https://{LOOPBACK}:{settings.port('controller_manager')}",
