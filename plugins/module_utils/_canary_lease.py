@@ -74,7 +74,7 @@ class Lease:
             now = time.time()
             found = self._cluster.get(self._ref)
             other = holder_of(found)
-            if found and other and not is_dead(found, now):
+            if found and other not in ("", self._holder) and not is_dead(found, now):
                 raise LeaseHeld(
                     f"{other} runs a canary of this service, and its lock lasts {seconds_left(found, now):.0f} s more. "
                     "Wait for it, or end it with canary_abort.yml."
@@ -87,7 +87,7 @@ class Lease:
                 raise
             self._thread = threading.Thread(target=self._renew, daemon=True)
             self._thread.start()
-            return other
+            return "" if other == self._holder else other
         raise LeaseHeld("somebody else took the lock at every attempt.")
 
     def release(self) -> None:

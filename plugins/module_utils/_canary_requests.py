@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_opti
     source_of,
     target_of,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_commands import (
     approved,
     paused,
@@ -66,6 +67,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift
 
 _FOLLOW = 0.5
 _ATTEMPTS = 20
+_PATIENCE = 120
+# Answers that will be the same the next time.
+_FOR_GOOD = (400, 401, 403, 404, 422)
 
 
 @dataclass(frozen=True)
@@ -332,3 +336,16 @@ def services_with_runs(cluster: Cluster, namespace: str) -> list[tuple[str, tupl
             if not state.final and state.virtual_services[0] == virtual_service["metadata"]["name"]:
                 found.append((state.service, state.virtual_services))
     return found
+
+
+def patiently(request: Callable[[], Result], say: Callable[[str], None]) -> Result:
+    """Through an API server that is busy or away for a while. A request that was half done goes on where it is."""
+    begin = time.monotonic()
+    while True:
+        try:
+            return request()
+        except ApiFailure as failure:
+            if failure.status in _FOR_GOOD or time.monotonic() - begin > _PATIENCE:
+                raise
+            say(f"the API server does not answer as it should, trying again: {failure}")
+        time.sleep(_FOLLOW)

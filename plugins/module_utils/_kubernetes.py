@@ -44,6 +44,7 @@ __all__ = ["ApiFailure", "Cluster", "create_module", "fail", "library_problem", 
 
 # Every attempt is made four times.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 5, 60
+_IMPATIENT = (3, 10)
 
 
 def create_module(argument_spec: dict[str, Any], **kwargs: Any) -> AnsibleK8SModule:
@@ -74,7 +75,9 @@ def working_directory(module: AnsibleK8SModule) -> tempfile.TemporaryDirectory[s
 class Cluster:
     """One API server. Safe to use from several threads."""
 
-    def __init__(self, module: AnsibleK8SModule) -> None:
+    def __init__(self, module: AnsibleK8SModule, impatient: bool = False) -> None:
+        """``impatient``: the caller tries again by itself, and can do something better than wait for one answer."""
+        self._timeouts = _IMPATIENT if impatient else (_CONNECT_TIMEOUT, _READ_TIMEOUT)
         try:
             self._client = get_api_client(module)
         except (CoreException, ConfigException) as error:
@@ -83,6 +86,10 @@ class Cluster:
             raise _failure(error) from error
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise ApiFailure(0, "Unreachable", _root_cause(error)) from error
+        if impatient:
+            pools = self._client.client.client.rest_client.pool_manager
+            pools.connection_pool_kw["retries"] = False
+            pools.clear()
         self._resources: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
 
@@ -121,7 +128,7 @@ class Cluster:
                 header_params={"Accept": "application/json"},
                 content_type=content_type,
                 serialize=False,
-                _request_timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT),
+                _request_timeout=self._timeouts,
             )
         except (ApiException, DynamicApiError) as error:
             raise _failure(error) from error

@@ -170,7 +170,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_lease 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_objects import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_options import options
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_plan import PlanFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_requests import Canary, services_with_runs
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_requests import (
+    Canary,
+    patiently,
+    services_with_runs,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_result import ended, planned, together
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import (
     FAILED,
@@ -232,7 +236,7 @@ def run(cluster: Cluster, params: dict[str, Any], check_mode: bool) -> dict[str,
         for service, names in services_with_runs(cluster, params["namespace"]):
             own = {**params, "service": service, "virtual_services": list(names)}
             canary = Canary(cluster, own, say, cancelled)
-            results[service] = planned(canary, own) if check_mode else ended(canary.reconcile())
+            results[service] = planned(canary, own) if check_mode else ended(patiently(canary.reconcile, say))
         return together(results)
     if not params["service"]:
         raise PlanFailure("service is missing: only state reconciled can do without.")
@@ -250,7 +254,7 @@ def run(cluster: Cluster, params: dict[str, Any], check_mode: bool) -> dict[str,
         "aborted": canary.abort,
         "reconciled": canary.reconcile,
     }[params["state"]]
-    return ended(request())
+    return ended(patiently(request, say))
 
 
 def main() -> None:
@@ -259,7 +263,7 @@ def main() -> None:
     invocation = public_arguments(module, "provider")
     params = plain({key: module.params[key] for key in options()})
     try:
-        result = run(Cluster(module), params, module.check_mode)
+        result = run(Cluster(module, impatient=True), params, module.check_mode)
     except REFUSALS as error:
         fail(module, str(error), invocation=invocation)
     gone_wrong = result["phase"] in (FAILED, ROLLING_BACK) and params["state"] in ("progressed", "resumed", "promoted")
