@@ -77,7 +77,7 @@ def application(api: client.ApiClient, kubeconfig: str) -> Iterator[client.ApiCl
 
 @dataclass(frozen=True)
 class Slot:
-    """What a canary decides about one side of order-service: its share, its image ("" for the inventory's), its pods."""
+    """What a canary decides about one side of order-service: share, image ("" for the inventory's) and pods."""
 
     weight: int
     image: str
@@ -106,6 +106,12 @@ class OrderService:
                     "spec": {"replicas": slot.pods, "template": {"spec": {"containers": containers}}},
                 },
             )
+        self.autoscale(target, pinned)
+        self.shift(v1.weight, v2.weight, phase)
+        for name, slot in (("order-service", v1), ("order-service-v2", v2)):
+            self._wait_for_pods(name, slot.pods)
+
+    def autoscale(self, target: str, pinned: int | None = None) -> None:
         annotations = {f"{CANARY}pinned-min-replicas": None if pinned is None else "1"}
         self.scaling.patch_namespaced_horizontal_pod_autoscaler(
             "order-service",
@@ -115,13 +121,13 @@ class OrderService:
                 "spec": {"minReplicas": pinned or 1, "scaleTargetRef": {"name": target}},
             },
         )
+
+    def shift(self, v1: int, v2: int, phase: str) -> None:
         running = virtual_service(self.objects, "order-service")
         route = running["spec"]["http"][-1]["route"]
-        route[0]["weight"], route[1]["weight"] = v1.weight, v2.weight
+        route[0]["weight"], route[1]["weight"] = v1, v2
         running["metadata"].setdefault("annotations", {})[f"{CANARY}order-service"] = json.dumps({"phase": phase})
         self.objects.replace_namespaced_custom_object(**VIRTUAL_SERVICES, name="order-service", body=running)
-        for name, slot in (("order-service", v1), ("order-service-v2", v2)):
-            self._wait_for_pods(name, slot.pods)
 
     def _wait_for_pods(self, name: str, count: int) -> None:
         deadline = time.monotonic() + 60
@@ -277,10 +283,13 @@ def test_what_a_canary_promoted_stays_until_another_version_is_declared(
 
     upgraded(kubeconfig, {"services": {"order-service": {"image": {"tag": "3.0.0"}}}})
     assert service.slots == {"v1": Slot(0, "3.0.0", 0), "v2": Slot(100, "3.0.0", 2)}
-    # The version that was promoted once is not what is asked for now.
-    upgraded(kubeconfig, {})
+    # A canary that has all the weight, but not yet the autoscaler.
+    service.shift(0, 100, "Promoting")
+    service.autoscale("order-service")
+    # The version that was promoted once is not what is asked for now. More pods have to wait until the run has ended.
+    upgraded(kubeconfig, {"services": {"order-service": {"replicas": 3}}})
     assert service.slots == {"v1": Slot(0, "1.0.0", 0), "v2": Slot(100, "1.0.0", 2)}
-    assert service.autoscaler == ("order-service-v2", 1)
+    assert service.autoscaler == ("order-service", 3)
 
 
 def test_weights_are_not_reset_to_a_slot_without_pods(application: client.ApiClient, kubeconfig: str) -> None:
