@@ -114,10 +114,6 @@ options:
             description: Label selector.
             type: str
             default: ""
-  istio_namespace:
-    description: Namespace of the gateways.
-    type: str
-    default: istio-system
   metrics:
     description: What is measured, for the canary. A metric may be named more than once, with other options.
     type: list

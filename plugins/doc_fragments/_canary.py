@@ -188,12 +188,6 @@ options:
     description: Why, for the history.
     type: str
     default: ""
-  istiod_access:
-    description:
-      - How each istiod is asked what the proxies have acknowledged, see M(corpv3.service_mesh.traffic_shift).
-    type: str
-    choices: [port_forward, pod_address]
-    default: port_forward
   wait_timeout:
     description: How long proxies may take to acknowledge new routes.
     type: str

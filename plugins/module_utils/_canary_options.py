@@ -35,7 +35,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_plan i
     steps_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import INITIALIZED, Side, State, Step
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ACCESS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 
 PROGRESSED, PAUSED, RESUMED, PROMOTED, ABORTED, RECONCILED = STATES = (
     "progressed",
@@ -58,6 +58,7 @@ def options() -> dict[str, Any]:
     del shared["since"]
     return {
         **shared,
+        **ISTIOD_OPTIONS,
         "service": _TEXT,
         "state": {"type": "str", "choices": list(STATES), "default": PROGRESSED},
         "scope": {"type": "str", "choices": ["run", "step"], "default": "run"},
@@ -106,7 +107,6 @@ def options() -> dict[str, Any]:
         "lease_duration": {"type": "int", "default": 30},
         "holder": _TEXT,
         "reason": _TEXT,
-        "istiod_access": {"type": "str", "choices": list(ACCESS), "default": "port_forward"},
         "wait_timeout": _time("1m"),
         "unproven_wait": _time("5s"),
         "progress_file": {"type": "path", "default": ""},

@@ -19,6 +19,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import 
 
 # How istiod is reached: through the API server, or at its pods' addresses where they are routed.
 ACCESS = ("port_forward", "pod_address")
+# For an argument spec; the doc fragment _istiod describes them.
+ISTIOD_OPTIONS: dict[str, Any] = {
+    "istio_namespace": {"type": "str", "default": "istio-system"},
+    "istiod_access": {"type": "str", "choices": list(ACCESS), "default": "port_forward"},
+}
 
 _MONITORING_PORT = 15014
 _SYNC_PATH = "/debug/syncz"

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.action_group
   - corpv3.service_mesh._canary
+  - corpv3.service_mesh._istiod
   - kubernetes.core.k8s_auth_options
 attributes:
   check_mode:

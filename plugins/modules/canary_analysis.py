@@ -30,6 +30,10 @@ extends_documentation_fragment:
   - corpv3.service_mesh._attributes.action_group
   - kubernetes.core.k8s_auth_options
 options:
+  istio_namespace:
+    description: Namespace of the gateways.
+    type: str
+    default: istio-system
   since:
     description:
       - When this run's canary got its first traffic, as Unix time or RFC 3339. Nothing before it counts, so the

@@ -70,19 +70,6 @@ options:
     description: Namespace of the application.
     type: str
     required: true
-  istio_namespace:
-    description: Namespace of istiod and the gateways.
-    type: str
-    default: istio-system
-  istiod_access:
-    description:
-      - How each istiod is asked.
-      - V(port_forward) goes through the API server and needs C(create) on C(pods/portforward).
-      - V(pod_address) goes to the pods' own addresses, where they are routed, with a short-lived token of istiod's
-        service account, and needs C(create) on C(serviceaccounts/token).
-    type: str
-    choices: [port_forward, pod_address]
-    default: port_forward
   mesh:
     description:
       - Whether the cluster has a mesh.
@@ -102,6 +89,7 @@ extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.info_module
   - corpv3.service_mesh._attributes.action_group
+  - corpv3.service_mesh._istiod
 """
 
 EXAMPLES = r"""
@@ -159,7 +147,7 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _smoke
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
-    ACCESS,
+    ISTIOD_OPTIONS,
     IstiodFailure,
     connected_proxies,
 )
@@ -317,8 +305,7 @@ def main() -> None:
             "prometheus_url": {"type": "str", "default": ""},
             "prometheus_query": {"type": "str", "default": "sum(istio_requests_total)"},
             "app_namespace": {"type": "str", "required": True},
-            "istio_namespace": {"type": "str", "default": "istio-system"},
-            "istiod_access": {"type": "str", "choices": list(ACCESS), "default": "port_forward"},
+            **ISTIOD_OPTIONS,
             "mesh": {"type": "bool", "default": True},
             "strict_mtls": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 60},

@@ -16,19 +16,6 @@ description:
 author:
   - corpv3 platform team (@corpv3)
 options:
-  istio_namespace:
-    description: Namespace of istiod.
-    type: str
-    default: istio-system
-  istiod_access:
-    description:
-      - How each istiod is asked.
-      - V(port_forward) goes through the API server and needs C(create) on C(pods/portforward).
-      - V(pod_address) goes to the pods' own addresses, where they are routed, with a short-lived token of istiod's
-        service account, and needs C(create) on C(serviceaccounts/token).
-    type: str
-    choices: [port_forward, pod_address]
-    default: port_forward
   namespaces:
     description: Look at the proxies of these namespaces only. Empty for all.
     type: list
@@ -45,6 +32,7 @@ extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.info_module
   - corpv3.service_mesh._attributes.action_group
+  - corpv3.service_mesh._istiod
 """
 
 EXAMPLES = r"""
@@ -101,7 +89,7 @@ proxies:
 import time
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
-    ACCESS,
+    ISTIOD_OPTIONS,
     IstiodFailure,
     connected_proxies,
 )
@@ -116,8 +104,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
 def main() -> None:
     module = create_module(
         {
-            "istio_namespace": {"type": "str", "default": "istio-system"},
-            "istiod_access": {"type": "str", "choices": list(ACCESS), "default": "port_forward"},
+            **ISTIOD_OPTIONS,
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 0},
         }

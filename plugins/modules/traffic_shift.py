@@ -25,6 +25,7 @@ notes:
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.action_group
+  - corpv3.service_mesh._istiod
   - kubernetes.core.k8s_auth_options
 attributes:
   check_mode:
@@ -141,19 +142,6 @@ options:
       - Seconds to wait where no istiod can be asked. There is a warning then, and RV(acknowledged) is false.
     type: float
     default: 5
-  istio_namespace:
-    description: Namespace of istiod.
-    type: str
-    default: istio-system
-  istiod_access:
-    description:
-      - How each istiod is asked.
-      - V(port_forward) goes through the API server and needs C(create) on C(pods/portforward).
-      - V(pod_address) goes to the pods' own addresses, where they are routed, with a short-lived token of istiod's
-        service account, and needs C(create) on C(serviceaccounts/token).
-    type: str
-    choices: [port_forward, pod_address]
-    default: port_forward
 seealso:
   - module: corpv3.service_mesh.mesh_sync_info
 """
@@ -228,7 +216,7 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
-    ACCESS,
+    ISTIOD_OPTIONS,
     IstiodFailure,
     connected_proxies,
 )
@@ -290,8 +278,7 @@ def argument_spec() -> dict[str, Any]:
         "wait": {"type": "bool", "default": False},
         "wait_timeout": {"type": "int", "default": 30},
         "unproven_wait": {"type": "float", "default": 5},
-        "istio_namespace": {"type": "str", "default": "istio-system"},
-        "istiod_access": {"type": "str", "choices": list(ACCESS), "default": "port_forward"},
+        **ISTIOD_OPTIONS,
     }
 
 
