@@ -98,3 +98,7 @@ molecule: $(DEV_STAMP) ## the default scenario on a lab of its own, destroyed at
 .PHONY: integration
 integration: $(DEV_STAMP) ## pytest tests/integration, on a lab of its own
 	@tools/integration.sh $(ARGS)
+
+.PHONY: soak
+soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a lab of its own (half an hour; not part of test)
+	@tests/soak/run.sh $(ARGS)

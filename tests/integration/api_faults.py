@@ -36,7 +36,7 @@ Headers = dict[str, str]
 
 @dataclass
 class Fault:
-    """What becomes of requests of a verb ("" for all) whose path the regular expression finds.
+    """What becomes of requests whose verb (PUT, or PUT|PATCH) and path these regular expressions find.
 
     ``status`` answers in the API server's place, ``reset`` cuts the connection, ``hang`` keeps silent for so many
     seconds and then cuts it, ``call`` lets a test do something first. ``after``: they come when the API server has
@@ -58,7 +58,7 @@ class Fault:
     hits: int = 0
 
     def strikes(self, verb: str, path: str) -> bool:
-        if (self.verb and verb != self.verb) or not re.search(self.path, path):
+        if not re.fullmatch(self.verb or ".*", verb) or not re.search(self.path, path):
             return False
         self.seen += 1
         due = self.seen >= self.nth and not (self.times and self.seen >= self.nth + self.times)

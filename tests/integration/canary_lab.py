@@ -241,9 +241,12 @@ class Lab:
             "metrics": [success(), slowness()],
         }
 
-    def load(self, name: str = "load", rate: float = 100, timeout: float = 15) -> Load:
-        """Orders through the gateway."""
-        return Load(f"{self.gateway}/api/v1/orders", HOST, self.folder / f"{name}.jsonl", rate, timeout)
+    def load(
+        self, path: str = "/api/v1/orders", rate: float = 100, name: str = "load", headers: Sequence[str] = ()
+    ) -> Load:
+        """Requests through the gateway."""
+        everything = [f"Host: {HOST}", "Accept: */*", *headers]
+        return Load(f"{self.gateway}{path}", everything, self.folder / f"{name}.jsonl", rate)
 
     def sightings(self, name: str = "", route: str = "primary") -> Sightings:
         return Sightings(self.api, name or self.service, route)
@@ -290,6 +293,17 @@ class Lab:
         """Deployment -> replicas asked for, and image."""
         found = self.apps.list_namespaced_deployment(NAMESPACE, label_selector=f"app={self.service}").items
         return {d.metadata.name: (d.spec.replicas, d.spec.template.spec.containers[0].image) for d in found}
+
+    def workload(self, subset: str) -> str:
+        """The Deployment behind a subset."""
+        found = self.apps.list_namespaced_deployment(NAMESPACE, label_selector=f"app={self.service}").items
+        return next(d.metadata.name for d in found if d.spec.template.metadata.labels["version"] == subset)
+
+    def scaler(self) -> dict[str, Any]:
+        """The service's HorizontalPodAutoscaler."""
+        found = client.AutoscalingV2Api(self.api).read_namespaced_horizontal_pod_autoscaler(self.service, NAMESPACE)
+        plain: dict[str, Any] = self.api.sanitize_for_serialization(found)
+        return plain
 
     def value(self, query: str) -> float:
         """Of Prometheus; 0 where there is none."""

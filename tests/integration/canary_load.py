@@ -1,6 +1,6 @@
 """A constant rate of requests, sent whether or not the answers keep up, by a process of its own.
 
-    python canary_load.py --url http://127.0.0.1:8080/api/v1/orders --host restaurant.corpv3.com --output FILE
+    python canary_load.py --url http://127.0.0.1:8080/api/v1/orders --header 'Host: restaurant.corpv3.com' --output FILE
 
 It ends at SIGTERM, after the last answers. Each request becomes one line of JSON: see canary_records.Record. Only the
 standard library, and no thread of pytest's: what is measured must not wait for the one who measures.
@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
@@ -78,10 +79,10 @@ class Connection(asyncio.Protocol):
 class Generator:
     """Sends on a schedule that answers do not move."""
 
-    def __init__(self, url: str, host: str, rate: float, timeout: float, output: TextIO) -> None:
+    def __init__(self, url: str, headers: Sequence[str], rate: float, timeout: float, output: TextIO) -> None:
         parts = urlsplit(url)
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n".encode()
+        self._request = "\r\n".join([f"GET {parts.path or '/'} HTTP/1.1", *headers, "", ""]).encode()
         self._pause, self._timeout, self._output = 1 / rate, timeout, output
         self._idle: list[Connection] = []
         self._under_way: set[asyncio.Task[None]] = set()
@@ -143,9 +144,12 @@ class Generator:
 class Load:
     """The generator as a process; open from the first answer on."""
 
-    def __init__(self, url: str, host: str, output: Path, rate: float = 100, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, url: str, headers: Sequence[str], output: Path, rate: float = 100, timeout: float = TIMEOUT
+    ) -> None:
         self.output = output
-        self._argv = [sys.executable, __file__, "--url", url, "--host", host, "--output", str(output)]
+        self._argv = [sys.executable, __file__, "--url", url, "--output", str(output)]
+        self._argv += [f"--header={header}" for header in headers]
         self._argv += ["--rate", str(rate), "--timeout", str(timeout)]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -174,7 +178,7 @@ def main() -> None:
     """Send until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
-    parser.add_argument("--host", required=True)
+    parser.add_argument("--header", action="append", required=True, help="as 'Host: restaurant.corpv3.com'")
     parser.add_argument("--output", required=True)
     parser.add_argument("--rate", type=float, default=100)
     parser.add_argument("--timeout", type=float, default=TIMEOUT)
@@ -186,7 +190,7 @@ def main() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         with open(options.output, "w", encoding="utf-8") as output:
-            await Generator(options.url, options.host, options.rate, options.timeout, output).run(stop)
+            await Generator(options.url, options.header, options.rate, options.timeout, output).run(stop)
 
     asyncio.run(run())
 

@@ -24,7 +24,7 @@ class Record:
     @property
     def version(self) -> str:
         """The version that answered, "" where a proxy did, or a service in front that got no answer."""
-        relayed = self.status == 502 and self.served.startswith("api-gateway/")
+        relayed = self.status >= 500 and self.served.startswith("api-gateway/")
         return self.served.split("/")[1] if self.served.count("/") == 2 and not relayed else ""
 
     @property

@@ -1,0 +1,121 @@
+"""The canary's playbooks as an operator uses them: the plan, a run with a gate, its status, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .canary_lab import PROXIES, Lab, slowness, success
+from .conftest import RunPlaybook, Snapshot
+from .test_canary import whole_lab
+
+__all__ = ["whole_lab"]
+
+SERVICE = "menu-service"
+RUN = {"canary_service": SERVICE, "canary_image_tag": "2.0.0"}
+QUICK: dict[str, Any] = {
+    "canary_provider": PROXIES,
+    "canary_metrics": [success(), slowness()],
+    "canary_whole_service_guard": {},
+    "canary_steps": [50],
+    "canary_step_duration": "1s",
+    "canary_checks": 1,
+    "canary_interval": "500ms",
+    "canary_drain": "1s",
+}
+# One run tells all problems at once.
+WRONG: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
+    (
+        {
+            "canary_service": "waiter",
+            "canary_image_tag": "latest",
+            "canary_steps": [50, 25],
+            "canary_interval": "soon",
+            "canary_strategy": "ab",
+            "canary_session_affinity": {"cookie_name": "side"},
+            "canary_gates": [{"at": "end", "type": "hold"}, {"at": "start", "type": "url"}],
+            "canary_wave": "some",
+        },
+        (
+            "canary_service is 'waiter', which is none of",
+            "canary_image_tag is 'latest'",
+            "canary_steps has 25 after 50",
+            "canary_interval is 'soon', which is no time",
+            "canary_strategy is ab, and canary_match says of no request",
+            "canary_session_affinity is set",
+            "gate of type hold at end",
+            "gate of type url at start with url ''",
+            "canary_wave is 'some'",
+            "Nothing was changed.",
+        ),
+    ),
+    (
+        {
+            **RUN,
+            "service_mesh_prometheus_url": "",
+            "canary_gates": [{"at": "promotion", "type": "prompt"}],
+            "canary_deadline": "10s",
+        },
+        (
+            "canary_provider.url is ''",
+            "canary_gates asks at the terminal (prompt at promotion), and there is none here",
+            "canary_deadline is 10s, and the steps alone take",
+        ),
+    ),
+)
+
+
+@pytest.fixture
+def lab(whole_lab: Lab) -> Iterator[Lab]:
+    menu = Lab(whole_lab.kubeconfig, whole_lab.folder, SERVICE)
+    menu.settle()
+    yield menu
+    menu.settle()
+
+
+@pytest.mark.parametrize(("variables", "words"), WRONG, ids=["run", "surroundings"])
+def test_bad_input_is_told_all_at_once(
+    variables: dict[str, Any], words: tuple[str, ...], run_playbook: RunPlaybook
+) -> None:
+    run = run_playbook("canary.yml", variables=variables)
+    assert run.rc != 0
+    assert [word for word in words if word not in run.text] == [], run.stdout
+
+
+def test_the_plan_changes_nothing(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
+    before = cluster_snapshot()
+    run = run_playbook("canary.yml", "--check", "--diff", variables={**RUN, **QUICK})
+    assert run.rc == 0, run.stdout
+    assert cluster_snapshot() == before
+    assert run.changed == 1, run.stdout
+    assert "step 1/1: weight 50 % for 1 s" in run.text, run.stdout
+    assert "menu-service:2.0.0" in run.text, run.stdout
+
+
+def test_a_run_waits_at_its_gate_until_somebody_else_opens_it(
+    lab: Lab, run_playbook: RunPlaybook, tmp_path: Path
+) -> None:
+    stable, canary = lab.stable, lab.canary
+    gate = {"canary_gates": [{"at": "promotion", "type": "hold"}], "canary_holder": "alice"}
+    with lab.load("/api/v1/menu"):
+        call = lab.playbook("canary.yml", **RUN, **QUICK, **gate)
+        lab.until("the gate", lambda: lab.now().state.get("phase") == "WaitingPromotion")
+        assert "gate promotion waits for approval" in call.text, "what happens is shown while it happens"
+        status = run_playbook("canary_status.yml", variables={"canary_service": SERVICE})
+        assert status.rc == 0, status.stdout
+        assert "alice (process" in status.text, status.stdout
+        opened = run_playbook("canary_resume.yml", variables={**RUN, **QUICK, **gate, "canary_holder": "bob"})
+        assert opened.rc == 0, opened.stdout
+        assert call.wait() == 0, call.tail
+    assert lab.now().weights == {stable: 0, canary: 100}
+    assert "bob" in json.dumps(lab.now().state["history"])
+    text = " ".join(call.text.split())
+    for said in ("pass request-success-rate is", "proxies have it after", "is the stable version now", "Succeeded"):
+        assert said in text, call.text
+    again = run_playbook("canary.yml", variables={**RUN, **QUICK})
+    assert again.rc == 0, again.stdout
+    assert again.changed == 0, again.stdout
