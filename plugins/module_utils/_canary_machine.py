@@ -31,7 +31,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_decisi
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_plan import (
     END,
-    HOLD,
     INCREASE,
     PROMOTION,
     RETURN,
@@ -125,7 +124,8 @@ def _trouble(seen: Seen, policy: Policy) -> str:
 def _progress(seen: Seen, policy: Policy) -> Decision:
     """A step is in force: when may it be left?"""
     state, step = seen.state, seen.state.current
-    assert step is not None  # noqa: S101
+    if step is None:
+        raise AssertionError("a run that progresses is in one of its steps")
     since = seen.now - state.step_at
     if not seen.acknowledged:
         if since > policy.sync_timeout:
@@ -314,7 +314,6 @@ def _at_gate(seen: Seen, policy: Policy) -> Decision:
     if gate.type == RETURN:
         return Return()
     what = "answer 200 from " + gate.url if gate.type == URL else "approval"
-    assert gate.type in (URL, HOLD)  # noqa: S101
     return Wait(f"{what} (gate {state.gate})", gate.timeout - since if gate.timeout else None)
 
 

@@ -44,6 +44,7 @@ options:
       - The service's name.
       - May be left out with O(state=reconciled), which then looks after every run of O(namespace).
     type: str
+    required: false
     default: ""
 seealso:
   - module: corpv3.service_mesh.canary_info

@@ -37,10 +37,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         if self.answer and not self.answer.done():
-            self.answer.set_exception(ConnectionError(str(error or "closed without an answer")))
+            self.answer.set_exception(ConnectionError(str(exc or "closed without an answer")))
 
     @property
     def usable(self) -> bool:

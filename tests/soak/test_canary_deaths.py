@@ -39,7 +39,11 @@ def test_death_at_a_write(
     calls: list[Call] = []
     path, nth, after = moment
     with ApiFaults(lab.kubeconfig) as faults, lab.sightings() as sightings, lab.load() as load:
-        faults.add(Fault(WRITES, path, nth=nth, call=lambda: calls[0].kill(), reset=True, after=after))
+
+        def kill() -> None:
+            calls[0].kill()
+
+        faults.add(Fault(WRITES, path, nth=nth, call=kill, reset=True, after=after))
         calls.append(lab.call(image_tag=tag, kubeconfig=faults.kubeconfig(tmp_path), **SHORT))
         code = calls[0].wait()
         if code != -signal.SIGKILL:

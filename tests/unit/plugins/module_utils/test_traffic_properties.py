@@ -52,7 +52,7 @@ def is_own(destination: dict[str, Any]) -> bool:
 def routes(draw: st.DrawFn, others: int, stated: bool) -> dict[str, Any]:
     """A route with both subsets, and others' destinations that have this share between them."""
     first = draw(st.integers(0, 100 - others))
-    shares = [(subset, weight) for subset, weight in zip(SUBSETS, (first, 100 - others - first), strict=True)]
+    shares = list(zip(SUBSETS, (first, 100 - others - first), strict=True))
     destinations = []
     for subset, weight in shares:
         destination = {"host": draw(st.sampled_from(OWN_HOSTS)), "subset": subset, **draw(_port())}
