@@ -1,0 +1,18 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Every check. A file of checks that is not named here is not run."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks import (  # noqa: F401
+    route_weights,
+)
+
+
+def all_checks() -> list[Check]:
+    return list(CHECKS)

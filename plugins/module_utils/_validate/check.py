@@ -1,0 +1,103 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""How a check is declared. A check is a function from a mesh to findings, with what it is about beside it::
+
+    @check(
+        code="KIA1104",
+        level="warning",
+        title="Weight of a single destination",
+        why="A single destination gets all requests, whatever its weight says.",
+        remedy="Leave the weight out, or name the destination that gets the rest.",
+    )
+    def single_weight(mesh: Mesh, report: Report) -> None:
+        for service in mesh.of(VIRTUAL_SERVICE):
+            for index, route in items(service.spec, "http"):
+                ...
+                report(service, ("spec", "http", index, "route", 0, "weight"), "the weight 20 counts as 100")
+
+Its cases, firing and silent, lie in tests/unit/validate/cases/<code>.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding, Rule
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Kind, Path, Resource
+
+DOCS = "https://istio.io/latest/docs/reference/config/analysis/"
+
+
+class Report(Protocol):
+    """How a check says what it found."""
+
+    def __call__(self, resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "") -> None: ...
+
+
+Function = Callable[[Mesh, Report], None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that can be run.
+
+    needs: kinds without which nothing can be said. Where the input has none of one of them, the check is not run and is
+    listed as undecided: files that bring no Services do not mean that there are none.
+    live: only a running cluster can answer.
+    enabled: whether it runs unless it is asked for.
+    """
+
+    rule: Rule
+    function: Function
+    needs: tuple[Kind, ...] = ()
+    live: bool = False
+    enabled: bool = True
+
+    def missing(self, mesh: Mesh) -> list[Kind]:
+        return [kind for kind in self.needs if not mesh.knows(kind)]
+
+    def run(self, mesh: Mesh) -> list[Finding]:
+        found: list[Finding] = []
+
+        def report(resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "") -> None:
+            found.append(Finding(self.rule, resource, path, message, level, remedy))
+
+        self.function(mesh, report)
+        return found
+
+
+# Filled while the modules of `checks` are imported; catalog.py imports all of them.
+CHECKS: list[Check] = []
+
+
+def check(
+    *,
+    code: str,
+    level: str,
+    title: str,
+    why: str,
+    remedy: str,
+    aliases: Iterable[str] = (),
+    docs: str = "",
+    needs: Iterable[Kind] = (),
+    live: bool = False,
+    enabled: bool = True,
+) -> Callable[[Function], Function]:
+    """Declares the function a check. Several checks may share a code, where a peer has one code for several faults."""
+    if level not in LEVELS:
+        raise ValueError(f"{code}: level {level!r} is none of {', '.join(LEVELS)}")
+
+    def declare(function: Function) -> Function:
+        link = docs or (f"{DOCS}{code.lower()}/" if code.startswith("IST") else "")
+        rule = Rule(function.__name__, code, level, title, why, remedy, tuple(aliases), link)
+        CHECKS.append(Check(rule, function, tuple(needs), live, enabled))
+        return function
+
+    return declare

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What a check has to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Path, Resource
+
+LEVELS = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is true of every finding of one check.
+
+    code: istioctl's (IST0101) where it has one, else Kiali's (KIA1107), else our own (MESH012).
+    aliases: the other tool's code for the same fault.
+    level: error, warning or info.
+    title: the fault in a few words; why: what happens if nobody mends it; remedy: how to mend it.
+    docs: where one can read on.
+    """
+
+    name: str
+    code: str
+    level: str
+    title: str
+    why: str
+    remedy: str
+    aliases: tuple[str, ...] = ()
+    docs: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault, at one field of one resource."""
+
+    rule: Rule
+    resource: Resource
+    path: Path
+    message: str
+    # Other than the rule's where the check knows better.
+    level: str = ""
+    remedy: str = ""
+    line: int = 0
+    column: int = 0
+    extra: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def severity(self) -> str:
+        return self.level or self.rule.level
+
+    @property
+    def field(self) -> str:
+        return written(self.path)
+
+    def at(self, line: int, column: int) -> Finding:
+        return replace(self, line=line, column=column)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The shape that users get: plain data, the same keys every time."""
+        return {
+            "code": self.rule.code,
+            "aliases": list(self.rule.aliases),
+            "level": self.severity,
+            "kind": self.resource.kind.kind,
+            "namespace": self.resource.namespace,
+            "name": self.resource.name,
+            "file": self.resource.source.file,
+            "line": self.line,
+            "column": self.column,
+            "field": self.field,
+            "message": self.message,
+            "why": self.rule.why,
+            "remedy": self.remedy or self.rule.remedy,
+            "docs": self.rule.docs,
+        }
+
+
+def written(path: Path) -> str:
+    """``spec.http[0].route[1].weight``; a key with a dot in brackets, as in ``metadata.labels["istio.io/rev"]``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif "." in step or "/" in step:
+            text += f'["{step}"]'
+        else:
+            text += f".{step}" if text else step
+    return text

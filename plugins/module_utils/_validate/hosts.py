@@ -1,0 +1,41 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Names of hosts, as Istio compares them."""
+
+from __future__ import annotations
+
+
+def qualified(host: str, namespace: str, domain: str = "cluster.local") -> str:
+    """A name without a dot means the Service of the namespace; everything else is meant as it stands."""
+    if "." in host or host.startswith("*") or not host:
+        return host
+    return f"{host}.{namespace}.svc.{domain}"
+
+
+def is_wildcard(host: str) -> bool:
+    return host.startswith("*")
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether every host that ``host`` stands for is one that ``pattern`` stands for."""
+    if pattern == "*" or pattern == host:
+        return True
+    return pattern.startswith("*") and host.lstrip("*").endswith(pattern[1:])
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some host is meant by both."""
+    return covers(one, other) or covers(other, one)
+
+
+def service_of(host: str, domain: str = "cluster.local") -> tuple[str, str] | None:
+    """(namespace, name) of a qualified name of a Service, else None."""
+    suffix = f".svc.{domain}"
+    if not host.endswith(suffix):
+        return None
+    parts = host[: -len(suffix)].split(".")
+    return (parts[1], parts[0]) if len(parts) == 2 else None

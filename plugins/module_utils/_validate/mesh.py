@@ -1,0 +1,296 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""All resources of one validation, indexed: what checks ask again and again is worked out once.
+
+Nothing here judges. Where the input cannot tell, the answer is None or empty, and ``knows`` says so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.registry import HostRegistry
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    CONFIG_MAP,
+    DESTINATION_RULE,
+    NAMESPACE,
+    PEER_AUTHENTICATION,
+    POD,
+    SERVICE,
+    SERVICE_ENTRY,
+    WORKLOAD_KINDS,
+    Kind,
+    Object,
+    Resource,
+    part,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import (
+    LabelIndex,
+    Workload,
+    workloads_of,
+)
+
+INJECT = "sidecar.istio.io/inject"
+REVISION = "istio.io/rev"
+INJECTION = "istio-injection"
+DATAPLANE = "istio.io/dataplane-mode"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is true of the mesh beside its objects.
+
+    listed: kinds that were read from the API server, so that none means that there is none.
+    mesh_config: MeshConfig where it is given apart; else the ConfigMap of istiod in the input is read.
+    now: seconds since the epoch, for certificates. facts: what only a running mesh knows, see live checks.
+    """
+
+    root_namespace: str = "istio-system"
+    cluster_domain: str = "cluster.local"
+    trust_domain: str = "cluster.local"
+    listed: frozenset[Kind] = frozenset()
+    mesh_config: Object | None = None
+    now: float = 0.0
+    facts: Object = field(default_factory=dict)
+
+
+class Mesh:
+    """The resources and their indexes."""
+
+    def __init__(self, resources: Iterable[Resource], settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._by_kind: dict[Kind, list[Resource]] = defaultdict(list)
+        self._by_identity: dict[tuple[Kind, str, str], Resource] = {}
+        # Resources whose identity an earlier one of the files has too: (earlier, later).
+        self.duplicates: list[tuple[Resource, Resource]] = []
+        for resource in resources:
+            earlier = self._by_identity.get(resource.identity) if resource.name else None
+            if earlier is None:
+                self._by_identity[resource.identity] = resource
+                self._by_kind[resource.kind].append(resource)
+            elif earlier.is_live != resource.is_live:
+                # Files are laid over the cluster.
+                if earlier.is_live:
+                    self._replace(earlier, resource)
+            else:
+                self.duplicates.append((earlier, resource))
+
+    def _replace(self, earlier: Resource, later: Resource) -> None:
+        self._by_identity[later.identity] = later
+        same_kind = self._by_kind[later.kind]
+        same_kind[same_kind.index(earlier)] = later
+
+    # ---- what there is
+
+    def of(self, *kinds: Kind) -> list[Resource]:
+        """All resources of the kinds, in the order of the input."""
+        if len(kinds) == 1:
+            return self._by_kind.get(kinds[0], [])
+        return [resource for kind in kinds for resource in self._by_kind.get(kind, ())]
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Resource | None:
+        return self._by_identity.get((kind, namespace, name))
+
+    def all(self) -> list[Resource]:
+        return list(self._by_identity.values())
+
+    @property
+    def kinds(self) -> list[Kind]:
+        return [kind for kind, found in self._by_kind.items() if found]
+
+    def knows(self, kind: Kind) -> bool:
+        """Whether the absence of an object of the kind means something.
+
+        Mesh configuration is taken to be whole, as the peers do; of Kubernetes' own kinds files often bring none.
+        """
+        if kind.group.endswith("istio.io") or kind in self.settings.listed or self._by_kind.get(kind):
+            return True
+        return kind == POD and bool(self.workloads)
+
+    @property
+    def knows_workloads(self) -> bool:
+        return bool(self.workloads) or POD in self.settings.listed
+
+    # ---- namespaces and injection
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """None where the input has no such Namespace."""
+        found = self.find(NAMESPACE, "", namespace)
+        return None if found is None else found.labels
+
+    def is_ambient(self, workload: Workload) -> bool:
+        mode = workload.labels.get(DATAPLANE) or (self.namespace_labels(workload.namespace) or {}).get(DATAPLANE)
+        return mode == "ambient" and not workload.has_proxy
+
+    def has_sidecar(self, workload: Workload) -> bool | None:
+        """Whether its pods have a proxy, or will get one; None where the input cannot tell."""
+        if workload.has_proxy:
+            return True
+        if workload.pods and workload.resource.kind != POD:
+            return False
+        wish = str(workload.labels.get(INJECT) or workload.annotations.get(INJECT) or "").lower()
+        if workload.pod_spec.get("hostNetwork") or wish == "false":
+            return False
+        if workload.resource.kind == POD and workload.resource.is_live:
+            return False
+        labels = self.namespace_labels(workload.namespace)
+        if labels is None:
+            return True if wish == "true" else None
+        switch = labels.get(INJECTION)
+        if switch == "disabled" or (switch is None and labels.get(REVISION) is None):
+            return switch != "disabled" and (wish == "true" or REVISION in workload.labels)
+        return True
+
+    # ---- workloads
+
+    @cached_property
+    def workloads(self) -> list[Workload]:
+        return workloads_of(self.of(*WORKLOAD_KINDS))
+
+    @cached_property
+    def labels(self) -> LabelIndex:
+        return LabelIndex(self.workloads)
+
+    def selected(self, namespace: str, selector: Mapping[str, Any]) -> list[Workload]:
+        """Workloads of the namespace with the labels; of every namespace where it is the root namespace's name."""
+        if namespace == self.settings.root_namespace:
+            return list(self.labels.everywhere(selector))
+        return self.labels.matching(namespace, selector)
+
+    def behind(self, service: Resource) -> list[Workload]:
+        """Workloads that a Service selects; none where it selects nothing by labels."""
+        selector = part(service.spec, "selector")
+        return self.labels.matching(service.namespace, selector) if selector else []
+
+    @cached_property
+    def services_by_workload(self) -> dict[int, list[Resource]]:
+        """Services of each workload, by ``id(workload)``."""
+        found: dict[int, list[Resource]] = defaultdict(list)
+        for service in self.of(SERVICE):
+            for workload in self.behind(service):
+                found[id(workload)].append(service)
+        return found
+
+    # ---- hosts
+
+    def qualified(self, host: str, namespace: str) -> str:
+        return hosts.qualified(host, namespace, self.settings.cluster_domain)
+
+    @cached_property
+    def registry(self) -> HostRegistry:
+        """Every host of Services and ServiceEntries."""
+        return HostRegistry(self.of(SERVICE), self.of(SERVICE_ENTRY), self.settings.cluster_domain)
+
+    @cached_property
+    def _rules_by_host(self) -> tuple[dict[str, list[Resource]], list[tuple[str, Resource]]]:
+        exact: dict[str, list[Resource]] = defaultdict(list)
+        wildcards: list[tuple[str, Resource]] = []
+        for rule in self.of(DESTINATION_RULE):
+            host = self.qualified(str(rule.spec.get("host") or ""), rule.namespace)
+            if hosts.is_wildcard(host):
+                wildcards.append((host, rule))
+            elif host:
+                exact[host].append(rule)
+        return exact, wildcards
+
+    def destination_rules(self, host: str) -> list[Resource]:
+        """DestinationRules for a qualified host, exact ones first; of every namespace."""
+        exact, wildcards = self._rules_by_host
+        return [*exact.get(host, ()), *(rule for pattern, rule in wildcards if hosts.covers(pattern, host))]
+
+    # ---- the mesh's own configuration
+
+    @cached_property
+    def mesh_config(self) -> Object:
+        """MeshConfig; empty where the input has none."""
+        if self.settings.mesh_config is not None:
+            return self.settings.mesh_config
+        for found in self.of(CONFIG_MAP):
+            if found.name == "istio" and found.namespace == self.settings.root_namespace:
+                return _embedded(part(found.obj, "data").get("mesh"))
+        return {}
+
+    @property
+    def knows_mesh_config(self) -> bool:
+        return bool(self.mesh_config)
+
+    @property
+    def auto_mtls(self) -> bool:
+        return self.mesh_config.get("enableAutoMtls") is not False
+
+    @cached_property
+    def _peer_authentications(self) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = defaultdict(list)
+        for resource in self.of(PEER_AUTHENTICATION):
+            found[resource.namespace].append(resource)
+        return found
+
+    def mtls_mode(self, workload: Workload, port: int | None = None) -> str:
+        """STRICT, PERMISSIVE or DISABLE: what PeerAuthentications say for the workload (and its port)."""
+        own = [
+            resource
+            for resource in self._peer_authentications.get(workload.namespace, ())
+            if (labels := selector_labels(resource))
+            and all(workload.labels.get(key) == value for key, value in labels.items())
+        ]
+        for resource in own[:1]:
+            by_port = part(resource.spec, "portLevelMtls")
+            if port is not None and (mode := part(by_port, str(port)).get("mode")) not in (None, "UNSET"):
+                return str(mode)
+            if port is not None and (mode := _by_number(by_port, port)) not in (None, "UNSET"):
+                return str(mode)
+            if (mode := _mode(resource)) not in (None, "UNSET"):
+                return str(mode)
+        return self.namespace_mtls_mode(workload.namespace)
+
+    def namespace_mtls_mode(self, namespace: str) -> str:
+        for place in (namespace, self.settings.root_namespace):
+            for resource in self._peer_authentications.get(place, ()):
+                if not selector_labels(resource) and (mode := _mode(resource)) not in (None, "UNSET"):
+                    return str(mode)
+        return "PERMISSIVE"
+
+
+def selector_labels(resource: Resource) -> Mapping[str, Any]:
+    """``spec.selector.matchLabels``, as the policies write it; empty where all workloads are meant."""
+    return part(resource.spec, "selector", "matchLabels")
+
+
+def _mode(resource: Resource) -> Any:
+    return part(resource.spec, "mtls").get("mode")
+
+
+def _by_number(by_port: Mapping[Any, Any], port: int) -> Any:
+    return (
+        part(
+            by_port.get(port),
+        ).get("mode")
+        if port in by_port
+        else None
+    )
+
+
+def _embedded(text: Any) -> Object:
+    """YAML within a ConfigMap; an empty dict where it is none."""
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import load_one
+
+    value = load_one(text) if isinstance(text, str) else None
+    return value if isinstance(value, dict) else {}
+
+
+def names(resources: Sequence[Resource]) -> str:
+    """For messages: ``a/x and b/y``, cut after three."""
+    shown = [f"{item.namespace}/{item.name}" if item.namespace else item.name for item in resources[:3]]
+    rest = len(resources) - len(shown)
+    if rest > 0:
+        shown.append(f"{rest} more")
+    return " and ".join(shown) if len(shown) < 3 else ", ".join(shown[:-1]) + " and " + shown[-1]

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Istio's service registry: which host belongs to which Service or ServiceEntry, and who may see it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    SERVICE,
+    Object,
+    Resource,
+    items,
+    texts,
+)
+
+_EXPORT_TO = "networking.istio.io/exportTo"
+
+
+class HostRegistry:
+    """Qualified hosts and their owners."""
+
+    def __init__(self, services: Sequence[Resource], entries: Sequence[Resource], domain: str) -> None:
+        self._exact: dict[str, list[Resource]] = defaultdict(list)
+        self._wildcards: list[tuple[str, Resource]] = []
+        self._namespaces = {service.namespace for service in services}
+        for service in services:
+            self._exact[f"{service.name}.{service.namespace}.svc.{domain}"].append(service)
+        for entry in entries:
+            for _index, host in texts(entry.spec, "hosts"):
+                if hosts.is_wildcard(host):
+                    self._wildcards.append((host, entry))
+                else:
+                    self._exact[host].append(entry)
+
+    def owners(self, host: str, seen_from: str = "") -> list[Resource]:
+        """Owners of a qualified host, most exact first; with ``seen_from``, only those which that namespace may see."""
+        found = list(self._exact.get(host, ()))
+        found += [entry for pattern, entry in self._wildcards if hosts.overlap(pattern, host)]
+        if hosts.is_wildcard(host):
+            found += [owner for name, owners in self._exact.items() if hosts.covers(host, name) for owner in owners]
+        return [owner for owner in found if not seen_from or visible(owner, seen_from)]
+
+    def has_services_in(self, namespace: str) -> bool:
+        """Whether the input brings Services of the namespace at all."""
+        return namespace in self._namespaces
+
+
+def exported_to(resource: Resource) -> list[str]:
+    """Namespaces that may see the resource: ``*`` all, ``.`` its own, ``~`` none. Not said is all."""
+    if resource.kind == SERVICE:
+        text = str(resource.annotations.get(_EXPORT_TO) or "")
+        return [item.strip() for item in text.split(",") if item.strip()] or ["*"]
+    return [item for _index, item in texts(resource.spec, "exportTo")] or ["*"]
+
+
+def visible(resource: Resource, namespace: str) -> bool:
+    for target in exported_to(resource):
+        if target in ("*", namespace) or (target == "." and resource.namespace == namespace):
+            return True
+    return False
+
+
+def ports_of(owner: Resource) -> list[Object]:
+    """The ports of a Service (``port``) or a ServiceEntry (``number``), as written."""
+    return [port for _index, port in items(owner.spec, "ports")]
+
+
+def port_number(port: Object) -> int | None:
+    number = port.get("port") if "port" in port else port.get("number")
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
