@@ -48,6 +48,8 @@ class Settings:
     prune_kinds: tuple[tuple[str, str], ...]
     wait: bool
     wait_timeout: int
+    # Made where they are missing, and otherwise somebody else's: without the set's label, never pruned or removed.
+    namespaces: tuple[str, ...] = ()
 
 
 def checked(objects: Sequence[Object], name: str) -> list[Object]:
@@ -91,6 +93,7 @@ class ObjectSet:
         defined = defined_kinds(objects)
         if not check_mode:
             self._require_kinds(objects, defined)
+        missing = self._missing_namespaces()
         changes = self._comparison.changes(objects, {})
         redefined = defined_kinds(change.after for change in changes if change.after and change.change != "unchanged")
         refused = refusals(changes, redefined)
@@ -100,10 +103,10 @@ class ObjectSet:
             kept = {Ref.of(obj).identity for obj in objects}
             changes += [change for change in self._labelled(objects) if change.ref.identity not in kept]
         if not check_mode:
-            self._execute(objects, changes)
+            self._execute([*missing, *objects], [*_creations(missing), *changes])
             if self._settings.wait:
                 self._wait_ready([Ref.of(obj) for obj in objects])
-        return changes
+        return [*_creations(missing), *changes]
 
     def absent(self, objects: Sequence[Object], check_mode: bool) -> list[Change]:
         objects = self._placed(objects)
@@ -116,6 +119,13 @@ class ObjectSet:
             if self._settings.wait:
                 self._wait_gone([change.ref for change in found])
         return found
+
+    def _missing_namespaces(self) -> list[Object]:
+        wanted = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            for name in dict.fromkeys(self._settings.namespaces)
+        ]
+        return [obj for obj in wanted if self._api.get(Ref.of(obj)) is None]
 
     def _placed(self, objects: Sequence[Object]) -> list[Object]:
         result = placed(self._api, objects, "", objects)
@@ -207,6 +217,10 @@ class ObjectSet:
                     f"set {self._settings.name} is not gone after {self._settings.wait_timeout} s:{reasons}"
                 )
             time.sleep(_POLL_SECONDS)
+
+
+def _creations(objects: Iterable[Object]) -> list[Change]:
+    return [Change(Ref.of(obj), "created", after=obj) for obj in objects]
 
 
 def _hold_up(obj: Object) -> str:

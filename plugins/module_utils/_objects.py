@@ -212,7 +212,8 @@ _SUFFIX |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTP", s
 _SUFFIX |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTP", start=1)}
 
 
-def _quantity(value: Any) -> Decimal | None:
+def quantity(value: Any) -> Decimal | None:
+    """A quantity of Kubernetes in its base unit, None where it is none."""
     found = None if isinstance(value, bool) else _QUANTITY.match(str(value))
     if not found:
         return None
@@ -249,8 +250,8 @@ def contains(live: Any, desired: Any) -> bool:
         return all(contains(mine, wanted) for mine, wanted in zip(live, desired, strict=True))
     if live == desired:
         return True
-    quantity = _quantity(desired)
-    return quantity is not None and quantity == _quantity(live)
+    wanted = quantity(desired)
+    return wanted is not None and wanted == quantity(live)
 
 
 def merged(live: Any, desired: Any) -> Any:

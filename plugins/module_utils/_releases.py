@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
@@ -19,7 +19,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import
     NO_CHART,
     Chart,
     Rendering,
-    is_path,
     load_chart,
     unpacked_chart,
 )
@@ -35,45 +34,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm import H
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import (
     BUILT_IN_IGNORES,
     Identity,
-    IgnoreRule,
     Object,
     Ref,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._release import Release, ReleaseFailure
 
 # The manager under which helm itself appears, so that a repair does not look like somebody else's.
 _MANAGER = "helm"
-
-
-class ReleaseFailure(Exception):
-    """A release that could not be brought to the wanted state."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """One entry of the module's list."""
-
-    name: str
-    namespace: str
-    chart: str
-    repository: str
-    version: str
-    values: Object
-    present: bool
-    wait: bool
-    timeout: int
-    rollback: bool
-    ignores: tuple[IgnoreRule, ...]
-
-    @property
-    def on_disk(self) -> bool:
-        return not self.repository and is_path(self.chart)
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.namespace, self.name)
-
-    def __str__(self) -> str:
-        return f"release {self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -101,14 +68,23 @@ class Plan:
 
 
 class Releases:
-    """Brings releases to their wanted state, in the order of the list."""
+    """Brings releases to their wanted state, in the order of the list or side by side."""
 
-    def __init__(self, cluster: Api, helm: Helm, directory: str, warn: Callable[[str], None], check_mode: bool) -> None:
+    def __init__(
+        self,
+        cluster: Api,
+        helm: Helm,
+        directory: str,
+        warn: Callable[[str], None],
+        check_mode: bool,
+        side_by_side: bool = False,
+    ) -> None:
         self._cluster = cluster
         self._helm = helm
         self._directory = directory
         self._warn = warn
         self._check_mode = check_mode
+        self._side_by_side = side_by_side
         self._installed: dict[tuple[str, str], Object] = {}
         self._kubernetes = ""
         self._api_versions: list[str] = []
@@ -120,9 +96,17 @@ class Releases:
             if not self._check_mode:
                 self._repair_interrupted(releases)
             plans = list(pool.map(self._plan, releases, charts))
-        if self._check_mode:
-            self._report_refusals(plans)
-            return plans
+            if self._check_mode or self._side_by_side:
+                self._report_refusals(plans)
+            if self._check_mode:
+                return plans
+            if self._side_by_side:
+                self._execute_all(plans, pool)
+                return plans
+        self._execute_in_order(plans)
+        return plans
+
+    def _execute_in_order(self, plans: list[Plan]) -> None:
         for index, plan in enumerate(plans):
             stale = plan.action in ("upgraded", "unchanged") or any(change.refusal for change in plan.changes)
             if stale and any(earlier.changed for earlier in plans[:index]):
@@ -130,7 +114,19 @@ class Releases:
                 plan = plans[index] = self._plan(plan.release, plan.chart)
             self._report_refusals([plan])
             self._execute(plan)
-        return plans
+
+    def _execute_all(self, plans: Sequence[Plan], pool: ThreadPoolExecutor) -> None:
+        """Every release is brought as far as it gets; what went wrong with each is told at the end."""
+        failures = [failure for failure in pool.map(self._failure_of, plans) if failure]
+        if failures:
+            raise ReleaseFailure("\n".join(failures))
+
+    def _failure_of(self, plan: Plan) -> str:
+        try:
+            self._execute(plan)
+        except (ApiFailure, HelmFailure, ReleaseFailure) as failure:
+            return str(failure)
+        return ""
 
     def _look_around(self, releases: Sequence[Release], pool: ThreadPoolExecutor) -> None:
         version = pool.submit(self._cluster.version)
@@ -346,33 +342,3 @@ def _deletable(stored: Sequence[Object]) -> list[Ref]:
         for obj in stored
         if (obj["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") != "keep"
     ]
-
-
-def release_of(entry: dict[str, Any]) -> Release:
-    """A release from the module's options, checked as far as it needs no cluster."""
-    release = Release(
-        name=entry["name"],
-        namespace=entry["namespace"],
-        chart=entry["chart"] or "",
-        repository=entry["repository"] or "",
-        version=entry["version"] or "",
-        values=entry["values"] or {},
-        present=entry["state"] == "present",
-        wait=entry["wait"],
-        timeout=entry["timeout"],
-        rollback=entry["rollback"],
-        ignores=tuple(
-            IgnoreRule(rule["kind"], tuple(rule["fields"]), rule["name"] or "*")
-            for rule in entry["ignore_differences"] or ()
-        ),
-    )
-    if release.present and not release.chart:
-        raise ReleaseFailure(f"{release}: chart is missing")
-    if release.present and not release.on_disk:
-        if not release.version:
-            raise ReleaseFailure(f"{release}: version is missing; a chart of a repository is never taken as 'latest'")
-        if not release.repository and not release.chart.startswith("oci://"):
-            raise ReleaseFailure(
-                f"{release}: chart '{release.chart}' is no path and no oci:// reference, and repository is not set"
-            )
-    return replace(release, chart=os.path.expanduser(release.chart))

@@ -115,6 +115,14 @@ options:
             type: list
             elements: str
             required: true
+  side_by_side:
+    description:
+      - Whether the releases are installed side by side, four at a time, instead of in their order.
+      - For releases which do not need one another, neither to be installed nor to become ready.
+      - A release that fails does not keep the others from being installed.
+    type: bool
+    default: false
+    version_added: 0.1.0
   helm_binary:
     description: The helm program.
     type: str
@@ -221,11 +229,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
     working_directory,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._releases import (
-    ReleaseFailure,
-    Releases,
-    release_of,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._release import ReleaseFailure, release_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._releases import Releases
 
 
 def argument_spec() -> dict[str, Any]:
@@ -249,6 +254,7 @@ def argument_spec() -> dict[str, Any]:
     }
     return {
         "releases": {"type": "list", "elements": "dict", "required": True, "options": release},
+        "side_by_side": {"type": "bool", "default": False},
         "helm_binary": {"type": "str", "default": "helm"},
     }
 
@@ -259,7 +265,9 @@ def run(module: Any) -> dict[str, Any]:
     with working_directory(module) as directory, cluster.kubeconfig(directory) as kubeconfig:
         helm = Helm(module.params["helm_binary"], kubeconfig)
         helm.require_version()
-        plans = Releases(cluster, helm, directory, module.warn, module.check_mode).ensure(releases)
+        plans = Releases(
+            cluster, helm, directory, module.warn, module.check_mode, module.params["side_by_side"]
+        ).ensure(releases)
     changes = [change for plan in plans for change in plan.changes if change.change != "unchanged"]
     return {
         "changed": any(plan.changed for plan in plans),

@@ -49,6 +49,14 @@ options:
     elements: dict
     default: []
     version_added: 0.1.0
+  namespaces:
+    description:
+      - Namespaces to make first where they are missing.
+      - They are no part of the set. They get no label, and are neither changed nor removed.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.1.0
   state:
     description: Whether the objects are to be there.
     type: str
@@ -157,6 +165,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         "name": {"type": "str", "required": True},
         "objects": {"type": "list", "elements": "dict", "default": []},
+        "namespaces": {"type": "list", "elements": "str", "default": []},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "prune": {"type": "bool", "default": True},
         "prune_kinds": {"type": "list", "elements": "str", "default": []},
@@ -182,6 +191,7 @@ def settings(params: dict[str, Any]) -> Settings:
         prune_kinds=tuple(kinds),
         wait=params["wait"],
         wait_timeout=params["wait_timeout"],
+        namespaces=tuple(params["namespaces"]),
     )
 
 
