@@ -358,12 +358,18 @@ def slowness(**options: Any) -> dict[str, Any]:
     return {**metric, "percentile": 50, "critical": True, **options}
 
 
-def shares(seen: Sequence[Sighting], records: Sequence[Record], version: str, settling: float = 1.0) -> list[Share]:
+def shares(
+    seen: Sequence[Sighting],
+    records: Sequence[Record],
+    version: str,
+    confidence: float = 0.999,
+    settling: float = 1.0,
+) -> list[Share]:
     """The version's share at each weight it had, from a second after the write until the next one."""
     changes = [seen[0], *(later for earlier, later in itertools.pairwise(seen) if later.weights != earlier.weights)]
     ends = [sighting.at for sighting in changes[1:]] + [records[-1].answered]
     return [
-        share(within, version, sighting.weights.get(version, 0))
+        share(within, version, sighting.weights.get(version, 0), confidence)
         for sighting, end in zip(changes, ends, strict=True)
         if (within := sent_within(records, sighting.at + settling, end))
     ]

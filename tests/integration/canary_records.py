@@ -37,7 +37,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Share:
-    """How often the version answered, of so many requests, and how often an honest split lets it (99.9 % of all)."""
+    """How often the version answered, of so many requests, and how often an honest split lets it."""
 
     weight: int
     requests: int
@@ -97,9 +97,9 @@ def versions(records: Iterable[Record]) -> Counter[str]:
     return Counter(record.version for record in records)
 
 
-def share(records: Sequence[Record], version: str, weight: int) -> Share:
+def share(records: Sequence[Record], version: str, weight: int, confidence: float = 0.999) -> Share:
     """The version's share against its weight in percent."""
-    low, high = binomial_interval(len(records), weight / 100)
+    low, high = binomial_interval(len(records), weight / 100, confidence)
     return Share(weight, len(records), versions(records)[version], low, high)
 
 

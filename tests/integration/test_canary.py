@@ -34,12 +34,14 @@ def test_a_healthy_canary_loses_no_request_and_stays(lab: Lab) -> None:
     tag, stable, canary = lab.tag(), lab.stable, lab.canary
     with lab.unhidden(), lab.sightings() as sightings:
         with lab.load() as load:
-            call = lab.call(image_tag=tag, steps=[10, 50], step_duration="3s")
+            call = lab.call(image_tag=tag, steps=[10, 50], step_duration="4s")
             assert call.wait() == 0, call.tail
             lab.until("the old version's pods are gone", lambda: not lab.pods(stable))
             time.sleep(1)
         records = read(load.output)
-    found = shares(sightings.seen, records, canary)
+    # Run for every change, so an honest split may be outside once in a million runs, and a busy machine has two seconds
+    # to bring a weight to the proxies. The soak has 99.9 % and one second.
+    found = shares(sightings.seen, records, canary, confidence=0.999999, settling=2)
     print(f"{rate(records):.1f}/s, late {lateness(records):.3f} s, gap {longest_gap(records):.2f} s", *found, sep="\n")
     assert not failed(records)
     assert [share for share in found if not share.honest] == []

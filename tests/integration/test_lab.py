@@ -76,7 +76,9 @@ def test_up_again_after_a_crash_and_down_without_a_trace(run_playbook: RunPlaybo
 
     for record in records().values():
         os.kill(record["pid"], signal.SIGKILL)
-    time.sleep(0.5)
+    deadline = time.monotonic() + 30
+    while listening() and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not listening()
     repaired = run_playbook("lab_up.yml", variables=VARIABLES)
     assert repaired.rc == 0, repaired.stdout
@@ -146,22 +148,27 @@ def gateway(run_playbook: RunPlaybook, kubeconfig: str) -> Iterator[Gateway]:
 def test_orders_come_from_order_service_through_both_envoys(gateway: Gateway) -> None:
     status, served_by = gateway.get("/api/v1/orders")
     assert status == 200
-    assert served_by.startswith("order-service/v1/order-service-")
+    service, version, pod = served_by.split("/")
+    assert service == "order-service"
+    assert version in ("v1", "v2")
+    assert pod.startswith("order-service-")
 
 
 def test_faults_show_while_they_are_set(gateway: Gateway) -> None:
-    gateway.fault(service="order-service", version="v1", error_rate=1, error_code=418)
+    version = gateway.get("/api/v1/orders")[1].split("/")[1]
+    other = "v2" if version == "v1" else "v1"
+    gateway.fault(service="order-service", version=version, error_rate=1, error_code=418)
     assert gateway.get("/api/v1/orders")[0] == 418
     assert gateway.get("/api/v1/menu")[0] == 200
-    gateway.fault(service="order-service", version="v2", error_rate=1, error_code=418)
-    gateway.fault(service="order-service", version="v1", latency_ms=700)
+    gateway.fault(service="order-service", version=other, error_rate=1, error_code=418)
+    gateway.fault(service="order-service", version=version, latency_ms=2000)
     begin = time.monotonic()
     assert gateway.get("/api/v1/orders")[0] == 200
-    assert time.monotonic() - begin >= 0.7
+    assert time.monotonic() - begin >= 2
     gateway.fault(clear=True)
     begin = time.monotonic()
     assert gateway.get("/api/v1/orders")[0] == 200
-    assert time.monotonic() - begin < 0.7
+    assert time.monotonic() - begin < 2
 
 
 def test_a_fault_of_a_service_that_does_not_exist_is_refused(gateway: Gateway) -> None:
@@ -171,22 +178,23 @@ def test_a_fault_of_a_service_that_does_not_exist_is_refused(gateway: Gateway) -
 
 
 def test_proxies_counters_carry_istios_names_and_labels(gateway: Gateway) -> None:
+    # Canaries of earlier tests may have left series of either version: only the one that answers now counts on.
+    version = gateway.get("/api/v1/orders")[1].split("/")[1]
+    workload = "order-service" if version == "v1" else f"order-service-{version}"
     for __ in range(20):
         assert gateway.get("/api/v1/orders")[0] == 200
     wanted = (
-        'sum by (reporter, destination_workload) (istio_requests_total{response_code="200",destination_version="v1",'
-        'destination_service_name="order-service",destination_service_namespace="restaurant-management"})'
+        f'sum by (reporter, destination_workload) (istio_requests_total{{response_code="200",'
+        f'destination_version="{version}",destination_service_name="order-service",'
+        'destination_service_namespace="restaurant-management"})'
     )
     deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        found = {row["metric"]["reporter"]: row for row in query(wanted)}
-        if len(found) == 2 and all(float(row["value"][1]) >= 20 for row in found.values()):
-            break
+    found: list[tuple[str, str]] = []
+    while len(found) < 2 and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert set(found) == {"source", "destination"}
-    for row in found.values():
-        assert row["metric"]["destination_workload"] == "order-service"
-        assert float(row["value"][1]) >= 20
+        rows = [row for row in query(wanted) if float(row["value"][1]) >= 20]
+        found = sorted((row["metric"]["reporter"], row["metric"]["destination_workload"]) for row in rows)
+    assert found == [("destination", workload), ("source", workload)], query(wanted)
     assert query('istio_request_duration_milliseconds_bucket{destination_service_name="order-service",le="+Inf"}')
     assert query("restaurant_orders_total")
 

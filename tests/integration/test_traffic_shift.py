@@ -148,8 +148,8 @@ def test_the_share_is_what_the_weight_says(shifter: Shifter) -> None:
     count = 1000
     found = served_by(count)
     assert sum(found[version] for version in ("v1", "v2")) == count, found
-    # 99.9 % of all honest splits are this near.
-    assert abs(found["v2"] - 0.25 * count) <= 3.29 * math.sqrt(count * 0.25 * 0.75), found
+    # All honest splits but one of a million are this near.
+    assert abs(found["v2"] - 0.25 * count) <= 4.89 * math.sqrt(count * 0.25 * 0.75), found
 
 
 @pytest.mark.usefixtures("v2")
