@@ -4,7 +4,7 @@
 
 """Cases of the checks: YAML in, findings out.
 
-A file cases/<code>.yaml is a list of cases:
+A file cases/<code>.yaml, or cases/<code>_<topic>.yaml where several checks share a code, is a list of cases:
 
 - name: a single destination with a weight
   input: |
@@ -27,7 +27,7 @@ import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, Settings
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import KubernetesLoader
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import parse_exactly
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Kind, Resource, Source
 
 CASES = Path(__file__).parent / "cases"
@@ -37,7 +37,7 @@ def resources_of(text: str, file: str = "input.yaml") -> list[Resource]:
     found = []
     line = 1
     for document in text.split("\n---\n"):
-        value = yaml.load(document, Loader=KubernetesLoader)
+        value = parse_exactly(document).value
         if isinstance(value, dict):
             found.append(Resource(value, Source(file, line, document)))
         line += document.count("\n") + 2
@@ -62,4 +62,8 @@ def run(text: str, settings: Settings | None = None, checks: list[Check] | None 
 
 def load_cases() -> list[tuple[str, dict[str, Any]]]:
     """(code, case) of every file."""
-    return [(path.stem, case) for path in sorted(CASES.glob("*.yaml")) for case in yaml.safe_load(path.read_text())]
+    return [
+        (path.stem.partition("_")[0], case)
+        for path in sorted(CASES.glob("*.yaml"))
+        for case in yaml.safe_load(path.read_text())
+    ]
