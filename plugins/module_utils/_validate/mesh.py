@@ -27,12 +27,14 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     POD,
     SERVICE,
     SERVICE_ENTRY,
+    VIRTUAL_SERVICE,
     WORKLOAD_KINDS,
     Kind,
     Object,
     Resource,
     part,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.routes import Destination, destinations_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import (
     LabelIndex,
     Workload,
@@ -206,6 +208,16 @@ class Mesh:
         """DestinationRules for a qualified host, exact ones first; of every namespace."""
         exact, wildcards = self._rules_by_host
         return [*exact.get(host, ()), *(rule for pattern, rule in wildcards if hosts.covers(pattern, host))]
+
+    @cached_property
+    def destinations(self) -> list[tuple[Resource, Destination]]:
+        """Every destination of every VirtualService."""
+        domain = self.settings.cluster_domain
+        return [
+            (service, destination)
+            for service in self.of(VIRTUAL_SERVICE)
+            for destination in destinations_of(service, domain)
+        ]
 
     # ---- the mesh's own configuration
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     SERVICE,
     Object,
@@ -46,6 +48,14 @@ class HostRegistry:
         if hosts.is_wildcard(host):
             found += [owner for name, owners in self._exact.items() if hosts.covers(host, name) for owner in owners]
         return [owner for owner in found if not seen_from or visible(owner, seen_from)]
+
+    @cached_property
+    def _nearest(self) -> Nearest:
+        return Nearest(self._exact)
+
+    def nearest(self, host: str) -> str:
+        """A qualified host that the wrong one was probably meant to be; empty where there is none."""
+        return self._nearest.find(host)
 
     def has_services_in(self, namespace: str) -> bool:
         """Whether the input brings Services of the namespace at all."""

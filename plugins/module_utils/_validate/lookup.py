@@ -1,0 +1,56 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Whether a host is known, and whether the input can tell at all."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.registry import exported_to, visible
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import SERVICE, Resource
+
+
+def seen_by(resource: Resource, owners: list[Resource]) -> list[Resource]:
+    """Those of a host's owners that are visible where the resource is in force: its namespace, or where it is exported."""
+    places = [resource.namespace, *(place for place in exported_to(resource) if place not in ("*", ".", "~"))]
+    return [owner for owner in owners if any(visible(owner, place) for place in places)]
+
+
+def is_internal(host: str, domain: str) -> bool:
+    """Whether a qualified host is the name of a Service, of this cluster or of another domain."""
+    return host.endswith(f".svc.{domain}") or ".svc." in host
+
+
+def is_decidable(mesh: Mesh, host: str) -> bool:
+    """Whether it means something that nobody owns the qualified host.
+
+    A name outside the cluster can only be a ServiceEntry's, and those are taken to be whole. A Service's name is decided
+    where the input brings Services of its namespace; a name below another cluster domain is not.
+    """
+    domain = mesh.settings.cluster_domain
+    if not is_internal(host, domain):
+        # A pattern for Services of all namespaces: *.local, *.svc.cluster.local.
+        return not (hosts.is_wildcard(host) and hosts.covers(host, f"x.x.svc.{domain}"))
+    suffix = f".svc.{domain}"
+    if not host.endswith(suffix):
+        return False
+    namespace = host[: -len(suffix)].rpartition(".")[2]
+    if namespace.startswith("*"):
+        return False
+    return SERVICE in mesh.settings.listed or mesh.registry.has_services_in(namespace)
+
+
+def nearest(mesh: Mesh, host: str, namespace: str) -> str:
+    """For messages: ``; nearest known name: 'reviews'``, or nothing. Written as the namespace may write it."""
+    found = mesh.registry.nearest(host)
+    if not found and "." in host and not is_internal(host, mesh.settings.cluster_domain):
+        # Kubernetes' DNS completes reviews.shop and reviews.shop.svc, Istio does not.
+        name, _dot, rest = host.partition(".")
+        candidate = f"{name}.{rest.removesuffix('.svc')}.svc.{mesh.settings.cluster_domain}"
+        found = candidate if mesh.registry.owners(candidate) else ""
+    own = f".{namespace}.svc.{mesh.settings.cluster_domain}"
+    return f"; nearest known name: '{found.removesuffix(own)}'" if found else ""
