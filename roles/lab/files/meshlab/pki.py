@@ -34,6 +34,7 @@ class Pki:
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "meshlab")])
             builder = _builder(name, name, key.public_key())
             builder = builder.add_extension(x509.BasicConstraints(True, None), critical=True)
+            builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
             self._write("ca", builder.sign(key, hashes.SHA256()), key)
         if not self.path("api.crt").exists():
             self._issue("api", "kube-apiserver", None, [*addresses, "localhost", "kubernetes.default.svc"])
@@ -82,6 +83,10 @@ class Pki:
         usage = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = _builder(x509.Name(attributes), ca.subject, key.public_key())
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
+        # Python 3.13 takes no certificate that does not say whose key signed it.
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
         if names:
             alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
             builder = builder.add_extension(alternatives, critical=False)
@@ -103,6 +108,21 @@ def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurve
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + VALIDITY)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 
