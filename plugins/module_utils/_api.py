@@ -60,7 +60,7 @@ class Api(Protocol):
     def get(self, ref: Ref) -> Object | None:
         """The live object, or None where it, its namespace or its kind does not exist."""
 
-    def list(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> Objects:
+    def list(self, api_version: str, kind: str, namespace: str = "", labels: str = "", fields: str = "") -> Objects:
         """Every object of the kind, in one namespace or in all; none where the kind is unknown."""
 
     def apply(self, obj: Object, manager: str, dry_run: bool) -> Object:

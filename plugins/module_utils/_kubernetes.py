@@ -45,6 +45,8 @@ __all__ = ["ApiFailure", "Cluster", "create_module", "fail", "library_problem", 
 # Every attempt is made four times.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 5, 60
 _IMPATIENT = (3, 10)
+# Objects of one answer; what the API server advises for lists that may be long.
+_PAGE = 1000
 
 
 def create_module(argument_spec: dict[str, Any], **kwargs: Any) -> AnsibleK8SModule:
@@ -194,13 +196,18 @@ class Cluster:
                 return None
             raise
 
-    def list(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> Objects:
+    def list(self, api_version: str, kind: str, namespace: str = "", labels: str = "", fields: str = "") -> Objects:
         """Every object of the kind, in one namespace or in all; none where the kind is unknown."""
         if self.resource(api_version, kind) is None:
             return []
-        query = [("labelSelector", labels)] if labels else []
-        answer = self.request("get", self.path(Ref(api_version, kind, namespace, "")), query=query)
-        return [{"apiVersion": api_version, "kind": kind, **item} for item in answer["items"]]
+        path = self.path(Ref(api_version, kind, namespace, ""))
+        query = [(name, text) for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text]
+        answer = self.request("get", path, query=[*query, ("limit", _PAGE)])
+        objects: Objects = answer["items"]
+        while more := (answer.get("metadata") or {}).get("continue"):
+            answer = self.request("get", path, query=[*query, ("limit", _PAGE), ("continue", more)])
+            objects += answer["items"]
+        return [{"apiVersion": api_version, "kind": kind, **item} for item in objects]
 
     def apply(self, obj: Object, manager: str, dry_run: bool) -> Object:
         """Server-side apply; fields of other managers are taken over."""

@@ -76,6 +76,7 @@ class Finding:
             "line": self.line,
             "column": self.column,
             "field": self.field,
+            "title": self.rule.title,
             "message": self.message,
             "why": self.rule.why,
             "remedy": self.remedy or self.rule.remedy,

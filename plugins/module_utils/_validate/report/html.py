@@ -1,0 +1,68 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""One page that needs nothing beside itself: for change records and for mails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import conclusion, what, where
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --error: #c0392b; --warning: #b9770e; --info: #2471a3; }
+@media (prefers-color-scheme: dark) { :root { --error: #ff7b72; --warning: #e3b341; --info: #79c0ff; } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
+h1 { font-size: 1.4rem; margin-bottom: 0; }
+p.sum { margin-top: .3rem; opacity: .8; }
+ul.codes { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; list-style: none; padding: 0; }
+ul.codes a { color: inherit; }
+article { border-left: .3rem solid var(--level); margin: 1.2rem 0; padding: .1rem 0 .1rem 1rem; break-inside: avoid; }
+.error { --level: var(--error); } .warning { --level: var(--warning); } .info { --level: var(--info); }
+h2 { font-size: 1rem; margin: 0; } h2 b { color: var(--level); text-transform: uppercase; font-size: .8em; }
+code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: 6rem 1fr; margin: .4rem 0; gap: .1rem .8rem; }
+dt { opacity: .65; } dd { margin: 0; }
+"""
+
+
+def html(findings: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], title: str) -> str:
+    codes: dict[str, list[Mapping[str, Any]]] = {}
+    for finding in findings:
+        codes.setdefault(finding["code"], []).append(finding)
+    index = "".join(
+        f'<li class="{found[0]["level"]}"><a href="#{escape(code)}">{escape(code)}</a> {len(found)}</li>'
+        for code, found in sorted(codes.items())
+    )
+    seen: set[str] = set()
+    articles = "\n".join(_article(finding, seen) for finding in findings)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+        f"<h1>{escape(title)}</h1>\n<p class=sum>{escape(conclusion(summary))}</p>\n"
+        f"<ul class=codes>{index}</ul>\n"
+        + "\n".join(_article(finding, seen) for finding in findings)
+        + "\n</body></html>\n"
+    )
+
+
+def _article(finding: Mapping[str, Any], seen: set[str]) -> str:
+    anchor = "" if finding["code"] in seen else f' id="{escape(finding["code"])}"'
+    seen.add(finding["code"])
+    codes = " ".join([finding["code"], *finding["aliases"]])
+    link = f'<a href="{escape(finding["docs"])}">{escape(codes)}</a>' if finding["docs"] else escape(codes)
+    rows = [("where", f"<code>{escape(where(finding))}</code>")]
+    if finding["file"] and finding["field"]:
+        rows.append(("field", f"<code>{escape(finding['field'])}</code>"))
+    rows += [(name, escape(finding[name])) for name in ("why", "remedy") if finding[name]]
+    details = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows)
+    return (
+        f'<article class="{finding["level"]}"{anchor}><h2><b>{finding["level"]}</b> {link} {escape(what(finding))}</h2>'
+        f"<div>{escape(finding['message'])}</div><dl>{details}</dl></article>"
+    )

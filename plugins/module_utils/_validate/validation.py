@@ -1,0 +1,157 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""A whole validation: what is to be looked at, in; the findings that count, out."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.github import github
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.html import html
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.junit import junit
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.sarif import sarif
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import NAMESPACE, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
+    Policy,
+    Suppression,
+    fingerprint,
+    select,
+)
+
+FORMATS = ("json", "sarif", "junit", "github", "html", "table")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, beside the input itself.
+
+    namespaces: where findings are wanted, empty for everywhere; the rest of the input is context. Faults of the input
+    itself are always told. known_live: fingerprints of what the mesh has without the files that are laid over it: of live
+    objects only what is new counts; None where all count.
+    """
+
+    policy: Policy
+    suppressions: Sequence[Suppression] = ()
+    baseline: Counter[str] = field(default_factory=Counter)
+    namespaces: Sequence[str] = ()
+    known_live: Counter[str] | None = None
+    today: datetime.date = field(default_factory=datetime.date.today)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know beside the findings."""
+
+    findings: list[dict[str, Any]]
+    summary: dict[str, Any]
+    undecided: dict[str, list[str]]
+    notes: list[str]
+
+
+def validate(
+    loaded: Loaded, settings: Settings, checks: Iterable[Check], request: Request, files: int = 0
+) -> Validated:
+    chosen = [check for check in checks if is_wanted(check, request.policy)]
+    outcome = checked(loaded, settings, chosen)
+    findings = [finding for finding in outcome.findings if _is_in(finding.resource, request.namespaces)]
+    if request.known_live is not None:
+        findings = _brought(findings, request.known_live)
+    findings = in_order([*loaded.findings, *findings])
+    selection = select(findings, request.policy, request.suppressions, request.baseline, request.today)
+    summary: dict[str, Any] = dict.fromkeys(LEVELS, 0)
+    for finding in selection.kept:
+        summary[finding.severity] += 1
+    summary |= {
+        "objects": len(loaded.resources),
+        "files": files,
+        "checks": len(chosen),
+        "suppressed": selection.suppressed,
+        "known": selection.known,
+        "undecided": len(outcome.undecided),
+    }
+    notes = [f"suppress: {text}" for text in selection.unused]
+    notes += [f"the check {name} failed itself, please report it: {error}" for name, error in outcome.broken.items()]
+    return Validated([finding.as_dict() for finding in selection.kept], summary, outcome.undecided, notes)
+
+
+def checked(loaded: Loaded, settings: Settings, checks: Iterable[Check]) -> Outcome:
+    """What the checks say of the resources, before anybody selects."""
+    with collector_paused():
+        return run_checks(Mesh(loaded.resources, settings), checks)
+
+
+def _brought(findings: Iterable[Finding], known: Counter[str]) -> list[Finding]:
+    """Findings of files, and those of live objects that are not among the known ones."""
+    left = Counter(known)
+    brought = []
+    for finding in findings:
+        if finding.resource.is_live:
+            mark = fingerprint(finding)
+            if left[mark] > 0:
+                left[mark] -= 1
+                continue
+        brought.append(finding)
+    return brought
+
+
+def _is_in(resource: Resource, namespaces: Sequence[str]) -> bool:
+    """Whether it lies in one of the namespaces; a Namespace lies in itself, other objects of the cluster everywhere."""
+    place = resource.name if resource.kind == NAMESPACE else resource.namespace
+    return not namespaces or not place or place in namespaces
+
+
+def is_wanted(check: Check, policy: Policy) -> bool:
+    level = policy.level(check.rule.code)
+    if level == "off":
+        return False
+    return check.enabled or bool(level) or check.rule.code in policy.enabled
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Millions of new objects and no garbage among them: looking for it would take as long as the work."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def rendered(form: str, result: Validated, *, fail_on: str, title: str, version: str) -> str:
+    """The findings in one of FORMATS."""
+    if form == "json":
+        data = {"summary": result.summary, "findings": result.findings}
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    if form == "sarif":
+        return json.dumps(sarif(result.findings, version), indent=2, ensure_ascii=False) + "\n"
+    if form == "junit":
+        bad = () if fail_on == "never" else LEVELS[: LEVELS.index(fail_on) + 1]
+        return junit(result.findings, bad, result.summary["checks"])
+    if form == "html":
+        return html(result.findings, result.summary, title)
+    lines = github(result.findings) if form == "github" else table(result.findings, result.summary)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def is_bad(summary: Mapping[str, Any], fail_on: str) -> bool:
+    """Whether there is a finding at least as bad as ``fail_on``."""
+    return fail_on != "never" and any(summary[level] > 0 for level in LEVELS[: LEVELS.index(fail_on) + 1])
