@@ -11,6 +11,7 @@ from __future__ import annotations
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks import (  # noqa: F401
     route_weights,
+    schema_structure,
 )
 
 
