@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks import (  # noqa: F401
+    gateway_secrets,
+    gateway_servers,
     route_weights,
     schema_structure,
 )

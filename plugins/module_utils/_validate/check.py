@@ -50,6 +50,7 @@ class Check:
 
     needs: kinds without which nothing can be said. Where the input has none of one of them, the check is not run and is
     listed as undecided: files that bring no Services do not mean that there are none.
+    requires: says what is missing on this machine, empty where nothing is; likewise undecided.
     live: only a running cluster can answer.
     enabled: whether it runs unless it is asked for.
     """
@@ -59,9 +60,11 @@ class Check:
     needs: tuple[Kind, ...] = ()
     live: bool = False
     enabled: bool = True
+    requires: Callable[[], str] | None = None
 
-    def missing(self, mesh: Mesh) -> list[Kind]:
-        return [kind for kind in self.needs if not mesh.knows(kind)]
+    def missing(self, mesh: Mesh) -> list[str]:
+        absent = [str(kind) for kind in self.needs if not mesh.knows(kind)]
+        return [*absent, *([lacking] if self.requires and (lacking := self.requires()) else [])]
 
     def run(self, mesh: Mesh) -> list[Finding]:
         found: list[Finding] = []
@@ -89,6 +92,7 @@ def check(
     needs: Iterable[Kind] = (),
     live: bool = False,
     enabled: bool = True,
+    requires: Callable[[], str] | None = None,
 ) -> Callable[[Function], Function]:
     """Declares the function a check. Several checks may share a code, where a peer has one code for several faults."""
     if level not in LEVELS:
@@ -97,7 +101,7 @@ def check(
     def declare(function: Function) -> Function:
         link = docs or (f"{DOCS}{code.lower()}/" if code.startswith("IST") else "")
         rule = Rule(function.__name__, code, level, title, why, remedy, tuple(aliases), link)
-        CHECKS.append(Check(rule, function, tuple(needs), live, enabled))
+        CHECKS.append(Check(rule, function, tuple(needs), live, enabled, requires))
         return function
 
     return declare

@@ -19,7 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.pars
 
 @dataclass(frozen=True)
 class Outcome:
-    """findings: in a fixed order. undecided: checks that could not say anything, with the kinds that were missing.
+    """findings: in a fixed order. undecided: checks that could not say anything, with the kinds or library they lack.
     broken: checks that failed themselves, with the reason; a fault of ours, never of the input.
     """
 
@@ -34,7 +34,7 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
     broken: dict[str, str] = {}
     for check in checks:
         if missing := check.missing(mesh):
-            undecided[check.rule.name] = [str(kind) for kind in missing]
+            undecided[check.rule.name] = missing
             continue
         try:
             findings += check.run(mesh)

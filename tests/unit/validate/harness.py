@@ -13,6 +13,7 @@ A file cases/<code>.yaml, or cases/<code>_<topic>.yaml where several checks shar
   finds:                                                     # what the file's code finds, in order; [] is a silent case
     - {kind: VirtualService, name: shop, line: 13, field: "spec.http[0].route[0].weight"}
   others: [IST0101]                                          # optional: other codes that the input fires, too
+  secrets: [{namespace: shop, name: tls, hosts: [a.example.com]}]    # optional: see certificates.py
 
 Keys of a finding that the case names are compared, others are not. Other codes than the file's and `others` must stay
 silent, so that every case is also a test of every other check's false positives.
@@ -20,6 +21,7 @@ silent, so that every case is also a test of every other check's false positives
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import parse_exactly
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Kind, Resource, Source
+
+_spec = importlib.util.spec_from_file_location("validate_certificates", Path(__file__).parent / "certificates.py")
+assert _spec and _spec.loader
+certificates = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(certificates)
 
 CASES = Path(__file__).parent / "cases"
 
@@ -63,7 +70,7 @@ def run(text: str, settings: Settings | None = None, checks: list[Check] | None 
 def load_cases() -> list[tuple[str, dict[str, Any]]]:
     """(code, case) of every file."""
     return [
-        (path.stem.partition("_")[0], case)
+        (path.stem.partition("_")[0], certificates.with_secrets(case))
         for path in sorted(CASES.glob("*.yaml"))
         for case in yaml.safe_load(path.read_text())
     ]
