@@ -67,6 +67,11 @@ class Metric:
     since: float | None = None
 
     @property
+    def title(self) -> str:
+        """The name, and what tells apart two metrics of the same name."""
+        return f"{self.name} p{self.percentile:g}" if self.name == DURATION else self.name
+
+    @property
     def unit(self) -> str:
         return _UNITS.get(self.name, "")
 
@@ -208,7 +213,7 @@ def judge(metric: Metric, reading: Reading) -> Judgement:
         )
     of = f" of {reading.samples} requests" if reading.samples is not None else ""
     more = "more than " if reading.open_ended else ""
-    shown = f"{metric.name} is {more}{_number(value)}{metric.unit}{of}{over}"
+    shown = f"{metric.title} is {more}{_number(value)}{metric.unit}{of}{over}"
     if metric.minimum is not None and value < metric.minimum:
         return Judgement(FAIL, f"{shown}, below {_number(metric.minimum)}{metric.unit}")
     if metric.maximum is not None and (value > metric.maximum or (reading.open_ended and value == metric.maximum)):
@@ -245,14 +250,14 @@ def _compared(metric: Metric, compare: Compare, reading: Reading, value: float, 
             # No failure at all in so many requests shows no less than one would.
             ours, theirs = 100 - value, max(100 - baseline, 100 / max(samples or 1, 1))
         if ours > theirs * compare.max_ratio:
-            what = "failures" if higher_is_better else metric.name
+            what = "failures" if higher_is_better else metric.title
             ratio = f"{_number(ours / theirs)} times" if theirs else "endlessly many times"
             return Judgement(FAIL, f"{beside}: {ratio} its {what}, allowed are {_number(compare.max_ratio)} times")
     return None
 
 
 def _without_data(metric: Metric, why: str) -> Judgement:
-    text = f"{metric.name} cannot be judged: {why}"
+    text = f"{metric.title} cannot be judged: {why}"
     if metric.no_data == "wait":
         return Judgement(NO_DATA, text)
     return Judgement(

@@ -184,9 +184,9 @@ def test_a_failed_threshold_needs_no_baseline() -> None:
 
 
 def test_latency_is_compared_as_it_is() -> None:
-    metric = Metric("request-duration", compare=Compare(max_ratio=1.5))
+    metric = Metric("request-duration", percentile=90, compare=Compare(max_ratio=1.5))
     slow, quick = buckets("v2", _100=0, _200=100, _Inf=100), buckets("v1", _100=100, _200=100, _Inf=100)
-    assert "2.0101 times its request-duration" in verdict(metric, *slow, *quick)[1]
+    assert "2.1111 times its request-duration p90" in verdict(metric, *slow, *quick)[1]
     assert verdict(metric, *quick, *buckets("v2", _100=100, _Inf=100))[0] == "pass"
     nothing = Reading(5, 100, baseline=0, baseline_samples=100)
     assert judge(Metric("errors", query="q", compare=Compare(max_ratio=2)), nothing).verdict == "fail"
