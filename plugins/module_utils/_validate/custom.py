@@ -20,6 +20,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.find
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import NAMESPACE, Resource
 
+cel: Any
 try:
     import cel
 except ImportError:
@@ -35,7 +36,7 @@ class CustomCheckError(Exception):
 
 
 def python_checks(references: Sequence[str]) -> list[Check]:
-    """Checks of the files. A reference is a path, or ``namespace.collection.name`` for plugins/module_utils/<name>.py."""
+    """Checks of the files: a path each, or ``namespace.collection.name`` for plugins/module_utils/<name>.py."""
     before = list(CHECKS)
     for reference in references:
         path = _file_of(reference)
@@ -132,9 +133,10 @@ def _cel_check(entry: Mapping[str, Any]) -> Check:
 
     def run(mesh: Mesh, report: Report) -> None:
         for resource in mesh.all():
-            if resource.kind.kind in kinds or str(resource.kind) in kinds:
-                if problem := _violation(program, resource, mesh):
-                    report(resource, path, message if problem == "false" else f"{message} ({problem})")
+            if resource.kind.kind not in kinds and str(resource.kind) not in kinds:
+                continue
+            if problem := _violation(program, resource, mesh):
+                report(resource, path, message if problem == "false" else f"{message} ({problem})")
 
     return Check(rule, run)
 

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 def qualified(host: str, namespace: str, domain: str = "cluster.local") -> str:
     """A name without a dot means the Service of the namespace; everything else is meant as it stands."""
@@ -30,6 +32,16 @@ def covers(pattern: str, host: str) -> bool:
 def overlap(one: str, other: str) -> bool:
     """Whether some host is meant by both."""
     return covers(one, other) or covers(other, one)
+
+
+def patterns(host: str) -> Iterator[str]:
+    """Every wildcard, other than itself, that covers the host; the nearest first."""
+    name = host.removeprefix("*")
+    for place, letter in enumerate(name):
+        if letter == "." and (place or name == host):
+            yield f"*{name[place:]}"
+    if host != "*":
+        yield "*"
 
 
 def service_of(host: str, domain: str = "cluster.local") -> tuple[str, str] | None:

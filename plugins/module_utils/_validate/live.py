@@ -128,7 +128,7 @@ def _list(cluster: Api, served: Served, namespaces: Sequence[str]) -> tuple[list
 
 
 def _read_secrets(cluster: Api, found: LiveInput, root_namespace: str) -> None:
-    """Of the root namespace and of those in which a gateway's pods run: there are certificates and mesh configuration."""
+    """Of the root namespace and of those where gateways run: there lie certificates and the mesh's configuration."""
     places = {root_namespace}
     for item in found.resources:
         if item.kind == kinds.K8S_GATEWAY or (item.kind == kinds.POD and "istio" in item.labels):

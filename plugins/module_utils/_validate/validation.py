@@ -43,8 +43,8 @@ class Request:
     """What the user asked for, beside the input itself.
 
     namespaces: where findings are wanted, empty for everywhere; the rest of the input is context. Faults of the input
-    itself are always told. known_live: fingerprints of what the mesh has without the files that are laid over it: of live
-    objects only what is new counts; None where all count.
+    itself are always told. known_live: fingerprints of what the mesh has without the files that are laid over it: of
+    live objects only what is new counts; None where all count.
     """
 
     policy: Policy

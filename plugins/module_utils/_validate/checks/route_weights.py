@@ -4,13 +4,22 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Weights of routes."""
+"""Weights of routes, and whether somebody is there to answer."""
 
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.hosts import service_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import VIRTUAL_SERVICE, items
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    POD,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    items,
+    part,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.routes import PROTOCOLS, shares, whole
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import Workload
 
 
 @check(
@@ -22,9 +31,72 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
 )
 def single_weight(mesh: Mesh, report: Report) -> None:
     for service in mesh.of(VIRTUAL_SERVICE):
-        for protocol in ("http", "tcp", "tls"):
+        for protocol in PROTOCOLS:
             for index, route in items(service.spec, protocol):
                 destinations = items(route, "route")
                 if len(destinations) == 1 and (weight := destinations[0][1].get("weight")) not in (None, 0, 100):
                     path = ("spec", protocol, index, "route", 0, "weight")
                     report(service, path, f"the weight {weight} of the only destination counts as 100")
+
+
+@check(
+    code="MESH201",
+    level="error",
+    title="Weight for a subset without pods",
+    why="The subset's share of the requests gets 503: proxies do not hand it over to the other subsets.",
+    remedy="Start the subset's pods first, or set its weight to 0.",
+    needs=[SERVICE, POD],
+)
+def weight_without_pods(mesh: Mesh, report: Report) -> None:
+    for service, destination in mesh.destinations:
+        if not destination.subset or destination.mirror or not destination.share:
+            continue
+        place = service_of(destination.host, mesh.settings.cluster_domain)
+        target = mesh.find(SERVICE, *place) if place else None
+        labels = _subset_labels(mesh, destination.host, destination.subset)
+        if target is None or not labels or not part(target.spec, "selector"):
+            continue
+        selected = mesh.labels.matching(target.namespace, {**part(target.spec, "selector"), **labels})
+        if not selected or any(_may_answer(workload) for workload in selected):
+            continue
+        wanted = any(workload.replicas != 0 for workload in selected)
+        why = "none of its pods is ready" if wanted else f"{selected[0].resource.kind.kind} {selected[0].name} has 0 replicas"
+        report(
+            service,
+            (*destination.path, "subset"),
+            f"subset '{destination.subset}' of '{destination.written}' gets {destination.share:.0%} of the requests, and {why}",
+        )
+
+
+def _subset_labels(mesh: Mesh, host: str, name: str) -> dict[str, object]:
+    """Of the first DestinationRule that defines the subset."""
+    for rule in mesh.destination_rules(host):
+        for _place, subset in items(rule.spec, "subsets"):
+            if subset.get("name") == name:
+                return part(subset, "labels")
+    return {}
+
+
+def _may_answer(workload: Workload) -> bool:
+    """Whether some pod of it is ready, or nobody says that none is."""
+    ready = workload.ready
+    return ready > 0 if ready is not None else workload.replicas != 0
+
+
+@check(
+    code="MESH202",
+    level="info",
+    title="Weights that are no percentages",
+    why="Weights are shares of their sum. Where that is not 100, what is written is not the percentage of the requests.",
+    remedy="Let the weights of a route sum to 100.",
+)
+def weights_do_not_sum_to_100(mesh: Mesh, report: Report) -> None:
+    for service in mesh.of(VIRTUAL_SERVICE):
+        for protocol in PROTOCOLS:
+            for index, route in items(service.spec, protocol):
+                entries = [entry for _place, entry in items(route, "route")]
+                weights = [whole(entry.get("weight")) or 0 for entry in entries]
+                total = sum(weights)
+                if len(entries) > 1 and total not in (0, 100) and min(weights) >= 0:
+                    parts = ", ".join(f"{share:.1%}" for share in shares(entries))
+                    report(service, ("spec", protocol, index, "route"), f"the weights sum to {total}; the shares are {parts}")

@@ -46,9 +46,7 @@ def html(findings: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], titl
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
         f"<h1>{escape(title)}</h1>\n<p class=sum>{escape(conclusion(summary))}</p>\n"
-        f"<ul class=codes>{index}</ul>\n"
-        + "\n".join(_article(finding, seen) for finding in findings)
-        + "\n</body></html>\n"
+        f"<ul class=codes>{index}</ul>\n{articles}\n</body></html>\n"
     )
 
 

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This doc fragment is PRIVATE to the collection. It can have breaking changes at any time.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  paths:
+    description:
+      - Files, folders and glob patterns. Of folders, files that end in C(.yaml), C(.yml) and C(.json), recursively.
+      - A folder with a C(Chart.yaml) is rendered with the chart's own values; with C(kustomization.yaml), built.
+    type: list
+    elements: str
+    default: []
+  content:
+    description: Configuration as text, for what comes from a pipe or from another task.
+    type: str
+  chart:
+    description: A Helm chart to be rendered and looked at.
+    type: dict
+    suboptions:
+      path:
+        description: Path of the chart's folder or archive.
+        type: str
+        required: true
+      name:
+        description: Name of the release.
+        type: str
+        default: release
+      namespace:
+        description: Namespace of the release.
+        type: str
+        default: default
+      values:
+        description: Values for the chart.
+        type: dict
+        default: {}
+      values_files:
+        description: Files of values; O(chart.values) win over them.
+        type: list
+        elements: str
+        default: []
+  base:
+    description: Folder to which names of files in findings are relative. The working directory if not set.
+    type: path
+  live:
+    description:
+      - Whether to look at the cluster. O(paths), O(content) and O(chart) are laid over the cluster's objects.
+      - The account needs C(get) and C(list) on what is looked at, and nothing else. What it may not read is said in
+        RV(notes), and what needs it stays open.
+    type: bool
+    default: false
+  namespaces:
+    description:
+      - Tell what is in these namespaces only. Empty for all.
+      - The others are still read, if the account may, since a route of one namespace may lead to another.
+    type: list
+    elements: str
+    default: []
+  default_namespace:
+    description: Namespace of objects in files that name none.
+    type: str
+    default: default
+  mesh_config:
+    description: Istio's MeshConfig, where the input has no ConfigMap C(istio) that holds it.
+    type: dict
+  cluster_domain:
+    description: Domain of the cluster's names.
+    type: str
+    default: cluster.local
+  trust_domain:
+    description: Trust domain of the mesh.
+    type: str
+    default: cluster.local
+  helm_binary:
+    description: The helm program.
+    type: str
+    default: helm
+  kustomize_binary:
+    description: The kustomize program, or kubectl.
+    type: str
+    default: kustomize
+"""

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What a validation looks at, as modules take it: their options, and what is read for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
+    Cluster,
+    IstiodFailure,
+    connected_proxies,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import Chart, InputError, Reader
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import LiveInput, read
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import collector_paused
+
+_CHART: dict[str, Any] = {
+    "path": {"type": "str", "required": True},
+    "name": {"type": "str", "default": "release"},
+    "namespace": {"type": "str", "default": "default"},
+    "values": {"type": "dict", "default": {}},
+    "values_files": {"type": "list", "elements": "str", "default": []},
+}
+# For an argument spec; the doc fragment _validate_input describes them.
+INPUT_OPTIONS: dict[str, Any] = {
+    "paths": {"type": "list", "elements": "str", "default": []},
+    "content": {"type": "str"},
+    "chart": {"type": "dict", "options": _CHART},
+    "base": {"type": "path"},
+    "live": {"type": "bool", "default": False},
+    "namespaces": {"type": "list", "elements": "str", "default": []},
+    "default_namespace": {"type": "str", "default": "default"},
+    "mesh_config": {"type": "dict"},
+    "cluster_domain": {"type": "str", "default": "cluster.local"},
+    "trust_domain": {"type": "str", "default": "cluster.local"},
+    "helm_binary": {"type": "str", "default": "helm"},
+    "kustomize_binary": {"type": "str", "default": "kustomize"},
+}
+
+
+@dataclass(frozen=True)
+class Input:
+    """files: what files, texts and charts bring. live: the cluster's objects. notes: what could not be read."""
+
+    files: Loaded
+    file_count: int
+    live: list[Resource]
+    settings: Settings
+    notes: list[str]
+
+
+def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: float) -> Input:
+    """``connect`` is called only if the cluster is to be looked at. Raises InputError and ApiFailure."""
+    if not (params["paths"] or params["content"] is not None or params["chart"] or params["live"]):
+        raise InputError("nothing to look at: give paths, content or chart, or live: true.")
+    notes: list[str] = []
+    facts: dict[str, Any] = {}
+    live = LiveInput()
+    with collector_paused():
+        reader = _read_files(params)
+        if params["live"]:
+            cluster = connect()
+            live = read(cluster, params["namespaces"], params["istio_namespace"])
+            facts["proxies"] = _proxies(cluster, params, notes)
+    notes += [f"{kind} was not read: {reason}" for kind, reason in sorted(live.unread.items())]
+    settings = Settings(
+        root_namespace=params["istio_namespace"],
+        cluster_domain=params["cluster_domain"],
+        trust_domain=params["trust_domain"],
+        listed=frozenset(live.listed),
+        mesh_config=params["mesh_config"],
+        now=now,
+        facts=facts,
+    )
+    return Input(reader.loaded, reader.files, live.resources, settings, notes)
+
+
+def _read_files(params: Mapping[str, Any]) -> Reader:
+    programs = (params["helm_binary"], params["kustomize_binary"])
+    reader = Reader(params["default_namespace"], params["base"] or "", *programs)
+    reader.read(params["paths"])
+    if params["content"] is not None:
+        reader.content(params["content"])
+    if params["chart"]:
+        chart = params["chart"]
+        files = tuple(chart["values_files"])
+        reader.chart(Chart(chart["path"], chart["name"], chart["namespace"], chart["values"], files))
+    return reader
+
+
+def _proxies(cluster: Cluster, params: Mapping[str, Any], notes: list[str]) -> list[dict[str, Any]]:
+    """The connected proxies, as the live checks take them; none where istiod cannot be asked."""
+    try:
+        found = connected_proxies(cluster, params["istio_namespace"], params["istiod_access"])
+    except (ApiFailure, IstiodFailure) as error:
+        notes.append(f"what proxies accepted is not known: {error}")
+        return []
+    return [
+        {
+            "name": proxy.name,
+            "namespace": proxy.namespace,
+            "type": proxy.type,
+            "version": proxy.version,
+            "stale": list(proxy.stale),
+            "rejected": list(proxy.rejected),
+        }
+        for proxy in found
+    ]

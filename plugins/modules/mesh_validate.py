@@ -1,0 +1,339 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mesh_validate
+short_description: Find what is wrong in a mesh's configuration, in files and in a cluster
+version_added: 0.1.0
+author:
+  - Corporation v3 platform team (@corpv3)
+description:
+  - Runs every check of C(istioctl analyze) and of Kiali, and some that neither has, over Istio's, Gateway API's and
+    Kubernetes' objects. Files get the same checks as a cluster.
+  - Looks at files, at rendered charts, at the live cluster, or at files laid over the live cluster, which answers
+    whether a change would break it. Nothing is changed.
+  - A finding has the code of istioctl or Kiali where they have one, so that it can be looked up.
+    Others begin with C(MESH).
+  - A check that needs kinds of objects which the input does not have says nothing and is listed in RV(undecided).
+requirements:
+  - PyYAML with libyaml; ryaml makes reading of files faster
+  - cryptography, for certificates
+  - common-expression-language, for O(policy.cel)
+  - helm or kustomize, for charts and kustomizations only
+extends_documentation_fragment:
+  - corpv3.service_mesh._attributes
+  - corpv3.service_mesh._attributes.info_module
+  - corpv3.service_mesh._attributes.action_group
+  - corpv3.service_mesh._istiod
+  - corpv3.service_mesh._validate_input
+  - kubernetes.core.k8s_auth_options
+options:
+  live_findings:
+    description:
+      - What is told of the cluster's own objects when files are laid over it. V(new) tells what the files bring about,
+        V(all) also what is wrong without them.
+    type: str
+    choices: [new, all]
+    default: new
+  suppress:
+    description:
+      - Findings that are known and meant to be so. C(CODE), C(CODE=Kind namespace/name), where C(*) and C(?) match
+        anything, or a dict of C(code), C(resource), C(reason) and C(until) (the last day on which it holds).
+      - An object can say so itself, in the annotation C(service-mesh.corpv3.com/suppress), in istioctl's
+        C(galley.istio.io/analyze-suppress) or in Kiali's C(kiali.io/ignore-validations).
+    type: list
+    elements: raw
+    default: []
+  baseline:
+    description:
+      - Path of an earlier JSON report. Its findings are not told again, so that only new ones are.
+      - It may be missing, which is the same as an empty one.
+    type: path
+  policy:
+    description: What the organisation wants otherwise, and its own checks.
+    type: dict
+    default: {}
+    suboptions:
+      levels:
+        description: Code, or pattern of codes, to V(error), V(warning), V(info) or V("off").
+        type: dict
+        default: {}
+      enable:
+        description: Codes of checks that do not run unless they are asked for.
+        type: list
+        elements: str
+        default: []
+      python:
+        description:
+          - Files of own checks in Python, or C(namespace.collection.name) for C(plugins/module_utils/name.py) of a
+            collection.
+        type: list
+        elements: str
+        default: []
+      cel:
+        description:
+          - Own checks as CEL expressions. Each has C(code), C(kinds), C(expression), which is true of a good C(object),
+            and C(message); and may have C(level), C(title), C(why), C(remedy), C(docs), C(field).
+        type: list
+        elements: dict
+        default: []
+  fail_on:
+    description: Fail if there is a finding of this level or a worse one.
+    type: str
+    choices: [error, warning, info, never]
+    default: error
+  reports:
+    description: Files to write, by format. An existing one is replaced, in check mode too.
+    type: dict
+    default: {}
+    suboptions:
+      json:
+        description: All findings as data. Also a O(baseline) for later.
+        type: path
+      sarif:
+        description: SARIF 2.1.0, for code scanning.
+        type: path
+      junit:
+        description: JUnit's XML. What O(fail_on) asks for is a failure there.
+        type: path
+      github:
+        description: GitHub's workflow commands, to be printed as they are.
+        type: path
+      html:
+        description: A page for people.
+        type: path
+      table:
+        description: The same as RV(table).
+        type: path
+  title:
+    description: Title of the HTML page.
+    type: str
+    default: Mesh validation
+  certificate_days:
+    description: Certificates that end within so many days are told.
+    type: int
+    default: 30
+seealso:
+  - name: istioctl analyze
+    description: Istio's analyzer and its messages.
+    link: https://istio.io/latest/docs/reference/config/analysis/
+notes:
+  - The pages of codes in the collection's C(docs/validation.md) say what each check looks for.
+"""
+
+EXAMPLES = r"""
+- name: Look at the files of a repository
+  corpv3.service_mesh.mesh_validate:
+    paths: [deploy/]
+    fail_on: warning
+    reports:
+      sarif: mesh.sarif
+
+- name: Would this change break the mesh?
+  corpv3.service_mesh.mesh_validate:
+    live: true
+    chart:
+      path: charts/shop
+      namespace: shop
+      values: "{{ shop_values }}"
+
+- name: What is wrong in two namespaces of the cluster
+  corpv3.service_mesh.mesh_validate:
+    live: true
+    namespaces: [shop, istio-system]
+    suppress:
+      - MESH203=VirtualService shop/legacy-*
+      - {code: IST0118, reason: the vendor's port names, until: 2027-06-30}
+    fail_on: never
+  register: mesh
+
+- name: Rules of the house
+  corpv3.service_mesh.mesh_validate:
+    paths: [deploy/]
+    policy:
+      levels: {KIA1301: warning, IST0102: "off"}
+      cel:
+        - code: SHOP001
+          kinds: [VirtualService]
+          expression: "!has(object.spec.http) || object.spec.http.all(route, has(route.timeout))"
+          message: a route without a timeout
+          remedy: Set timeout on every route.
+"""
+
+RETURN = r"""
+findings:
+  description: What was found, ordered by file, line, kind and name.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code: {description: Code of the check., type: str, sample: IST0101}
+    aliases: {description: The other tool's codes for the same fault., type: list, elements: str, sample: [KIA1101]}
+    level: {description: "V(error), V(warning) or V(info).", type: str}
+    kind: {description: Kind of the object., type: str}
+    namespace: {description: Namespace of the object., type: str}
+    name: {description: Name of the object., type: str}
+    file: {description: File of the object; empty if it is live., type: str}
+    line: {description: "Line of the field, from 1; 0 if the object is live.", type: int}
+    column: {description: Column of the field., type: int}
+    field: {description: Path of the field., type: str, sample: "spec.http[0].route[0].destination.host"}
+    title: {description: The fault in a few words., type: str}
+    message: {description: What is wrong here., type: str}
+    why: {description: What happens if it stays., type: str}
+    remedy: {description: How to mend it., type: str}
+    docs: {description: Where one can read on., type: str}
+summary:
+  description: Numbers of findings by level, of objects, files, checks, suppressed, known (in the baseline), undecided.
+  returned: always
+  type: dict
+table:
+  description: The findings as lines for people.
+  returned: always
+  type: list
+  elements: str
+undecided:
+  description: Checks that could not say anything, and the kinds that the input lacks for them.
+  returned: always
+  type: dict
+notes:
+  description: What could not be read, suppressions that match nothing any more, and the like.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import os
+import time
+from collections import Counter
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
+    ApiFailure,
+    Cluster,
+    create_module,
+    fail,
+    public_arguments,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import (
+    CustomCheckError,
+    cel_checks,
+    python_checks,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import INPUT_OPTIONS, read_input
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
+    SelectionError,
+    baseline_of,
+    fingerprint,
+    policy_of,
+    suppression_of,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
+    FORMATS,
+    Request,
+    Validated,
+    checked,
+    is_bad,
+    is_wanted,
+    rendered,
+    validate,
+)
+
+VERSION = "0.1.0"
+
+
+def argument_spec() -> dict[str, Any]:
+    policy = {
+        "levels": {"type": "dict", "default": {}},
+        "enable": {"type": "list", "elements": "str", "default": []},
+        "python": {"type": "list", "elements": "str", "default": []},
+        "cel": {"type": "list", "elements": "dict", "default": []},
+    }
+    return {
+        **ISTIOD_OPTIONS,
+        **INPUT_OPTIONS,
+        "live_findings": {"type": "str", "choices": ["new", "all"], "default": "new"},
+        "suppress": {"type": "list", "elements": "raw", "default": []},
+        "baseline": {"type": "path"},
+        "policy": {"type": "dict", "default": {}, "options": policy},
+        "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
+        "reports": {"type": "dict", "default": {}, "options": {form: {"type": "path"} for form in FORMATS}},
+        "title": {"type": "str", "default": "Mesh validation"},
+        "certificate_days": {"type": "int", "default": 30},
+    }
+
+
+def run(module: Any) -> dict[str, Any]:
+    params = plain(module.params)
+    policy = policy_of(params["policy"])
+    checks = [*all_checks(), *python_checks(params["policy"]["python"]), *cel_checks(params["policy"]["cel"])]
+    suppressions = [suppression_of(entry) for entry in params["suppress"]]
+    baseline = read_baseline(params["baseline"])
+    found = read_input(params, lambda: Cluster(module), time.time())
+    found.settings.facts["certificate_days"] = params["certificate_days"]
+    known_live = None
+    if found.live and found.files.resources and params["live_findings"] == "new":
+        chosen = [check for check in checks if is_wanted(check, policy)]
+        without_files = checked(Loaded(found.live), found.settings, chosen)
+        known_live = Counter(fingerprint(finding) for finding in without_files.findings)
+    whole = Loaded([*found.live, *found.files.resources], found.files.findings)
+    request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
+    result = validate(whole, found.settings, checks, request, found.file_count)
+    result.notes[:0] = found.notes
+    write_reports(params, result)
+    return outcome(params, result)
+
+
+def read_baseline(path: str | None) -> Counter[str]:
+    if not path or not os.path.exists(path):
+        return Counter()
+    with open(path, encoding="utf-8") as file:
+        return baseline_of(file.read())
+
+
+def write_reports(params: dict[str, Any], result: Validated) -> None:
+    for form, path in params["reports"].items():
+        if path:
+            text = rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+
+
+def outcome(params: dict[str, Any], result: Validated) -> dict[str, Any]:
+    lines = rendered("table", result, fail_on="never", title="", version=VERSION).splitlines()
+    return {
+        "changed": False,
+        "findings": result.findings,
+        "summary": result.summary,
+        "table": lines,
+        "undecided": result.undecided,
+        "notes": result.notes,
+        "msg": lines[-1],
+        "failed": is_bad(result.summary, params["fail_on"]),
+    }
+
+
+def main() -> None:
+    module = create_module(argument_spec())
+    invocation = public_arguments(module, "content", "chart")
+    try:
+        result = run(module)
+    except (ApiFailure, CustomCheckError, InputError, SelectionError) as error:
+        fail(module, str(error), invocation=invocation)
+    except OSError as error:
+        fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)
+    if result.pop("failed"):
+        module.fail_json(invocation=invocation, **result)
+    module.exit_json(invocation=invocation, **result)
+
+
+if __name__ == "__main__":
+    main()
