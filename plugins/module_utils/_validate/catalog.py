@@ -10,10 +10,32 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks import (  # noqa: F401
+    canary_leftovers,
+    delegates,
+    destination_rule_overlap,
+    destination_rules,
+    destination_tls,
+    export_scopes,
+    gateway_api_gateways,
+    gateway_api_routes,
+    gateway_api_versions,
     gateway_secrets,
     gateway_servers,
+    mtls_hosts,
+    mtls_wide,
+    repeated_objects,
+    route_retries,
     route_weights,
     schema_structure,
+    service_endpoints,
+    service_entries,
+    service_ports,
+    sidecars,
+    status_conditions,
+    virtual_service_gateways,
+    virtual_service_hosts,
+    virtual_service_overlap,
+    webhooks,
 )
 
 

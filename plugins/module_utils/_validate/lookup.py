@@ -15,7 +15,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
 
 
 def seen_by(resource: Resource, owners: list[Resource]) -> list[Resource]:
-    """Those of a host's owners that are visible where the resource is in force: its namespace, or where it is exported."""
+    """Those of a host's owners that are visible in the resource's namespace, or in one that it is exported to."""
     places = [resource.namespace, *(place for place in exported_to(resource) if place not in ("*", ".", "~"))]
     return [owner for owner in owners if any(visible(owner, place) for place in places)]
 
@@ -28,8 +28,8 @@ def is_internal(host: str, domain: str) -> bool:
 def is_decidable(mesh: Mesh, host: str) -> bool:
     """Whether it means something that nobody owns the qualified host.
 
-    A name outside the cluster can only be a ServiceEntry's, and those are taken to be whole. A Service's name is decided
-    where the input brings Services of its namespace; a name below another cluster domain is not.
+    A name outside the cluster can only be a ServiceEntry's, and those are taken to be whole. A Service's name is
+    decided where the input brings Services of its namespace; a name below another cluster domain is not.
     """
     domain = mesh.settings.cluster_domain
     if not is_internal(host, domain):

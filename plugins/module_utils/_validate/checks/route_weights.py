@@ -60,11 +60,16 @@ def weight_without_pods(mesh: Mesh, report: Report) -> None:
         if not selected or any(_may_answer(workload) for workload in selected):
             continue
         wanted = any(workload.replicas != 0 for workload in selected)
-        why = "none of its pods is ready" if wanted else f"{selected[0].resource.kind.kind} {selected[0].name} has 0 replicas"
+        why = (
+            "none of its pods is ready"
+            if wanted
+            else f"{selected[0].resource.kind.kind} {selected[0].name} has 0 replicas"
+        )
         report(
             service,
             (*destination.path, "subset"),
-            f"subset '{destination.subset}' of '{destination.written}' gets {destination.share:.0%} of the requests, and {why}",
+            f"subset '{destination.subset}' of '{destination.written}' gets {destination.share:.0%} of the requests,"
+            f" and {why}",
         )
 
 
@@ -87,7 +92,7 @@ def _may_answer(workload: Workload) -> bool:
     code="MESH202",
     level="info",
     title="Weights that are no percentages",
-    why="Weights are shares of their sum. Where that is not 100, what is written is not the percentage of the requests.",
+    why="Weights are shares of their sum. Where that is not 100, what is written is no percentage of the requests.",
     remedy="Let the weights of a route sum to 100.",
 )
 def weights_do_not_sum_to_100(mesh: Mesh, report: Report) -> None:
@@ -99,4 +104,8 @@ def weights_do_not_sum_to_100(mesh: Mesh, report: Report) -> None:
                 total = sum(weights)
                 if len(entries) > 1 and total not in (0, 100) and min(weights) >= 0:
                     parts = ", ".join(f"{share:.1%}" for share in shares(entries))
-                    report(service, ("spec", protocol, index, "route"), f"the weights sum to {total}; the shares are {parts}")
+                    report(
+                        service,
+                        ("spec", protocol, index, "route"),
+                        f"the weights sum to {total}; the shares are {parts}",
+                    )

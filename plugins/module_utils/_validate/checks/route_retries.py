@@ -1,0 +1,129 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Timeouts, retries and mirrors of routes."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    VIRTUAL_SERVICE,
+    Object,
+    Resource,
+    items,
+    part,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.routes import Destination, seconds, whole
+
+# Methods that may be sent again without doing anything twice.
+_IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}
+# Conditions that are met after the request has reached the server, so that it may have been carried out.
+_AFTER_ARRIVAL = {"5xx", "gateway-error", "retriable-status-codes", "reset"}
+
+
+def _tries(retries: Object) -> int:
+    """attempts counts the retries after the first try."""
+    return (whole(retries.get("attempts")) or 0) + 1
+
+
+@check(
+    code="MESH203",
+    level="warning",
+    title="Timeout shorter than one try",
+    why="The timeout ends the request before perTryTimeout can, so a try that hangs is never repeated.",
+    remedy="Make the timeout at least perTryTimeout times the tries, or perTryTimeout shorter.",
+)
+def timeout_shorter_than_a_try(mesh: Mesh, report: Report) -> None:
+    for service in mesh.of(VIRTUAL_SERVICE):
+        for index, route in items(service.spec, "http"):
+            retries = part(route, "retries")
+            timeout, per_try = seconds(route.get("timeout")), seconds(retries.get("perTryTimeout"))
+            if timeout and per_try and timeout < per_try and _tries(retries) > 1:
+                report(
+                    service,
+                    ("spec", "http", index, "timeout"),
+                    f"the timeout {route['timeout']} is shorter than perTryTimeout {retries['perTryTimeout']}",
+                )
+
+
+@check(
+    code="MESH204",
+    level="info",
+    title="Last retry cannot finish",
+    why="Where every try hangs, the timeout ends the request before the last retry. Fast failures get all retries.",
+    remedy="Nothing, if that is meant. Else make the timeout at least perTryTimeout times (attempts + 1).",
+)
+def timeout_shorter_than_all_tries(mesh: Mesh, report: Report) -> None:
+    for service in mesh.of(VIRTUAL_SERVICE):
+        for index, route in items(service.spec, "http"):
+            retries = part(route, "retries")
+            timeout, per_try = seconds(route.get("timeout")), seconds(retries.get("perTryTimeout"))
+            tries = _tries(retries)
+            if timeout and per_try and tries > 1 and per_try <= timeout < per_try * tries:
+                report(
+                    service,
+                    ("spec", "http", index, "timeout"),
+                    f"the timeout {route['timeout']} ends before {tries} tries of {retries['perTryTimeout']} could",
+                )
+
+
+@check(
+    code="MESH205",
+    level="info",
+    title="Retries repeat requests that are not idempotent",
+    why="These conditions are met after the request has arrived, so a POST may be carried out several times.",
+    remedy="Leave retries to routes that match idempotent methods, or let the service recognise repeated requests.",
+)
+def retries_of_non_idempotent_requests(mesh: Mesh, report: Report) -> None:
+    for service in mesh.of(VIRTUAL_SERVICE):
+        for index, route in items(service.spec, "http"):
+            retries = part(route, "retries")
+            wanted = retries.get("retryOn")
+            if not isinstance(wanted, str) or _tries(retries) < 2 or _is_idempotent(route):
+                continue
+            risky = [item for item in map(str.strip, wanted.split(",")) if item in _AFTER_ARRIVAL]
+            if risky:
+                report(
+                    service,
+                    ("spec", "http", index, "retries", "retryOn"),
+                    f"on {', '.join(risky)} a POST is sent up to {_tries(retries)} times",
+                )
+
+
+def _is_idempotent(route: Object) -> bool:
+    """Whether the route takes requests only of methods that may be repeated."""
+    matches = [match for _place, match in items(route, "match")]
+    return bool(matches) and all(str(part(match, "method").get("exact")) in _IDEMPOTENT for match in matches)
+
+
+@check(
+    code="MESH207",
+    level="warning",
+    title="Mirror to itself",
+    why="The version that answers gets each mirrored request a second time: double load, and every POST is done twice.",
+    remedy="Mirror to another version, or remove the mirror.",
+)
+def mirror_to_itself(mesh: Mesh, report: Report) -> None:
+    answering: set[tuple[object, ...]] = set()
+    mirrors: list[tuple[tuple[object, ...], Resource, Destination]] = []
+    for service, destination in mesh.destinations:
+        key: tuple[object, ...] = (
+            service.identity,
+            destination.path[:3],
+            destination.host,
+            destination.subset,
+            destination.port,
+        )
+        if destination.mirror:
+            mirrors.append((key, service, destination))
+        elif destination.share:
+            answering.add(key)
+    for key, service, destination in mirrors:
+        if key in answering:
+            subset = f" subset '{destination.subset}'" if destination.subset else ""
+            message = f"requests to '{destination.written}'{subset} are mirrored to the same place"
+            report(service, (*destination.path, "host"), message)
