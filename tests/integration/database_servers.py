@@ -87,6 +87,22 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> An
         time.sleep(0.1)
 
 
+def _session(leader: int) -> list[int]:
+    """Processes that live and descend from the leader: servers give each of their children a session of its own."""
+    parents = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            name_and_rest = Path(path).read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if name_and_rest[0] != "Z":
+            parents[int(path.split("/")[2])] = int(name_and_rest[1])
+    found = {leader} & set(parents)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found)
+
+
 class Pod:
     """One container of a rendered workload, as a process."""
 
@@ -96,9 +112,7 @@ class Pod:
         self.command: list[str] = container["command"]
         # What the chart sets with a value; overrides say where things lie here.
         fixed = {item["name"]: item["value"] for item in container["env"] if "value" in item}
-        unknown = set(overrides) - set(fixed) - {"POD_NAME", "PATH"}
         self.env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **fixed, **overrides}
-        self.extra = unknown
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -148,12 +162,18 @@ class Pod:
 
     def kill(self) -> None:
         """End all of it at once, as a node that loses its power."""
-        if self.process:
+        if not self.process:
+            return
+        session = self.process.pid
+        for pid in _session(session):
             try:
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
-                return
-            self.process.wait()
+                continue
+        self.process.wait()
+        wait_for(lambda: not _session(session), f"all processes of {self.folder} are gone")
+        # In a new container no process has the number of an old one; here it may be a zombie still.
+        (self.folder / "data/pgdata/postmaster.pid").unlink(missing_ok=True)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
@@ -187,15 +207,16 @@ class Postgresql:
 
     ROLES = ("postgres", "replicator", "backup", "app")
 
-    def __init__(self, folder: Path, replicas: int = 3, name: str = "cluster") -> None:
-        self.folder = folder / name
-        self.folder.mkdir()
-        self.folder.chmod(0o755)
+    def __init__(self, folder: Path, replicas: int = 3, data_of: Postgresql | None = None) -> None:
+        self.folder = folder
         self.objects = render({"postgresql": {"replicas": replicas, "settings": {"shared_buffers": "16MB", "fsync": False}}})
         self.port = free_port()
         self.topology = self.folder / "topology"
         self.pods = [self._pod(ordinal) for ordinal in range(replicas)]
         self.name_primary(0)
+        if data_of:
+            for mine, other in zip(self.pods, data_of.pods, strict=True):
+                subprocess.run(["cp", "-a", other.folder / "data", mine.folder], check=True)
 
     def _pod(self, ordinal: int) -> Pod:
         folder = self.folder / str(ordinal)

@@ -31,7 +31,6 @@ nap() {
 
 # For each role whose password this pod has.
 write_passwords() {
-  mkdir -p "$POSTGRESQL_RUN"
   for file in "$POSTGRESQL_SECRETS"/*-password; do
     role=${file##*/}
     printf '*:*:*:%s:%s\n' "${role%-password}" "$(sed 's/[\\:]/\\&/g' "$file")"

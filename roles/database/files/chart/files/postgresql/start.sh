@@ -6,6 +6,7 @@
 # One of the servers, as what the topology says it is. It never promotes itself, and it takes no writes once another is named.
 . "$(dirname "$0")/lib.sh"
 
+look=${POSTGRESQL_LOOK_SECONDS:-5}
 server=
 
 leave() {
@@ -34,7 +35,7 @@ refuse_while_others_have_data() {
     while pg_isready --quiet --host="$(host_of "$ordinal")"; do
       state waiting
       say "$POD_NAME is named primary and has no data, but server $ordinal has some. Fail over to it; this server then copies it."
-      nap 10
+      nap "$look"
       is_named_primary || return 0
     done
   done
@@ -54,7 +55,7 @@ copy_primary() {
   until clone; do
     is_named_primary && return 0
     say "no copy yet, since no other server answers as primary; trying again"
-    nap 2
+    nap "$look"
   done
 }
 
@@ -64,7 +65,7 @@ wait_for_rejoin() {
   say "this server took writes and $(named_primary) is named primary now. Run rejoin.sh here to make it a replica."
   until [ -e "$PGDATA/standby.signal" ] && [ ! -e "$POSTGRESQL_RUN/rejoining" ]; do
     is_named_primary && return 0
-    nap 1
+    nap "$look"
   done
 }
 
@@ -163,8 +164,10 @@ keep_role() {
   fi
 }
 
+mkdir -p "$POSTGRESQL_RUN"
+# The folder outlives the container. A lock of the server before would keep this one from starting, should its number live again.
+rm -f "$POSTGRESQL_RUN"/* "$POSTGRESQL_RUN"/.s.PGSQL.*
 write_passwords
-rm -f "$POSTGRESQL_RUN/rejoining" "$POSTGRESQL_RUN/rejoined"
 while true; do
   prepare_data
   # The topology has changed while this server waited: once more.
@@ -177,7 +180,7 @@ while true; do
   deposed=
   while alive; do
     keep_role || say "could not look after the server; trying again"
-    nap "${POSTGRESQL_LOOK_SECONDS:-5}"
+    nap "$look"
   done
   code=0
   wait "$server" || code=$?
@@ -187,7 +190,7 @@ while true; do
   fi
   while [ -e "$POSTGRESQL_RUN/rejoining" ]; do
     state waiting
-    nap 1
+    nap "$look"
   done
   rm -f "$POSTGRESQL_RUN/rejoined"
 done
