@@ -190,6 +190,10 @@ summary:
   description: Numbers of findings by level, of objects, files, checks, suppressed, known (in the baseline), undecided.
   returned: always
   type: dict
+passed:
+  description: Whether nothing was found that is as bad as O(fail_on).
+  returned: always
+  type: bool
 table:
   description: The findings as lines for people.
   returned: always
@@ -317,7 +321,7 @@ def outcome(params: dict[str, Any], result: Validated) -> dict[str, Any]:
         "undecided": result.undecided,
         "notes": result.notes,
         "msg": lines[-1],
-        "failed": is_bad(result.summary, params["fail_on"]),
+        "passed": not is_bad(result.summary, params["fail_on"]),
     }
 
 
@@ -330,7 +334,7 @@ def main() -> None:
         fail(module, str(error), invocation=invocation)
     except OSError as error:
         fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)
-    if result.pop("failed"):
+    if not result["passed"]:
         module.fail_json(invocation=invocation, **result)
     module.exit_json(invocation=invocation, **result)
 
