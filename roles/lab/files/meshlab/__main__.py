@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import cleanup, faults, lifecycle, ports, tools
+from . import cleanup, faults, infra, lifecycle, ports, tools
 from .agent.loopback import LoopbackIstiod
 from .agent.watch import Agent
 from .forward import Forwarder
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="meshlab")
     parser.add_argument("--settings", help="the lab's settings.json")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("up", "down", "status", "agent", "forward", "ports"):
+    for verb in ("up", "down", "status", "agent", "forward", "infra", "ports"):
         verbs.add_parser(verb)
     plan = verbs.add_parser("plan")
     plan.add_argument("cache", type=Path)
@@ -52,6 +52,7 @@ def _run(arguments: argparse.Namespace) -> object:
     if arguments.verb == "forward":
         Forwarder(settings).run()
     actions: dict[str, Callable[[Settings], object]] = {
+        "infra": infra.run,
         "ports": ports.taken,
         "up": lifecycle.up,
         "down": cleanup.end_all,

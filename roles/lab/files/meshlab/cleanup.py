@@ -11,7 +11,7 @@ from . import limits, network
 from .processes import Processes
 from .settings import Settings
 
-OWN = ("forward", "agent")
+OWN = ("forward", "agent", "infra")
 CONTROL_PLANE = ("prometheus", "kwok", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 
 
@@ -46,9 +46,9 @@ def end_all(settings: Settings) -> list[str]:
         limits.restore_inotify(settings)
     for name in CONTROL_PLANE:
         processes.stop(name)
-    for name in ("etcd", "prometheus", "kwok", "pki", "run", "pods"):
+    for name in ("etcd", "prometheus", "prometheus-rules", "kwok", "pki", "run", "pods"):
         shutil.rmtree(settings.state_dir / name, ignore_errors=True)
-    for name in ("kubeconfig", "faults.json", "cluster_uid"):
+    for name in ("kubeconfig", "faults.json", "cluster_uid", "prometheus.yml"):
         (settings.state_dir / name).unlink(missing_ok=True)
     return ended
 

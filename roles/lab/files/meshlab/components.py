@@ -47,6 +47,7 @@ def components(settings: Settings) -> list[Component]:
     """All of them, in starting order."""
     parts = [_etcd(settings), _api_server(settings), _controller_manager(settings), _scheduler(settings)]
     parts += [_kwok(settings), _prometheus(settings)]
+    parts.append(_own(settings, "infra", "volumes, Prometheus's configuration"))
     parts.append(_own(settings, "agent", "pods" if settings.pod_network else "istiod"))
     parts.append(_own(settings, "forward", f"http://{LOOPBACK}:{settings.port('gateway')}"))
     return parts

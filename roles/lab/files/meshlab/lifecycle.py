@@ -12,6 +12,7 @@ from . import limits, network, stages
 from .api import Api
 from .components import Component, components, write_credentials
 from .processes import Processes
+from .prometheus_config import Reloader
 from .settings import Settings
 
 READY_SECONDS = 60
@@ -34,6 +35,7 @@ def up(settings: Settings) -> dict[str, Any]:
         _wait(component, processes, settings)
         if component.name == "kube-apiserver":
             _seed(settings)
+            Reloader(settings).once()
     uid = Api(settings).request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
     (settings.state_dir / "cluster_uid").write_text(uid, encoding="ascii")
     return {"changed": bool(started), "started": started}

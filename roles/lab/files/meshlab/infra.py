@@ -1,0 +1,27 @@
+"""What a cluster brings beside pods: a storage driver, and for Prometheus the reader of its configuration."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from .api import Api
+from .prometheus_config import Reloader
+from .settings import Settings
+from .volumes import STORAGE_CLASS, Provisioner
+
+
+def run(settings: Settings) -> None:
+    """For ever; ends where one of its parts does, so that it shows."""
+    Api(settings).create_if_missing("/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
+    ended = threading.Event()
+    for part in (Provisioner(settings).run, Reloader(settings).run):
+        threading.Thread(target=_until_it_ends, args=(part, ended), daemon=True).start()
+    ended.wait()
+
+
+def _until_it_ends(part: Callable[[], None], ended: threading.Event) -> None:
+    try:
+        part()
+    finally:
+        ended.set()
