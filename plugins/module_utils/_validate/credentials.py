@@ -90,7 +90,7 @@ def _of_istio(mesh: Mesh) -> list[Credential]:
     """Looked up in the namespaces of the gateway's pods, not in the Gateway's own."""
     found = []
     for server in servers(mesh):
-        mode = server.tls.get("mode")
+        mode = str(server.tls.get("mode"))
         if mode in _OWN_CERTIFICATE:
             continue
         hosts = tuple(((*server.path, "hosts", place), host) for place, _scope, host in server.hosts)

@@ -56,6 +56,7 @@ class Listener:
     protocol: str
     hostname: str
     tls: Object
+    has_tls: bool
     kinds: tuple[Kind, ...] | None
     namespaces: Object
 
@@ -112,6 +113,7 @@ def _listener(gateway: Resource, index: int, obj: Object) -> Listener:
         protocol,
         str(obj.get("hostname") or ""),
         part(obj, "tls"),
+        obj.get("tls") is not None,
         kinds,
         part(obj, "allowedRoutes", "namespaces"),
     )

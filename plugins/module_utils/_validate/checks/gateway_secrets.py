@@ -35,6 +35,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     SECRET,
     Path,
     Resource,
+    part,
 )
 
 DAY = 86400
@@ -139,7 +140,7 @@ def _users(uses: Iterable[Credential]) -> str:
 
 
 def _data_path(secret: Resource, key: str) -> Path:
-    return ("stringData" if key in (secret.obj.get("stringData") or ()) else "data", key)
+    return ("stringData" if key in part(secret.obj, "stringData") else "data", key)
 
 
 @check(
