@@ -8,8 +8,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+# What others wrote must not move the cursor of who reads it.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 _MARKS = {"error": "ERROR", "warning": "WARN", "info": "INFO"}
 
@@ -21,11 +25,15 @@ def table(findings: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> 
         place = where(finding)
         code = finding["code"] + "".join(f" {alias}" for alias in finding["aliases"])
         lines.append(f"{_MARKS[finding['level']]:<5}  {code:<16}  {what(finding)}  {place}".rstrip())
-        lines.append(f"       {finding['message']}")
+        lines.append(f"       {_in_one_line(finding['message'])}")
         if finding["remedy"]:
             lines.append(f"       -> {finding['remedy']}")
     lines.append(conclusion(summary))
     return lines
+
+
+def _in_one_line(text: str) -> str:
+    return _CONTROL.sub("?", " ".join(text.split()))
 
 
 def what(finding: Mapping[str, Any]) -> str:
