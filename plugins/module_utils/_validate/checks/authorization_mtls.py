@@ -1,0 +1,171 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""AuthorizationPolicies that ask for an identity, which only mutual TLS gives."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names, selector_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import (
+    action,
+    applied,
+    conditions,
+    has_target,
+    is_gateway,
+    reach,
+    service_account_of_principal,
+    sources,
+    values,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    AUTHORIZATION_POLICY,
+    PEER_AUTHENTICATION,
+    POD,
+    Path,
+    Resource,
+    part,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import Workload
+
+_POSITIVE = ("principals", "namespaces", "serviceAccounts", "trustDomains")
+_NEGATIVE = ("notPrincipals", "notNamespaces", "notServiceAccounts", "notTrustDomains")
+_KEYS = ("source.principal", "source.namespace", "source.serviceAccount", "source.trustDomain", "connection.sni")
+
+
+@check(
+    code="KIA0105",
+    level="error",
+    title="Identity asked for, mutual TLS off",
+    why="Without mutual TLS no caller has an identity: naming one matches nobody, excluding one excludes nobody.",
+    remedy="Set the PeerAuthentication to STRICT or PERMISSIVE, or leave the identity out of the policy.",
+)
+def identity_without_mtls(mesh: Mesh, report: Report) -> None:
+    for policy in mesh.of(AUTHORIZATION_POLICY):
+        if _mode(mesh, policy) == "DISABLE":
+            for path in _identity_fields(policy):
+                report(policy, path, "the workloads' PeerAuthentication says DISABLE, so no caller has an identity")
+
+
+@check(
+    code="MESH407",
+    level="info",
+    title="Identity asked for, plaintext accepted",
+    why="PERMISSIVE lets callers without a certificate in. They have no identity: ALLOW refuses, DENY passes them.",
+    remedy="Set the PeerAuthentication to STRICT once all callers have a sidecar.",
+    needs=[PEER_AUTHENTICATION],
+)
+def identity_with_plaintext(mesh: Mesh, report: Report) -> None:
+    for policy in mesh.of(AUTHORIZATION_POLICY):
+        kind = action(policy)
+        if kind not in ("ALLOW", "DENY") or _mode(mesh, policy) != "PERMISSIVE":
+            continue
+        for path, source in sources(policy):
+            positive = [name for name in _POSITIVE if source.get(name)]
+            negative = [name for name in _NEGATIVE if source.get(name)]
+            if kind == "DENY" and positive:
+                message = f"callers without a sidecar have no {positive[0]}, so this DENY does not hold them"
+                report(policy, (*path, positive[0]), message, level="warning")
+            elif kind == "ALLOW" and negative and not positive:
+                message = f"callers without a sidecar are none of {negative[0]}, so this ALLOW lets them in"
+                report(policy, (*path, negative[0]), message, level="warning")
+            elif kind == "ALLOW" and positive:
+                report(
+                    policy, (*path, positive[0]), f"plaintext callers reach the workload, but never match {positive[0]}"
+                )
+
+
+@check(
+    code="MESH408",
+    level="warning",
+    title="Allowed caller has no sidecar",
+    why="Only a proxy presents a certificate. A caller without one has no identity and is refused.",
+    remedy="Inject a sidecar into the caller, or allow it by ipBlocks and let its port be PERMISSIVE.",
+    needs=[POD],
+)
+def caller_without_sidecar(mesh: Mesh, report: Report) -> None:
+    policies = [policy for policy in mesh.of(AUTHORIZATION_POLICY) if action(policy) == "ALLOW"]
+    if not policies:
+        return
+    by_account: dict[tuple[str, str], list[Workload]] = defaultdict(list)
+    for workload in mesh.workloads:
+        by_account[(workload.namespace, workload.service_account)].append(workload)
+    without: dict[tuple[str, str], bool] = {}
+
+    def all_without(namespace: str, account: str = "") -> list[Workload]:
+        key = (namespace, account)
+        found = by_account.get(key, []) if account else mesh.labels.matching(namespace, {})
+        if key not in without:
+            without[key] = bool(found) and all(_has_no_identity(mesh, workload) for workload in found)
+        return found if without[key] else []
+
+    for policy in policies:
+        for path, source in sources(policy):
+            for where, principal in values(source, path, "principals"):
+                identity = service_account_of_principal(principal)
+                if identity and (callers := all_without(identity[1], identity[2])):
+                    found = names([caller.resource for caller in callers])
+                    report(policy, where, f"{principal!r} is {found}, without a sidecar")
+            for where, namespace in values(source, path, "namespaces"):
+                if "*" not in namespace and all_without(namespace):
+                    report(policy, where, f"no workload of namespace {namespace} has a sidecar")
+
+
+@check(
+    code="KIA1301",
+    level="warning",
+    title="Workload without an AuthorizationPolicy",
+    why="Whoever reaches the workload may call it.",
+    remedy="Add an AuthorizationPolicy, or one that refuses all that nothing allows.",
+    needs=[POD],
+    # As in Kiali: many meshes do not want it.
+    enabled=False,
+)
+def workload_without_policy(mesh: Mesh, report: Report) -> None:
+    policies = applied(mesh, AUTHORIZATION_POLICY)
+    for workload in mesh.workloads:
+        if mesh.has_sidecar(workload) is not False and not policies.to(workload):
+            report(workload.resource, ("metadata", "name"), "no AuthorizationPolicy is for this workload")
+
+
+def _has_no_identity(mesh: Mesh, workload: Workload) -> bool:
+    return mesh.has_sidecar(workload) is False and not mesh.is_ambient(workload) and not is_gateway(workload)
+
+
+def _mode(mesh: Mesh, policy: Resource) -> str:
+    """The one mTLS mode of all the workloads of a policy; empty where they differ or ports have their own."""
+    if has_target(policy):
+        return ""
+    exceptions = _namespaces_with_exceptions(mesh)
+    if not selector_labels(policy):
+        mode = mesh.namespace_mtls_mode(policy.namespace)
+        return "" if mode == "DISABLE" and policy.namespace in exceptions else mode
+    selected = [workload for workload in reach(mesh, policy) if not is_gateway(workload)]
+    modes = {mesh.mtls_mode(workload) for workload in selected}
+    by_port = any(exceptions.get(workload.namespace) for workload in selected)
+    return modes.pop() if len(modes) == 1 and not by_port else ""
+
+
+@once_per_mesh
+def _namespaces_with_exceptions(mesh: Mesh) -> dict[str, bool]:
+    """Namespaces with PeerAuthentications for some workloads, and whether one has modes of its own for ports."""
+    found: dict[str, bool] = {}
+    for peer in mesh.of(PEER_AUTHENTICATION):
+        if selector_labels(peer):
+            found[peer.namespace] = found.get(peer.namespace, False) or bool(part(peer.spec, "portLevelMtls"))
+    return found
+
+
+def _identity_fields(policy: Resource) -> Iterator[Path]:
+    for path, source in sources(policy):
+        yield from ((*path, name) for name in (*_POSITIVE, *_NEGATIVE) if source.get(name))
+    for path, condition in conditions(policy):
+        if condition.get("key") in _KEYS:
+            yield (*path, "key")

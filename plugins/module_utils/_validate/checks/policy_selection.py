@@ -1,0 +1,163 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Which workloads the security policies select."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names, selector_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import has_target, reach
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    AUTHORIZATION_POLICY,
+    PEER_AUTHENTICATION,
+    POD,
+    REQUEST_AUTHENTICATION,
+    Resource,
+)
+
+_SELECTOR = ("spec", "selector", "matchLabels")
+
+
+@check(
+    code="IST0127",
+    level="warning",
+    title="AuthorizationPolicy without workloads",
+    why="Nothing is protected by a policy that no workload in the mesh has.",
+    remedy="Correct the selector or the namespace; a policy counts for pods with a proxy only.",
+    aliases=["KIA0004"],
+    needs=[POD],
+)
+def authorization_without_workload(mesh: Mesh, report: Report) -> None:
+    for policy in mesh.of(AUTHORIZATION_POLICY):
+        labels = selector_labels(policy)
+        if has_target(policy) or (not labels and policy.namespace == mesh.settings.root_namespace):
+            continue
+        selected = reach(mesh, policy)
+        if not labels:
+            if not _speaks_of(mesh, policy.namespace):
+                continue
+            path: tuple[str, ...] = ("metadata", "namespace")
+        else:
+            path = _SELECTOR
+        if not selected and (not labels or _speaks_of(mesh, policy.namespace)):
+            report(policy, path, _no_workload(mesh, policy))
+        elif selected and all(mesh.has_sidecar(item) is False and not mesh.is_ambient(item) for item in selected):
+            found = names([item.resource for item in selected])
+            report(policy, path, f"the policy is for {found} only, and that has no proxy")
+
+
+@check(
+    code="KIA0004",
+    level="warning",
+    title="Policy without workloads",
+    why="The policy has no effect: no workload has these labels.",
+    remedy="Correct the selector or the namespace.",
+    needs=[POD],
+)
+def authentication_without_workload(mesh: Mesh, report: Report) -> None:
+    for kind in (PEER_AUTHENTICATION, REQUEST_AUTHENTICATION):
+        for policy in mesh.of(kind):
+            if not selector_labels(policy) or has_target(policy) or not _speaks_of(mesh, policy.namespace):
+                continue
+            if _is_ignored(mesh, policy):
+                continue
+            if not reach(mesh, policy):
+                report(policy, _SELECTOR, _no_workload(mesh, policy))
+
+
+@check(
+    code="KIA0002",
+    level="error",
+    title="Two PeerAuthentications for one namespace",
+    why="Istio takes the oldest one and passes by the others.",
+    remedy="Keep one, or give the others a selector.",
+)
+def several_for_namespace(mesh: Mesh, report: Report) -> None:
+    by_namespace: dict[str, list[Resource]] = {}
+    for policy in mesh.of(PEER_AUTHENTICATION):
+        if not selector_labels(policy):
+            by_namespace.setdefault(policy.namespace, []).append(policy)
+    for namespace, policies in by_namespace.items():
+        for policy in policies if len(policies) > 1 else ():
+            others = names([other for other in policies if other is not policy][:4])
+            report(policy, ("metadata", "name"), f"namespace {namespace} has {others} as well")
+
+
+@check(
+    code="KIA0003",
+    level="error",
+    title="Two PeerAuthentications for one workload",
+    why="Istio takes the oldest one and passes by the others.",
+    remedy="Make the selectors exclude each other, or put both into one PeerAuthentication.",
+    needs=[POD],
+)
+def several_for_workload(mesh: Mesh, report: Report) -> None:
+    first: dict[int, Resource] = {}
+    told: set[tuple[str, str, str]] = set()
+    for policy in mesh.of(PEER_AUTHENTICATION):
+        labels = {} if _is_ignored(mesh, policy) else selector_labels(policy)
+        for workload in mesh.labels.matching(policy.namespace, labels) if labels else ():
+            other = first.setdefault(id(workload), policy)
+            if other is policy:
+                continue
+            for one, another in ((other, policy), (policy, other)):
+                key = (one.namespace, one.name, another.name)
+                if key not in told:
+                    told.add(key)
+                    what = f"{workload.resource.kind.kind} {workload.name}"
+                    report(one, _SELECTOR, f"{names([another])} selects {what} as well")
+
+
+@check(
+    code="MESH402",
+    level="warning",
+    title="PeerAuthentication that Istio passes by",
+    why="In the root namespace Istio reads a PeerAuthentication for the whole mesh only, and none with a selector.",
+    remedy="Put it into the workload's namespace, or leave the selector out if the whole mesh is meant.",
+)
+def peer_selector_in_root_namespace(mesh: Mesh, report: Report) -> None:
+    for policy in mesh.of(PEER_AUTHENTICATION):
+        if _is_ignored(mesh, policy):
+            report(policy, ("spec", "selector"), f"a selector in the root namespace {policy.namespace} has no effect")
+
+
+@check(
+    code="MESH401",
+    level="info",
+    title="Policy of the root namespace reaches several namespaces",
+    why="In the root namespace a selector counts for the whole mesh, so equal labels elsewhere are selected, too.",
+    remedy="Put the policy into the namespace of the workload if that one alone is meant.",
+)
+def selector_in_root_namespace(mesh: Mesh, report: Report) -> None:
+    for kind in (AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION):
+        for policy in mesh.of(kind):
+            if policy.namespace != mesh.settings.root_namespace or not selector_labels(policy):
+                continue
+            namespaces = sorted({workload.namespace for workload in reach(mesh, policy)})
+            if len(namespaces) > 1:
+                more = f" and {len(namespaces) - 4} more" if len(namespaces) > 4 else ""
+                shown = ", ".join(namespaces[:4])
+                report(policy, _SELECTOR, f"workloads of {len(namespaces)} namespaces have these labels: {shown}{more}")
+
+
+def _is_ignored(mesh: Mesh, policy: Resource) -> bool:
+    in_root = policy.namespace == mesh.settings.root_namespace
+    return in_root and policy.kind == PEER_AUTHENTICATION and bool(selector_labels(policy))
+
+
+def _speaks_of(mesh: Mesh, namespace: str) -> bool:
+    """Whether the input would show the workloads that a policy of the namespace can select."""
+    return POD in mesh.settings.listed or bool(mesh.labels.matching(namespace, {}))
+
+
+def _no_workload(mesh: Mesh, policy: Resource) -> str:
+    labels = selector_labels(policy)
+    where = "the mesh" if policy.namespace == mesh.settings.root_namespace else f"namespace {policy.namespace}"
+    if not labels:
+        return f"{where} has no workload"
+    text = ",".join(f"{key}={value}" for key, value in labels.items())
+    return f"no workload of {where} has the labels {text}"

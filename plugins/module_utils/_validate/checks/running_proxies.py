@@ -1,0 +1,47 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What only the running control plane knows of its proxies."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.proxy_versions import (
+    connected_proxies,
+    pod_of,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import texts
+
+
+@check(
+    code="MESH531",
+    level="error",
+    title="Proxy that refused its configuration",
+    why="It goes on with the last configuration that it took; nothing that was changed since has an effect there.",
+    remedy="Mend the object that the proxy's words point to, often an EnvoyFilter or a WasmPlugin.",
+    live=True,
+)
+def refused_configuration(mesh: Mesh, report: Report) -> None:
+    """facts["proxies"]: [{name, namespace, rejected: ["RouteConfiguration: <the proxy's words>", ...], ...}]."""
+    for proxy in connected_proxies(mesh):
+        for _index, words in texts(proxy, "rejected"):
+            report(pod_of(mesh, proxy), ("metadata", "name"), f"the proxy refused {' '.join(words.split())[:300]}")
+
+
+@check(
+    code="MESH532",
+    level="warning",
+    title="Proxy that has not taken its configuration",
+    why="It runs with an older configuration than istiod has; requests through it follow the old routes.",
+    remedy="Wait some seconds; if it lasts, look at the proxy's memory and CPU, and at its connection to istiod.",
+    live=True,
+)
+def stale_configuration(mesh: Mesh, report: Report) -> None:
+    """facts["proxies"]: [{name, namespace, stale: ["route", ...], ...}], only what a second look still shows."""
+    for proxy in connected_proxies(mesh):
+        if stale := [kind for _index, kind in texts(proxy, "stale")]:
+            report(pod_of(mesh, proxy), ("metadata", "name"), f"the proxy has not accepted {', '.join(stale)}")

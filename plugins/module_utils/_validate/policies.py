@@ -1,0 +1,152 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What Istio's policies reach, and what stands in their rules."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, selector_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    AUTHORIZATION_POLICY,
+    REQUEST_AUTHENTICATION,
+    Kind,
+    Object,
+    Path,
+    Resource,
+    items,
+    part,
+    texts,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import PROXY, Workload
+
+
+def has_target(policy: Resource) -> bool:
+    """Whether it names the Services or Gateways that it is for, instead of selecting workloads by labels."""
+    return bool(policy.spec.get("targetRef") or policy.spec.get("targetRefs"))
+
+
+def reach(mesh: Mesh, policy: Resource) -> list[Workload]:
+    """The workloads that a policy selects; none where it names its targets."""
+    return [] if has_target(policy) else mesh.selected(policy.namespace, selector_labels(policy))
+
+
+@dataclass
+class Applied:
+    """The policies of one kind, by what they apply to."""
+
+    everywhere: list[Resource] = field(default_factory=list)
+    by_namespace: dict[str, list[Resource]] = field(default_factory=lambda: defaultdict(list))
+    by_workload: dict[int, list[Resource]] = field(default_factory=lambda: defaultdict(list))
+
+    def to(self, workload: Workload) -> list[Resource]:
+        wide = [*self.everywhere, *self.by_namespace.get(workload.namespace, ())]
+        return wide + self.by_workload.get(id(workload), [])
+
+
+def applied(mesh: Mesh, kind: Kind) -> Applied:
+    """Policies that name their targets are in none of the lists."""
+    return _applied(mesh)[kind]
+
+
+@once_per_mesh
+def _applied(mesh: Mesh) -> dict[Kind, Applied]:
+    return {kind: _apply(mesh, kind) for kind in (AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION)}
+
+
+def _apply(mesh: Mesh, kind: Kind) -> Applied:
+    result = Applied()
+    for policy in mesh.of(kind):
+        if has_target(policy):
+            continue
+        if labels := selector_labels(policy):
+            for workload in mesh.selected(policy.namespace, labels):
+                result.by_workload[id(workload)].append(policy)
+        elif policy.namespace == mesh.settings.root_namespace:
+            result.everywhere.append(policy)
+        else:
+            result.by_namespace[policy.namespace].append(policy)
+    return result
+
+
+def action(policy: Resource) -> str:
+    return str(policy.spec.get("action") or "ALLOW")
+
+
+def sources(policy: Resource) -> Iterator[tuple[Path, Object]]:
+    """Each ``source`` of an AuthorizationPolicy with its path."""
+    for rule, body in items(policy.spec, "rules"):
+        for index, entry in items(body, "from"):
+            yield ("spec", "rules", rule, "from", index, "source"), part(entry, "source")
+
+
+def operations(policy: Resource) -> Iterator[tuple[Path, Object]]:
+    for rule, body in items(policy.spec, "rules"):
+        for index, entry in items(body, "to"):
+            yield ("spec", "rules", rule, "to", index, "operation"), part(entry, "operation")
+
+
+def conditions(policy: Resource) -> Iterator[tuple[Path, Object]]:
+    for rule, body in items(policy.spec, "rules"):
+        for index, condition in items(body, "when"):
+            yield ("spec", "rules", rule, "when", index), condition
+
+
+def values(holder: Object, path: Path, *fields: str) -> Iterator[tuple[Path, str]]:
+    """Every text of the lists, with its path."""
+    for name in fields:
+        for index, text in texts(holder, name):
+            yield (*path, name, index), text
+
+
+def matches_everything(rule: Object) -> bool:
+    """``{}``: a rule without conditions matches each request."""
+    return not any(rule.get(part_of_rule) for part_of_rule in ("from", "to", "when"))
+
+
+def is_gateway(workload: Workload) -> bool:
+    """A proxy that is there for itself, not beside an application."""
+    names = [str(container.get("name")) for container in workload.containers]
+    return names == [PROXY] or "gateway.networking.k8s.io/gateway-name" in workload.labels
+
+
+def service_account_of_principal(principal: str) -> tuple[str, str, str] | None:
+    """(trust domain, namespace, ServiceAccount) of ``cluster.local/ns/shop/sa/cart``; None for another form."""
+    pieces = principal.split("/")
+    if len(pieces) != 5 or pieces[1] != "ns" or pieces[3] != "sa":
+        return None
+    return pieces[0], pieces[2], pieces[4]
+
+
+class Names:
+    """Names that Istio's patterns are compared with: exact, ``prefix*``, ``*suffix``, ``*``."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._exact = set(names)
+        self._forwards = sorted(self._exact)
+        self._backwards = sorted(name[::-1] for name in self._exact)
+
+    def __contains__(self, pattern: str) -> bool:
+        if pattern == "*":
+            return bool(self._exact)
+        if pattern.startswith("*"):
+            return _has_prefix(self._backwards, pattern[:0:-1])
+        if pattern.endswith("*"):
+            return _has_prefix(self._forwards, pattern[:-1])
+        return pattern in self._exact
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._forwards)
+
+
+def _has_prefix(ordered: list[str], prefix: str) -> bool:
+    place = bisect_left(ordered, prefix)
+    return place < len(ordered) and ordered[place].startswith(prefix)
