@@ -66,6 +66,8 @@ class Workload:
     def ready(self) -> int | None:
         if self.pods:
             return sum(is_ready(pod) for pod in self.pods)
+        if self.replicas == 0:
+            return 0
         ready = self.resource.status.get("readyReplicas")
         return ready if isinstance(ready, int) else (0 if self.resource.status.get("replicas") else None)
 

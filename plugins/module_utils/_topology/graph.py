@@ -1,0 +1,213 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The topology as a picture: nodes in columns, callers on the left; as SVG and as Graphviz text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+_COLUMN, _ROW, _WIDTH, _HEIGHT, _MARGIN = 260, 84, 190, 52, 24
+# Readable on white and on black, and apart for who does not see red and green apart: shape of the border says it, too.
+_COLOURS = {"healthy": "#2e9e5b", "degraded": "#c98a00", "failed": "#d0342c", "idle": "#8a8f98"}
+_DASHES = {"healthy": "", "degraded": "6 3", "failed": "2 2", "idle": "1 4"}
+_STYLE = """
+.topology { font: 13px system-ui, sans-serif; color-scheme: light dark; }
+.topology text { fill: #1c2128; } .topology .small { font-size: 11px; fill: #57606a; }
+.topology rect { fill: #f6f8fa; stroke-width: 2; } .topology path { fill: none; stroke-width: 1.5; }
+@media (prefers-color-scheme: dark) {
+  .topology text { fill: #e6edf3; } .topology .small { fill: #9198a1; } .topology rect { fill: #161b22; }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """label: its name; note: a second line; health: healthy, degraded, failed or idle."""
+
+    key: str
+    label: str
+    note: str
+    health: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """rate: requests a second; errors: percent; mutual: whether by mutual TLS."""
+
+    client: str
+    server: str
+    rate: float
+    errors: float
+    mutual: bool
+
+    @property
+    def label(self) -> str:
+        wrong = f", {self.errors:.1f} % errors" if self.errors >= 0.05 else ""
+        return f"{self.rate:.1f}/s{wrong}" + ("" if self.mutual else ", no mTLS")
+
+    @property
+    def health(self) -> str:
+        return "failed" if self.errors > 5 else "degraded" if self.errors > 0.1 else "healthy"
+
+
+def graph_of(info: Mapping[str, Any]) -> tuple[list[Node], list[Edge]]:
+    """Nodes and edges of what mesh_info returns. A workload that calls and a service of the same name are one node."""
+    services = {f"{item['namespace']}/{item['name']}": item for item in info["services"]}
+    owner = {
+        f"{item['namespace']}/{workload['name']}": key
+        for key, item in services.items()
+        for workload in item["workloads"]
+    }
+    edges: dict[tuple[str, str], Edge] = {}
+    for call in info["calls"]:
+        client = f"{call['client']['namespace']}/{call['client']['workload']}"
+        client = owner.get(client, client)
+        server = f"{call['service']['namespace']}/{call['service']['name']}"
+        edge = Edge(
+            client, server, call["requests_per_second"], call["error_percent"] or 0.0, call["security"] == "mutual_tls"
+        )
+        earlier = edges.get((client, server))
+        edges[(client, server)] = _together(earlier, edge) if earlier else edge
+    used = {key for pair in edges for key in pair}
+    nodes = []
+    for key in sorted(used | {key for key, item in services.items() if item["workloads"]}):
+        item = services.get(key)
+        nodes.append(Node(key, key.partition("/")[2] or key, _note(item), item["health"] if item else "healthy"))
+    return nodes, [edges[pair] for pair in sorted(edges)]
+
+
+def _together(one: Edge, other: Edge) -> Edge:
+    rate = one.rate + other.rate
+    errors = (one.errors * one.rate + other.errors * other.rate) / rate if rate else 0.0
+    return Edge(one.client, one.server, rate, errors, one.mutual and other.mutual)
+
+
+def _note(item: Mapping[str, Any] | None) -> str:
+    if item is None:
+        return ""
+    running = [workload for workload in item["workloads"] if workload["ready"] != 0]
+    versions = sorted({workload["version"] for workload in running if workload["version"]})
+    p95 = (item["traffic"] or {}).get("p95")
+    return " · ".join([*([", ".join(versions)] if versions else []), *([f"P95 {p95:g} ms"] if p95 is not None else [])])
+
+
+def columns(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
+    """Each node one column right of its callers; of a cycle, the first that is met stays left."""
+    callers: dict[str, set[str]] = defaultdict(set)
+    for edge in edges:
+        if edge.client != edge.server:
+            callers[edge.server].add(edge.client)
+    known: dict[str, int] = {}
+    path: set[str] = set()
+
+    def column(key: str) -> int:
+        if key in known:
+            return known[key]
+        if key in path:
+            return -1
+        path.add(key)
+        known_callers = [column(caller) for caller in sorted(callers[key])]
+        path.discard(key)
+        known[key] = max(known_callers, default=-1) + 1
+        return known[key]
+
+    for node in nodes:
+        column(node.key)
+    return known
+
+
+def places(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, tuple[int, int]]:
+    """Left upper corners. Within a column, nodes stand near those that call them, which avoids most crossings."""
+    in_column: dict[int, list[str]] = defaultdict(list)
+    for key, column in columns(nodes, edges).items():
+        in_column[column].append(key)
+    callers: dict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        callers[edge.server].append(edge.client)
+    row: dict[str, float] = {}
+    found: dict[str, tuple[int, int]] = {}
+    tallest = max((len(keys) for keys in in_column.values()), default=0)
+    for column in sorted(in_column):
+        keys = in_column[column]
+
+        def wanted(key: str) -> tuple[float, str]:
+            rows = [row[caller] for caller in callers[key] if caller in row]
+            return (sum(rows) / len(rows) if rows else tallest / 2, key)
+
+        keys.sort(key=wanted)
+        offset = (tallest - len(keys)) / 2
+        for index, key in enumerate(keys):
+            row[key] = index + offset
+            found[key] = (_MARGIN + column * _COLUMN, int(_MARGIN + row[key] * _ROW))
+    return found
+
+
+def svg(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
+    """A picture that needs no other file, for light and dark pages."""
+    at = places(nodes, edges)
+    width = max((x for x, _y in at.values()), default=0) + _WIDTH + _MARGIN
+    height = max((y for _x, y in at.values()), default=0) + _HEIGHT + _MARGIN
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="topology" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img" aria-label="Service topology">',
+        f"<style>{_STYLE}</style>",
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 0 8 4 0 8z" style="fill:#8a8f98;stroke:none"/></marker></defs>',
+    ]
+    lines += [_drawn_edge(edge, at) for edge in edges if edge.client in at and edge.server in at]
+    lines += [_drawn_node(node, *at[node.key]) for node in nodes if node.key in at]
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _drawn_edge(edge: Edge, at: Mapping[str, tuple[int, int]]) -> str:
+    (x1, y1), (x2, y2) = at[edge.client], at[edge.server]
+    start, end = (x1 + _WIDTH, y1 + _HEIGHT // 2), (x2, y2 + _HEIGHT // 2)
+    if x2 <= x1:
+        start, end = (x1 + _WIDTH // 2, y1 + _HEIGHT), (x2 + _WIDTH // 2, y2 + _HEIGHT)
+    bend = max(40, abs(end[0] - start[0]) // 2)
+    curve = f"M{start[0]} {start[1]}C{start[0] + bend} {start[1]} {end[0] - bend} {end[1]} {end[0]} {end[1]}"
+    colour, dashes = _COLOURS[edge.health], "" if edge.mutual else "4 3"
+    middle = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2 - 5)
+    return (
+        f'<path d="{curve}" stroke="{colour}" stroke-dasharray="{dashes}" marker-end="url(#tip)"/>'
+        f'<text class="small" x="{middle[0]}" y="{middle[1]}" text-anchor="middle">{escape(edge.label)}</text>'
+    )
+
+
+def _drawn_node(node: Node, x: int, y: int) -> str:
+    line = f'stroke="{_COLOURS[node.health]}" stroke-dasharray="{_DASHES[node.health]}"'
+    second = f'<text class="small" x="{x + 12}" y="{y + 40}">{escape(node.note)}</text>' if node.note else ""
+    return (
+        f"<g><title>{escape(f'{node.key}: {node.health}')}</title>"
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="6" {line}/>'
+        f'<text x="{x + 12}" y="{y + 22}">{escape(_short(node.label))}</text>{second}</g>'
+    )
+
+
+def _short(text: str, limit: int = 24) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def dot(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
+    """For Graphviz: ``dot -Tsvg``."""
+    lines = ["digraph mesh {", '  rankdir=LR; node [shape=box style=rounded fontname="sans-serif"];']
+    for node in nodes:
+        label = f"{node.label}\\n{node.note}" if node.note else node.label
+        lines.append(f'  {_quoted(node.key)} [label={_quoted(label)} color="{_COLOURS[node.health]}"];')
+    for edge in edges:
+        style = "solid" if edge.mutual else "dashed"
+        attributes = f'label={_quoted(edge.label)} color="{_COLOURS[edge.health]}" style={style}'
+        lines.append(f"  {_quoted(edge.client)} -> {_quoted(edge.server)} [{attributes}];")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '\\"') + '"'

@@ -1,0 +1,231 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mesh_info
+short_description: Tell what runs in a mesh, how it is connected, and how it fares
+version_added: 0.1.0
+author:
+  - Corporation v3 platform team (@corpv3)
+description:
+  - Services with their workloads, versions, sidecars, the mutual TLS mode that really applies, routes and weights;
+    gateways and their hosts.
+  - With a Prometheus, each service's golden signals and who calls whom, and the topology as a picture.
+  - Nothing is changed. Read access is enough.
+extends_documentation_fragment:
+  - corpv3.service_mesh._attributes
+  - corpv3.service_mesh._attributes.info_module
+  - corpv3.service_mesh._attributes.action_group
+  - corpv3.service_mesh._istiod
+  - corpv3.service_mesh._validate_input
+  - kubernetes.core.k8s_auth_options
+options:
+  prometheus:
+    description: Where the traffic is read. Without it, no traffic is told.
+    type: dict
+    suboptions:
+      url:
+        description: URL of what has Prometheus' API.
+        type: str
+        required: true
+      path_prefix:
+        description: What comes between the host and C(/api/v1), as for Mimir.
+        type: str
+        default: ""
+      token:
+        description: Bearer token.
+        type: str
+        default: ""
+      username:
+        description: User for basic authentication.
+        type: str
+        default: ""
+      password:
+        description: Password for basic authentication.
+        type: str
+        default: ""
+      ca_cert:
+        description: File of certificates that are trusted.
+        type: path
+        default: ""
+      validate_certs:
+        description: Whether the server's certificate is verified.
+        type: bool
+        default: true
+      timeout:
+        description: Seconds to wait for an answer.
+        type: float
+        default: 10
+  window:
+    description: Over how long the traffic is averaged, as PromQL writes it.
+    type: str
+    default: 5m
+  svg:
+    description: File to write the topology to, as a picture.
+    type: path
+  dot:
+    description: File to write the topology to, as text for Graphviz.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Show who calls whom
+  corpv3.service_mesh.mesh_info:
+    live: true
+    namespaces: [restaurant-management]
+    prometheus:
+      url: http://prometheus.example.com
+    svg: topology.svg
+  register: mesh
+
+- name: Show the table
+  ansible.builtin.debug:
+    msg: "{{ mesh.table }}"
+"""
+
+RETURN = r"""
+services:
+  description: The services, each with workloads, subsets, routes, mtls, traffic and health.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - namespace: shop
+      name: cart
+      ports: [{name: http, port: 80}]
+      mtls: STRICT
+      health: healthy
+      workloads:
+        - kind: Deployment
+          name: cart
+          version: v1
+          images: {app: "example.com/cart:1.0.0"}
+          replicas: 2
+          ready: 2
+          sidecar: true
+          service_account: cart
+      subsets: [{name: v1, labels: {version: v1}, destination_rule: cart}]
+      routes:
+        - virtual_service: shop/cart
+          route: primary
+          gateways: [mesh]
+          destinations: [{host: cart.shop.svc.cluster.local, subset: v1, weight: 100}]
+      traffic: {requests_per_second: 12.5, error_percent: 0.1, p50: 4.0, p95: 20.0, p99: 45.0}
+gateways:
+  description: The servers of Istio's Gateways, with their hosts and the VirtualServices that are bound to them.
+  returned: success
+  type: list
+  elements: dict
+calls:
+  description: Who calls whom, how often, with how many errors, and whether by mutual TLS.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - client: {namespace: shop, workload: web}
+      service: {namespace: shop, name: cart}
+      security: mutual_tls
+      requests_per_second: 12.5
+      error_percent: 0.1
+table:
+  description: The services that have pods, as lines for people.
+  returned: success
+  type: list
+  elements: str
+topology_svg:
+  description: The topology as SVG.
+  returned: success
+  type: str
+notes:
+  description: What could not be read.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_http import Server
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
+    ApiFailure,
+    Cluster,
+    create_module,
+    fail,
+    public_arguments,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import INPUT_OPTIONS, read_input
+
+
+def argument_spec() -> dict[str, Any]:
+    prometheus = {
+        "url": {"type": "str", "required": True},
+        "path_prefix": {"type": "str", "default": ""},
+        "token": {"type": "str", "default": "", "no_log": True},
+        "username": {"type": "str", "default": ""},
+        "password": {"type": "str", "default": "", "no_log": True},
+        "ca_cert": {"type": "path", "default": ""},
+        "validate_certs": {"type": "bool", "default": True},
+        "timeout": {"type": "float", "default": 10},
+    }
+    return {
+        **ISTIOD_OPTIONS,
+        **INPUT_OPTIONS,
+        "prometheus": {"type": "dict", "options": prometheus},
+        "window": {"type": "str", "default": "5m"},
+        "svg": {"type": "path"},
+        "dot": {"type": "path"},
+    }
+
+
+def traffic_of(params: dict[str, Any]) -> Traffic:
+    if not params["prometheus"]:
+        return Traffic()
+    server = Server(**params["prometheus"])
+    if problem := server.problem():
+        raise InputError(problem.replace("provider:", "prometheus:"))
+    return read_traffic(server.fetch, params["window"])
+
+
+def run(module: Any) -> dict[str, Any]:
+    params = plain(module.params)
+    found = read_input(params, lambda: Cluster(module), time.time())
+    traffic = traffic_of(params)
+    mesh = Mesh([*found.live, *found.files.resources], found.settings)
+    info = info_of(mesh, traffic, params["namespaces"])
+    nodes, edges = graph_of(info)
+    picture = svg(nodes, edges)
+    for path, text in ((params["svg"], picture), (params["dot"], dot(nodes, edges))):
+        if path:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+    notes = [*found.notes, *(f"{item.resource.source.file}: {item.message}" for item in found.files.findings)]
+    return {**info, "table": table(info), "topology_svg": picture, "notes": notes}
+
+
+def main() -> None:
+    module = create_module(argument_spec())
+    invocation = public_arguments(module, "content", "chart", "prometheus")
+    try:
+        result = run(module)
+    except (ApiFailure, InputError, SourceFailure) as error:
+        fail(module, str(error), invocation=invocation)
+    except OSError as error:
+        fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)
+    module.exit_json(changed=False, invocation=invocation, **result)
+
+
+if __name__ == "__main__":
+    main()
