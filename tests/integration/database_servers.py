@@ -1,11 +1,12 @@
 """Debian's PostgreSQL, Redis and RabbitMQ, run with exactly what the chart renders: its scripts, files and environment.
 
-Each server has its own folder, its own ports on loopback, and the unprivileged user that Debian's package made. What a pod would
-have at /etc, /scripts or /var/run lies in that folder.
+Each server has its own folder, its own ports on loopback, and the unprivileged user that Debian's package made. What a pod
+would have at /etc, /scripts or /var/run lies in that folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -13,8 +14,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,9 @@ from .conftest import ROOT
 CHART = ROOT / "roles/database/files/chart"
 Objects = dict[tuple[str, str], dict[str, Any]]
 
-# With what passwords may have and files, SQL, JSON and shells give a meaning to.
-PASSWORD = "p'a\\s\"s:w%d$"  # noqa: S105
+RABBITMQ_FOLDER = "/usr/lib/rabbitmq/bin"
+# With what files, SQL, JSON and shells give a meaning to.
+PASSWORD = "p'a\\s\"s:w%d$"
 
 
 def helm() -> str:
@@ -71,19 +74,29 @@ def postgresql_folder() -> str:
     return max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[-2]), default="")
 
 
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """One that other users may enter; pytest's own may not be."""
+    path = Path(tempfile.mkdtemp(prefix="database-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 30) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.1)
 
 
@@ -209,7 +222,9 @@ class Postgresql:
 
     def __init__(self, folder: Path, replicas: int = 3, data_of: Postgresql | None = None) -> None:
         self.folder = folder
-        self.objects = render({"postgresql": {"replicas": replicas, "settings": {"shared_buffers": "16MB", "fsync": False}}})
+        self.objects = render(
+            {"postgresql": {"replicas": replicas, "settings": {"shared_buffers": "16MB", "fsync": False}}}
+        )
         self.port = free_port()
         self.topology = self.folder / "topology"
         self.pods = [self._pod(ordinal) for ordinal in range(replicas)]
@@ -243,7 +258,8 @@ class Postgresql:
         }
 
     def write_files(self, folder: Path, password: str = PASSWORD) -> None:
-        write(folder / "data", {}, "postgres")
+        for name in ("data", "run"):
+            write(folder / name, {}, "postgres")
         write(folder / "scripts", self.objects["ConfigMap", "postgresql-scripts"]["data"], "postgres")
         write(folder / "config", self.objects["ConfigMap", "postgresql-config"]["data"], "postgres")
         write(folder / "secrets", {f"{role}-password": password + role for role in self.ROLES}, "postgres")
@@ -256,7 +272,7 @@ class Postgresql:
         for pod in self.pods:
             pod.start()
         for pod in self.pods:
-            wait_for(pod.healthy, f"{pod.folder.name} is ready: {pod.said()[-2000:]}")
+            wait_for(pod.healthy, lambda pod=pod: f"server {pod.folder.name} is ready: {pod.said()[-2000:]}")
 
     def end(self) -> None:
         for pod in self.pods:
@@ -269,7 +285,12 @@ class Postgresql:
         return done.stdout.strip()
 
     def try_sql(
-        self, ordinal: int, statement: str, user: str = "restaurant", database: str = "restaurant", password: str = PASSWORD
+        self,
+        ordinal: int,
+        statement: str,
+        user: str = "restaurant",
+        database: str = "restaurant",
+        password: str = PASSWORD,
     ) -> subprocess.CompletedProcess[str]:
         role = "app" if user == "restaurant" else user
         address = f"host=127.0.77.1{ordinal} port={self.port} user={user} dbname={database} connect_timeout=5"
@@ -289,3 +310,80 @@ class Postgresql:
         overrides = self.places(folder) | {"PGHOST": f"127.0.77.1{host}", **environment}
         pod = Pod(folder, "postgres", container, overrides)
         return pod.run(Path(container["command"][1]).name)
+
+
+class Redis:
+    """The one server, with its data below the folder."""
+
+    def __init__(self, folder: Path, password: str = PASSWORD) -> None:
+        objects = render()
+        self.port = free_port()
+        write(folder, {}, "redis")
+        for name in ("data", "run"):
+            write(folder / name, {}, "redis")
+        write(folder / "scripts", objects["ConfigMap", "redis"]["data"], "redis")
+        write(folder / "secrets", {"password": password}, "redis")
+        overrides = {
+            "REDIS_CONFIG": str(folder / "scripts"),
+            "REDIS_SECRETS": str(folder / "secrets"),
+            "REDIS_RUN": str(folder / "run"),
+            "REDIS_DATA": str(folder / "data"),
+            "REDIS_PORT": str(self.port),
+        }
+        self.pod = Pod(folder, "redis", container_of(objects, "redis"), overrides)
+
+    def start(self) -> None:
+        self.pod.start("--bind", "127.0.0.1")
+        wait_for(self.pod.healthy, lambda: f"redis is ready: {self.pod.said()[-2000:]}")
+
+    def ask(self, *command: str, password: str = PASSWORD) -> str:
+        return self.pod.execute(["redis-cli", "-p", str(self.port), *command], REDISCLI_AUTH=password).stdout.strip()
+
+
+class Rabbitmq:
+    """The one broker, with its data below the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        objects = render()
+        self.port, self.metrics, self.erlang, self.epmd = (free_port() for _ in range(4))
+        write(folder, {}, "rabbitmq")
+        for name in ("home", "run"):
+            write(folder / name, {}, "rabbitmq")
+        write(folder / "scripts", objects["ConfigMap", "rabbitmq"]["data"], "rabbitmq")
+        self.write_secret(folder, PASSWORD)
+        overrides = {
+            "HOME": str(folder / "home"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "home/mnesia"),
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_PROMETHEUS_PORT": str(self.metrics),
+            "RABBITMQ_CONFIG_FILE": str(folder / "scripts/rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(folder / "run/conf.d"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "scripts/enabled_plugins"),
+            "RABBITMQ_RUN": str(folder / "run"),
+            "RABBITMQ_SECRETS": str(folder / "secrets"),
+            # Not Debian's commands of the same names, which have a home and a log of their own.
+            "PATH": f"{RABBITMQ_FOLDER}:{os.environ['PATH']}",
+            # Another broker of this machine has the default ports.
+            "RABBITMQ_DIST_PORT": str(self.erlang),
+            "ERL_EPMD_PORT": str(self.epmd),
+        }
+        self.pod = Pod(folder, "rabbitmq", container_of(objects, "rabbitmq"), overrides)
+
+    def write_secret(self, folder: Path, password: str) -> None:
+        write(folder / "secrets", {"password": password, "erlang-cookie": "COOKIE" + "x" * 26}, "rabbitmq")
+
+    def start(self) -> None:
+        self.pod.start()
+        wait_for(self.listens, lambda: f"rabbitmq takes connections: {self.pod.said()[-3000:]}", seconds=60)
+
+    def listens(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        self.pod.kill()
+        # Erlang's name server, which the broker starts and leaves behind: one of this test's own port.
+        self.pod.execute(["epmd", "-port", str(self.epmd), "-kill"])

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .database_servers import PASSWORD, Postgresql, require_servers, wait_for
+from .database_servers import PASSWORD, Postgresql, require_servers, temporary_folder, wait_for
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _servers() -> None:
     require_servers()
-
-
-@contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """One that other users may enter; pytest's own may not be."""
-    path = Path(tempfile.mkdtemp(prefix="database-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
@@ -72,7 +61,7 @@ def test_replicas_get_every_row_and_take_no_writes(cluster: Postgresql, prepared
     assert "named primary: postgresql-0" in status
     assert [line.split()[1] for line in status[1:]] == ["primary", "replica", "replica"]
     # Nothing gets in without its password, and no password is in what the server writes.
-    assert "authentication failed" in cluster.try_sql(0, "SELECT 1", password="wrong").stderr  # noqa: S106
+    assert "authentication failed" in cluster.try_sql(0, "SELECT 1", password="wrong").stderr
     assert not any(PASSWORD in pod.said() for pod in (*prepared.pods, *cluster.pods))
 
 
@@ -205,12 +194,14 @@ def test_a_pod_ends_in_an_orderly_way_and_comes_back(cluster: Postgresql) -> Non
     # As a kubelet leaves it that gives the volume to a group.
     for pod in cluster.pods:
         (pod.folder / "data/pgdata").chmod(0o2770)
-        cluster.write_files(pod.folder, password="another")  # noqa: S106
+        cluster.write_files(pod.folder, password="another")
     cluster.start()
-    done = cluster.try_sql(0, "SELECT count(*) FROM orders", password="another")  # noqa: S106
+    done = cluster.try_sql(0, "SELECT count(*) FROM orders", password="another")
     assert done.stdout.strip() == "1", done.stderr
     assert "authentication failed" in cluster.try_sql(0, "SELECT 1").stderr
-    wait_for(lambda: "streaming" in cluster.pods[1].run("status.sh").stdout, "replication goes on with the new password")
+    wait_for(
+        lambda: "streaming" in cluster.pods[1].run("status.sh").stdout, "replication goes on with the new password"
+    )
 
 
 def test_fewer_servers_leave_no_slots(cluster: Postgresql) -> None:
@@ -220,3 +211,71 @@ def test_fewer_servers_leave_no_slots(cluster: Postgresql) -> None:
     cluster.pods[0].start()
     wait_for(cluster.pods[0].healthy, "the only server is ready")
     assert cluster.sql(0, "SELECT count(*) FROM pg_replication_slots", "postgres", "postgres") == "0"
+
+
+def test_a_backup_is_restored_to_a_fresh_server(cluster: Postgresql, folder: Path) -> None:
+    cluster.sql(
+        0, "CREATE TABLE orders (id serial PRIMARY KEY, dish text); INSERT INTO orders (dish) VALUES ('soup'), ('pie')"
+    )
+    wait_for(lambda: count(cluster, 1) == "2", "the rows on a replica")
+    backups = folder / "backups"
+    backups.mkdir()
+    shutil.chown(backups, "postgres", "postgres")
+
+    def back_up() -> str:
+        done = cluster.job("postgresql-backup", folder / "backup", host=1, BACKUP_FOLDER=str(backups), BACKUP_KEEP="2")
+        assert done.returncode == 0, done.stderr
+        return max(path.name for path in backups.iterdir())
+
+    (backups / ".20200101T000000Z.partial").mkdir()
+    (backups / "20200101T000000Z").mkdir()
+    (backups / "20200102T000000Z").mkdir()
+    name = back_up()
+    assert sorted(path.name for path in backups.iterdir()) == ["20200102T000000Z", name]
+    shutil.rmtree(backups / "20200102T000000Z")
+
+    def restore(servers: Postgresql, **which: str) -> tuple[int, str]:
+        done = servers.job("postgresql-restore", folder / "restore", host=0, BACKUP_FOLDER=str(backups), **which)
+        return done.returncode, done.stderr
+
+    # Beside the database that serves; never over it.
+    code, said = restore(cluster)
+    assert code == 0, said
+    assert (
+        cluster.sql(0, "SELECT string_agg(dish, ',' ORDER BY id) FROM orders", database="restaurant_restored")
+        == "soup,pie"
+    )
+    assert "is not empty" in restore(cluster)[1]
+    assert "is not empty" in restore(cluster, RESTORE_TARGET="restaurant")[1]
+
+    # After all volumes are lost: an empty database that start.sh has just made.
+    cluster.end()
+    (folder / "fresh").mkdir()
+    (folder / "fresh").chmod(0o755)
+    fresh = Postgresql(folder / "fresh", replicas=1)
+    try:
+        fresh.start()
+        code, said = restore(fresh, RESTORE_TARGET="restaurant", RESTORE_BACKUP=name)
+        assert code == 0, said
+        assert fresh.sql(0, "SELECT count(*) FROM orders") == "2"
+        # It is the application's, sequences included.
+        fresh.sql(0, "INSERT INTO orders (dish) VALUES ('tea'); ALTER TABLE orders ADD COLUMN price int")
+
+        dump = backups / name / "restaurant.dump"
+        content = bytearray(dump.read_bytes())
+        content[len(content) // 2] ^= 1
+        dump.write_bytes(content)
+        assert "damaged" in restore(fresh, RESTORE_TARGET="another")[1]
+        assert f"there are: {name}" in restore(fresh, RESTORE_BACKUP="20200101T000000Z")[1]
+    finally:
+        fresh.end()
+
+
+def test_a_backup_that_fails_leaves_the_others_alone(cluster: Postgresql, folder: Path) -> None:
+    backups = folder / "backups"
+    (backups / "20200101T000000Z").mkdir(parents=True)
+    shutil.chown(backups, "postgres", "postgres")
+    cluster.end()
+    done = cluster.job("postgresql-backup", folder / "backup", host=1, BACKUP_FOLDER=str(backups), BACKUP_KEEP="1")
+    assert done.returncode != 0
+    assert [path.name for path in backups.iterdir() if path.name[0] != "."] == ["20200101T000000Z"]

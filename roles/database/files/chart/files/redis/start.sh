@@ -8,4 +8,4 @@ set -eu
 umask 077
 mkdir -p "$REDIS_RUN"
 printf 'requirepass "%s"\n' "$(sed 's/[\\"]/\\&/g' "$REDIS_SECRETS/password")" >"$REDIS_RUN/password.conf"
-exec redis-server "$REDIS_CONFIG/redis.conf" --include "$REDIS_RUN/password.conf" --port "$REDIS_PORT" "$@"
+exec redis-server "$REDIS_CONFIG/redis.conf" --include "$REDIS_RUN/password.conf" --port "$REDIS_PORT" --dir "$REDIS_DATA" "$@"

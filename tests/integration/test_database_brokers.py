@@ -1,0 +1,108 @@
+"""The database's Redis and RabbitMQ configuration on real servers. Needs no lab; database_servers.py has the how."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .amqp_client import Amqp, AmqpRefusedError
+from .database_servers import PASSWORD, Rabbitmq, Redis, require_servers, temporary_folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers() -> None:
+    require_servers()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with temporary_folder() as path:
+        yield path
+
+
+@pytest.fixture
+def redis(folder: Path) -> Iterator[Redis]:
+    server = Redis(folder / "redis")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.pod.kill()
+
+
+@pytest.fixture
+def rabbitmq(folder: Path) -> Iterator[Rabbitmq]:
+    server = Rabbitmq(folder / "rabbitmq")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+def test_redis_keeps_what_it_has_acknowledged(redis: Redis) -> None:
+    assert redis.ask("SET", "order", "1") == "OK"
+    assert redis.pod.stop() == 0
+    redis.start()
+    assert redis.ask("GET", "order") == "1"
+    # A crash loses what was not synchronised to the disk; this process dies, its machine does not.
+    redis.ask("SET", "order", "2")
+    redis.pod.kill()
+    redis.start()
+    assert redis.ask("GET", "order") == "2"
+
+
+def test_redis_answers_nobody_without_the_password(redis: Redis) -> None:
+    assert "NOAUTH" in redis.ask("GET", "order", password="wrong")
+    assert PASSWORD not in Path(f"/proc/{redis.pod.process.pid}/cmdline").read_text()  # type: ignore[union-attr]
+    (redis.pod.folder / "secrets/password").write_text("another")
+    assert not redis.pod.healthy(), "the server still has the old password"
+    redis.pod.stop()
+    redis.start()
+    assert redis.ask("PING", password="another") == "PONG"
+
+
+def test_redis_runs_with_what_the_chart_says(redis: Redis) -> None:
+    wanted = {
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory": str(256 * 2**20),
+        "maxmemory-policy": "noeviction",
+    }
+    for name, value in wanted.items():
+        assert redis.ask("CONFIG", "GET", name).splitlines() == [name, value]
+
+
+def test_redis_is_alive_but_not_ready_while_it_does_not_answer(redis: Redis) -> None:
+    assert redis.pod.healthy("live")
+    redis.pod.stop()
+    assert not redis.pod.healthy("ready")
+    assert not redis.pod.healthy("live")
+
+
+def test_rabbitmq_keeps_persistent_messages_and_takes_a_new_password(rabbitmq: Rabbitmq) -> None:
+    assert rabbitmq.pod.healthy("live")
+    assert rabbitmq.pod.healthy("ready")
+    with Amqp(rabbitmq.port, "restaurant", PASSWORD) as client:
+        client.declare("orders")
+        client.publish("orders", b"order 1")
+    with pytest.raises(AmqpRefusedError):
+        Amqp(rabbitmq.port, "restaurant", "wrong")
+    with pytest.raises(AmqpRefusedError):
+        Amqp(rabbitmq.port, "guest", "guest")
+    with urllib.request.urlopen(f"http://127.0.0.1:{rabbitmq.metrics}/metrics") as answer:
+        assert b"rabbitmq_queue_messages_ready 1" in answer.read()
+
+    assert rabbitmq.pod.stop() == 0
+    assert not rabbitmq.pod.healthy("live")
+    rabbitmq.write_secret(rabbitmq.pod.folder, "another")
+    rabbitmq.start()
+    with pytest.raises(AmqpRefusedError):
+        Amqp(rabbitmq.port, "restaurant", PASSWORD)
+    with Amqp(rabbitmq.port, "restaurant", "another") as client:
+        assert client.declare("orders") == 1
+        assert client.get("orders") == b"order 1"
+    assert PASSWORD not in rabbitmq.pod.said()
