@@ -30,6 +30,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     items,
     part,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selectors import selector_matches
 
 ROUTES = (HTTP_ROUTE, GRPC_ROUTE, TCP_ROUTE, TLS_ROUTE)
 WAYPOINT_CLASSES = {"istio-waypoint", "istio-agentgateway-waypoint"}
@@ -117,6 +118,19 @@ def _listener(gateway: Resource, index: int, obj: Object) -> Listener:
         kinds,
         part(obj, "allowedRoutes", "namespaces"),
     )
+
+
+def admits(mesh: Mesh, listener: Listener, namespace: str) -> bool:
+    """Whether routes of the namespace may attach; true where the input cannot tell."""
+    match listener.namespaces.get("from", "Same"):
+        case "Same":
+            return namespace == listener.gateway.namespace
+        case "Selector":
+            labels = mesh.namespace_labels(namespace)
+            return labels is None or selector_matches(part(listener.namespaces, "selector"), labels)
+        case "None":
+            return False
+    return True
 
 
 def parents(route: Resource) -> Iterator[Reference]:

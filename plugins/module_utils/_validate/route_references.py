@@ -16,6 +16,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.gate
     ROUTES,
     Listener,
     Reference,
+    admits,
     backends,
     granted,
     listeners_by_gateway,
@@ -33,10 +34,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     Kind,
     Path,
     Resource,
-    part,
     texts,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selectors import selector_matches
 
 HOSTNAME = Kind("networking.istio.io", "Hostname")
 
@@ -96,7 +95,7 @@ def _of_gateway(mesh: Mesh, route: Resource, parent: Reference) -> Iterator[Rout
         text = f"no listener ({shown}) of {named} takes a {route.kind.kind}"
         yield RouteFault("listener", route, (*parent.path, "name"), text)
         return
-    open_to = [item for item in kinds if _admits(mesh, item, route.namespace)]
+    open_to = [item for item in kinds if admits(mesh, item, route.namespace)]
     if kinds and not open_to:
         text = f"no listener of {named} takes routes of namespace '{route.namespace}'"
         yield RouteFault("namespace", route, (*parent.path, "name"), text)
@@ -106,19 +105,6 @@ def _of_gateway(mesh: Mesh, route: Resource, parent: Reference) -> Iterator[Rout
         shown = ", ".join(sorted({item.hostname for item in open_to}))
         text = f"none of its hostnames is one of {named}'s listeners: {shown}"
         yield RouteFault("listener", route, ("spec", "hostnames"), text)
-
-
-def _admits(mesh: Mesh, listener: Listener, namespace: str) -> bool:
-    """Whether routes of the namespace may attach; true where the input cannot tell."""
-    match listener.namespaces.get("from", "Same"):
-        case "Same":
-            return namespace == listener.gateway.namespace
-        case "Selector":
-            labels = mesh.namespace_labels(namespace)
-            return labels is None or selector_matches(part(listener.namespaces, "selector"), labels)
-        case "None":
-            return False
-    return True
 
 
 def _shares_host(listener: Listener, wanted: list[str]) -> bool:
