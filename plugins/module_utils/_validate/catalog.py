@@ -32,6 +32,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     gateway_api_versions,
     gateway_secrets,
     gateway_servers,
+    gateway_use,
     injected_pods,
     mtls_clients,
     mtls_hosts,
