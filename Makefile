@@ -91,6 +91,10 @@ sanity: $(DEV_STAMP) ## ansible-test sanity, on a copy in a collection tree
 unit: $(DEV_STAMP) ## pytest tests/unit
 	@PYTHONPATH=.ansible/collections pytest -n auto tests/unit $(ARGS)
 
+.PHONY: dashboards
+dashboards: $(DEV_STAMP) ## Grafana's dashboards, from tools/dashboards to roles/grafana/files/dashboards
+	@PYTHONPATH=tools python -m dashboards
+
 .PHONY: molecule
 molecule: $(DEV_STAMP) ## the default scenario on a lab of its own, destroyed at the end
 	@molecule test --scenario-name default $(ARGS)
