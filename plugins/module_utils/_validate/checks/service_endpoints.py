@@ -113,8 +113,9 @@ def _differences(one: Object, other: Object) -> list[str]:
     found = []
     if (one.get("clusterIP") == "None") != (other.get("clusterIP") == "None"):
         found.append("headless here or there only")
-    if (one.get("type") or "ClusterIP") != (other.get("type") or "ClusterIP"):
-        found.append(f"type {one.get('type')} and {other.get('type')}")
+    own, others = one.get("type") or "ClusterIP", other.get("type") or "ClusterIP"
+    if own != others:
+        found.append(f"type {own} and {others}")
     if _ports(one) != _ports(other):
         found.append("ports")
     return found

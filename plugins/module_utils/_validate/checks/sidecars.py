@@ -143,7 +143,9 @@ def _report_host(
         report(sidecar, path, message)
     elif not owners and is_decidable(mesh, host):
         kinds = "Service or ServiceEntry" if _is_internal(mesh, host) else "ServiceEntry"
-        report(sidecar, path, f"host '{host}' is no {kinds}{nearest(mesh, host, sidecar.namespace)}")
+        # Written in full, as everything is here.
+        hint = nearest(mesh, host, "")
+        report(sidecar, path, f"host '{host}' is no {kinds}{hint}")
 
 
 def _is_internal(mesh: Mesh, host: str) -> bool:
