@@ -64,7 +64,7 @@ class Workload:
 
     @property
     def ready(self) -> int | None:
-        if self.pods:
+        if any(pod.status for pod in self.pods):
             return sum(is_ready(pod) for pod in self.pods)
         if self.replicas == 0:
             return 0
