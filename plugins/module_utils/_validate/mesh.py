@@ -72,6 +72,8 @@ class Mesh:
         self.settings = settings or Settings()
         self._by_kind: dict[Kind, list[Resource]] = defaultdict(list)
         self._by_identity: dict[tuple[Kind, str, str], Resource] = {}
+        # Asked by many checks, for each of thousands of workloads, by ``id(workload)``.
+        self._sidecars: dict[int, bool | None] = {}
         # Resources whose identity an earlier one of the files has too: (earlier, later).
         self.duplicates: list[tuple[Resource, Resource]] = []
         for resource in resources:
@@ -135,6 +137,11 @@ class Mesh:
 
     def has_sidecar(self, workload: Workload) -> bool | None:
         """Whether its pods have a proxy, or will get one; None where the input cannot tell."""
+        if id(workload) not in self._sidecars:
+            self._sidecars[id(workload)] = self._gets_sidecar(workload)
+        return self._sidecars[id(workload)]
+
+    def _gets_sidecar(self, workload: Workload) -> bool | None:
         if workload.has_proxy:
             return True
         if workload.pods and workload.resource.kind != POD:

@@ -28,6 +28,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import PROXY, Workload
 
+_INDEXED = (AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION)
+
 
 def has_target(policy: Resource) -> bool:
     """Whether it names the Services or Gateways that it is for, instead of selecting workloads by labels."""
@@ -36,6 +38,8 @@ def has_target(policy: Resource) -> bool:
 
 def reach(mesh: Mesh, policy: Resource) -> list[Workload]:
     """The workloads that a policy selects; none where it names its targets."""
+    if policy.kind in _INDEXED and (known := applied(mesh, policy.kind).selected.get(id(policy))) is not None:
+        return known
     return [] if has_target(policy) else mesh.selected(policy.namespace, selector_labels(policy))
 
 
@@ -46,6 +50,8 @@ class Applied:
     everywhere: list[Resource] = field(default_factory=list)
     by_namespace: dict[str, list[Resource]] = field(default_factory=lambda: defaultdict(list))
     by_workload: dict[int, list[Resource]] = field(default_factory=lambda: defaultdict(list))
+    # What those with labels select, by ``id(policy)``.
+    selected: dict[int, list[Workload]] = field(default_factory=dict)
 
     def to(self, workload: Workload) -> list[Resource]:
         wide = [*self.everywhere, *self.by_namespace.get(workload.namespace, ())]
@@ -59,7 +65,7 @@ def applied(mesh: Mesh, kind: Kind) -> Applied:
 
 @once_per_mesh
 def _applied(mesh: Mesh) -> dict[Kind, Applied]:
-    return {kind: _apply(mesh, kind) for kind in (AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION)}
+    return {kind: _apply(mesh, kind) for kind in _INDEXED}
 
 
 def _apply(mesh: Mesh, kind: Kind) -> Applied:
@@ -68,7 +74,8 @@ def _apply(mesh: Mesh, kind: Kind) -> Applied:
         if has_target(policy):
             continue
         if labels := selector_labels(policy):
-            for workload in mesh.selected(policy.namespace, labels):
+            result.selected[id(policy)] = workloads = mesh.selected(policy.namespace, labels)
+            for workload in workloads:
                 result.by_workload[id(workload)].append(policy)
         elif policy.namespace == mesh.settings.root_namespace:
             result.everywhere.append(policy)

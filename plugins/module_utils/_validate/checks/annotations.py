@@ -16,6 +16,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.anno
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.annotation_values import problem_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import INJECT, Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     CRON_JOB,
     DAEMON_SET,
@@ -133,7 +134,12 @@ def alpha_annotation(mesh: Mesh, report: Report) -> None:
             report(use.resource, use.path, f"{use.name} is alpha")
 
 
-def _uses(mesh: Mesh) -> Iterator[Use]:
+@once_per_mesh
+def _uses(mesh: Mesh) -> list[Use]:
+    return list(_all_uses(mesh))
+
+
+def _all_uses(mesh: Mesh) -> Iterator[Use]:
     for resource in mesh.of(*_KINDS):
         if resource.annotations:
             yield from _of(resource, ("metadata",), resource.kind.kind, resource.annotations, resource.labels)

@@ -45,15 +45,10 @@ _VERSION_LABELS = ("service.istio.io/canonical-revision", "app.kubernetes.io/ver
 )
 def application_as_proxy_user(mesh: Mesh, report: Report) -> None:
     for workload in mesh.workloads:
-        if _is_of_istio(workload) or mesh.has_sidecar(workload) is False:
-            continue
-        path = (*workload.template, "spec")
-        if _user(workload.pod_spec) == _PROXY_UID and not is_gateway(workload):
-            report(workload.resource, (*path, "securityContext", "runAsUser"), "the pod runs as user 1337")
-        for index, container in items(workload.pod_spec, "containers"):
-            if container.get("name") not in _OWN_CONTAINERS and _user(container) == _PROXY_UID:
-                place = (*path, "containers", index, "securityContext", "runAsUser")
-                report(workload.resource, place, f"container {container.get('name')!r} runs as user 1337")
+        found = list(_as_proxy_user(workload))
+        if found and not _is_of_istio(workload) and mesh.has_sidecar(workload) is not False:
+            for path, who in found:
+                report(workload.resource, path, f"{who} runs as user {_PROXY_UID}")
 
 
 @check(
@@ -66,11 +61,11 @@ def application_as_proxy_user(mesh: Mesh, report: Report) -> None:
 )
 def application_on_proxy_port(mesh: Mesh, report: Report) -> None:
     for workload in mesh.workloads:
-        if is_gateway(workload) or _is_of_istio(workload) or mesh.has_sidecar(workload) is not True:
-            continue
         for path, port in container_ports(workload):
-            if port.get("containerPort") in _PROXY_PORTS:
-                number = port["containerPort"]
+            number = port.get("containerPort")
+            if not isinstance(number, int) or number not in _PROXY_PORTS or is_gateway(workload):
+                continue
+            if not _is_of_istio(workload) and mesh.has_sidecar(workload) is True:
                 report(workload.resource, (*path, "containerPort"), f"port {number} is the sidecar's")
 
 
@@ -136,13 +131,22 @@ def _is_of_istio(workload: Workload) -> bool:
     return "istio" in workload.labels or workload.labels.get("release") == "istio"
 
 
+def _as_proxy_user(workload: Workload) -> Iterator[tuple[Path, str]]:
+    path = (*workload.template, "spec")
+    if _user(workload.pod_spec) == _PROXY_UID and not is_gateway(workload):
+        yield (*path, "securityContext", "runAsUser"), "the pod"
+    for index, container in items(workload.pod_spec, "containers"):
+        if _user(container) == _PROXY_UID and str(container.get("name")) not in _OWN_CONTAINERS:
+            yield (*path, "containers", index, "securityContext", "runAsUser"), f"container {container.get('name')!r}"
+
+
 def _user(holder: Object) -> Any:
     return part(holder, "securityContext").get("runAsUser")
 
 
 def _http_probes(workload: Workload) -> Iterator[tuple[Path, int | None]]:
     for number, container in items(workload.pod_spec, "containers"):
-        if container.get("name") in _OWN_CONTAINERS:
+        if str(container.get("name")) in _OWN_CONTAINERS:
             continue
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             for field in ("httpGet", "grpc"):

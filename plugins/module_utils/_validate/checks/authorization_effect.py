@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.poli
     operations,
     reach,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.protocols import protocol_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     AUTHORIZATION_POLICY,
     POD,
@@ -109,6 +110,8 @@ def allow_everything(mesh: Mesh, report: Report) -> None:
     needs=[POD, SERVICE],
 )
 def http_on_tcp(mesh: Mesh, report: Report) -> None:
+    if not _has_opaque_ports(mesh):
+        return
     for policy in mesh.of(AUTHORIZATION_POLICY):
         if action(policy) != "ALLOW" or has_target(policy):
             continue
@@ -120,6 +123,11 @@ def http_on_tcp(mesh: Mesh, report: Report) -> None:
             if ports and all(is_opaque(protocol) for protocols in ports.values() for protocol in protocols):
                 shown = ", ".join(f"{number} ({'/'.join(sorted(ports[number]))})" for number in sorted(ports)[:3])
                 report(policy, (*path, used[0]), f"{used[0]} cannot be seen on port {shown}")
+
+
+def _has_opaque_ports(mesh: Mesh) -> bool:
+    ports = (port for service in mesh.of(SERVICE) for _index, port in items(service.spec, "ports"))
+    return any(is_opaque(protocol_of(port)) for port in ports)
 
 
 def _ports(mesh: Mesh, policy: Resource, operation: Object) -> dict[int, set[str]]:

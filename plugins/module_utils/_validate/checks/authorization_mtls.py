@@ -48,9 +48,12 @@ _KEYS = ("source.principal", "source.namespace", "source.serviceAccount", "sourc
     remedy="Set the PeerAuthentication to STRICT or PERMISSIVE, or leave the identity out of the policy.",
 )
 def identity_without_mtls(mesh: Mesh, report: Report) -> None:
+    if not any(_says_disable(peer) for peer in mesh.of(PEER_AUTHENTICATION)):
+        return
     for policy in mesh.of(AUTHORIZATION_POLICY):
-        if _mode(mesh, policy) == "DISABLE":
-            for path in _identity_fields(policy):
+        fields = list(_identity_fields(policy))
+        if fields and _mode(mesh, policy) == "DISABLE":
+            for path in fields:
                 report(policy, path, "the workloads' PeerAuthentication says DISABLE, so no caller has an identity")
 
 
@@ -65,7 +68,8 @@ def identity_without_mtls(mesh: Mesh, report: Report) -> None:
 def identity_with_plaintext(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(AUTHORIZATION_POLICY):
         kind = action(policy)
-        if kind not in ("ALLOW", "DENY") or _mode(mesh, policy) != "PERMISSIVE":
+        asks = any(source.get(name) for _path, source in sources(policy) for name in (*_POSITIVE, *_NEGATIVE))
+        if not asks or kind not in ("ALLOW", "DENY") or _mode(mesh, policy) != "PERMISSIVE":
             continue
         for path, source in sources(policy):
             positive = [name for name in _POSITIVE if source.get(name)]
@@ -91,30 +95,18 @@ def identity_with_plaintext(mesh: Mesh, report: Report) -> None:
     needs=[POD],
 )
 def caller_without_sidecar(mesh: Mesh, report: Report) -> None:
-    policies = [policy for policy in mesh.of(AUTHORIZATION_POLICY) if action(policy) == "ALLOW"]
-    if not policies:
-        return
-    by_account: dict[tuple[str, str], list[Workload]] = defaultdict(list)
-    for workload in mesh.workloads:
-        by_account[(workload.namespace, workload.service_account)].append(workload)
-    without: dict[tuple[str, str], bool] = {}
-
-    def all_without(namespace: str, account: str = "") -> list[Workload]:
-        key = (namespace, account)
-        found = by_account.get(key, []) if account else mesh.labels.matching(namespace, {})
-        if key not in without:
-            without[key] = bool(found) and all(_has_no_identity(mesh, workload) for workload in found)
-        return found if without[key] else []
-
-    for policy in policies:
+    accounts, namespaces = _without_identity(mesh)
+    for policy in mesh.of(AUTHORIZATION_POLICY) if accounts else ():
+        if action(policy) != "ALLOW":
+            continue
         for path, source in sources(policy):
             for where, principal in values(source, path, "principals"):
                 identity = service_account_of_principal(principal)
-                if identity and (callers := all_without(identity[1], identity[2])):
+                if identity and (callers := accounts.get((identity[1], identity[2]))):
                     found = names([caller.resource for caller in callers])
                     report(policy, where, f"{principal!r} is {found}, without a sidecar")
             for where, namespace in values(source, path, "namespaces"):
-                if "*" not in namespace and all_without(namespace):
+                if namespace in namespaces:
                     report(policy, where, f"no workload of namespace {namespace} has a sidecar")
 
 
@@ -135,8 +127,26 @@ def workload_without_policy(mesh: Mesh, report: Report) -> None:
             report(workload.resource, ("metadata", "name"), "no AuthorizationPolicy is for this workload")
 
 
-def _has_no_identity(mesh: Mesh, workload: Workload) -> bool:
-    return mesh.has_sidecar(workload) is False and not mesh.is_ambient(workload) and not is_gateway(workload)
+def _without_identity(mesh: Mesh) -> tuple[dict[tuple[str, str], list[Workload]], set[str]]:
+    """ServiceAccounts, and namespaces, all of whose workloads have no proxy."""
+    accounts: dict[tuple[str, str], list[Workload]] = defaultdict(list)
+    with_proxy: set[tuple[str, str]] = set()
+    for workload in mesh.workloads:
+        key = (workload.namespace, workload.service_account)
+        if mesh.has_sidecar(workload) is False and not mesh.is_ambient(workload) and not is_gateway(workload):
+            accounts[key].append(workload)
+        else:
+            with_proxy.add(key)
+    mixed = {namespace for namespace, _account in with_proxy}
+    return (
+        {key: found for key, found in accounts.items() if key not in with_proxy},
+        {namespace for namespace, _account in accounts} - mixed,
+    )
+
+
+def _says_disable(peer: Resource) -> bool:
+    ports = part(peer.spec, "portLevelMtls")
+    return "DISABLE" in (part(peer.spec, "mtls").get("mode"), *(part(ports, key).get("mode") for key in ports))
 
 
 def _mode(mesh: Mesh, policy: Resource) -> str:
