@@ -14,11 +14,13 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     CRON_JOB,
+    DEPLOYMENT,
     POD,
     REPLICA_SET,
     Object,
     Path,
     Resource,
+    items,
     part,
 )
 
@@ -76,10 +78,10 @@ class Workload:
         """The proxy is there already: in a pod that runs, or written into the template."""
         specs = [pod.spec for pod in self.pods] or [self.pod_spec]
         return any(
-            isinstance(container, dict) and container.get("name") == PROXY
+            container.get("name") == PROXY
             for spec in specs
             for field in ("containers", "initContainers")
-            for container in spec.get(field) or ()
+            for _index, container in items(spec, field)
         )
 
     def __repr__(self) -> str:
@@ -134,15 +136,17 @@ def _top_owner(item: Resource, by_name: Mapping[tuple[str, str, str], Resource])
 
 
 def _owner(item: Resource, by_name: Mapping[tuple[str, str, str], Resource]) -> Resource | None:
-    if item.kind not in (POD, REPLICA_SET):
-        metadata = item.obj.get("metadata")
-        if not (isinstance(metadata, dict) and metadata.get("ownerReferences")):
-            return None
-    for reference in part(item.obj, "metadata").get("ownerReferences") or ():
-        if isinstance(reference, dict) and reference.get("controller", True):
-            key = (str(reference.get("kind")), item.namespace, str(reference.get("name")))
-            if key in by_name:
-                return by_name[key]
+    for _index, reference in items(item.obj, "metadata", "ownerReferences"):
+        if not reference.get("controller", True):
+            continue
+        kind, name = str(reference.get("kind")), str(reference.get("name"))
+        found = by_name.get((kind, item.namespace, name))
+        if found is None and kind == REPLICA_SET.kind:
+            # A ReplicaSet that was not read: its name is its Deployment's and the pods' hash.
+            suffix = f"-{item.labels.get('pod-template-hash')}"
+            found = by_name.get((DEPLOYMENT.kind, item.namespace, name.removesuffix(suffix)))
+        if found is not None:
+            return found
     return None
 
 
