@@ -1,0 +1,99 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Garbage in any field of any object: no check may stumble. Objects are those of the cases, with one part replaced.
+
+A longer run:  SERVICE_MESH_FUZZ_EXAMPLES=20000 pytest tests/unit/validate/test_fuzz.py
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource, Source
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+_spec = importlib.util.spec_from_file_location("validate_harness", Path(__file__).parent / "harness.py")
+assert _spec and _spec.loader
+harness = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(harness)
+
+EXAMPLES = int(os.environ.get("SERVICE_MESH_FUZZ_EXAMPLES", "200"))
+CASES = [case for _code, case in harness.load_cases()]
+CHECKS = catalog.all_checks()
+
+_GARBAGE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=True, allow_infinity=True)
+    | st.text(max_size=20)
+    | st.sampled_from(
+        ["", "*", "*.", ".", "/", "a/b/c", "-1", "0s", "99999h", "{", "%zz", "a..b", "\ud800", "[::1]", "0.0.0.0/33"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["host", "name", "port", "number", "spec", "x", ""]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in the value but its top."""
+    found = [path] if path else []
+    if isinstance(value, dict):
+        for key, item in value.items():
+            found += paths(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            found += paths(item, (*path, index))
+    return found
+
+
+@given(st.data())
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_check_stumbles_over_garbage(data: st.DataObject) -> None:
+    case = data.draw(st.sampled_from(CASES))
+    objects = [copy.deepcopy(resource.obj) for resource in harness.resources_of(case["input"])]
+    for _change in range(data.draw(st.integers(1, 4))):
+        if not objects:
+            break
+        target = data.draw(st.sampled_from(objects))
+        places = [path for path in paths(target) if path[0] not in ("apiVersion", "kind")]
+        if not places:
+            continue
+        place = data.draw(st.sampled_from(places))
+        parent = target
+        for step in place[:-1]:
+            parent = parent[step]
+        parent[place[-1]] = data.draw(_GARBAGE)
+    resources = [Resource(obj, Source("fuzz.yaml", 1)) for obj in objects]
+    wanted = harness.settings_of(case.get("settings", {}))
+    outcome = engine.run_checks(Mesh(resources, wanted), CHECKS)
+    assert outcome.broken == {}
+
+
+@given(st.lists(_GARBAGE, max_size=3), _GARBAGE)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_object_is_too_strange_to_be_looked_at(values: list[Any], config: Any) -> None:
+    kinds = [
+        ("networking.istio.io/v1", "VirtualService"),
+        ("v1", "Service"),
+        ("v1", "Namespace"),
+        ("apps/v1", "Deployment"),
+    ]
+    objects = [
+        {"apiVersion": version, "kind": kind, "metadata": value, "spec": value}
+        for (version, kind), value in zip(kinds, values, strict=False)
+    ]
+    mesh = Mesh([Resource(obj) for obj in objects], Settings(mesh_config=config if isinstance(config, dict) else None))
+    assert engine.run_checks(mesh, CHECKS).broken == {}
