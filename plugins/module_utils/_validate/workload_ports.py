@@ -65,6 +65,6 @@ def ports_by_workload(mesh: Mesh) -> dict[int, dict[int, set[str]]]:
 
 def listens_on(mesh: Mesh, workload: Workload) -> set[int]:
     """Ports of the workload that anybody declared; none where nobody did."""
-    declared = {port.get("containerPort") for _path, port in container_ports(workload)}
+    declared = [port.get("containerPort") for _path, port in container_ports(workload)]
     numbers = {number for number in declared if isinstance(number, int) and not isinstance(number, bool)}
     return numbers | set(ports_by_workload(mesh).get(id(workload), ()))

@@ -90,7 +90,7 @@ def unrestricted_key_fetch(mesh: Mesh, report: Report) -> None:
     level="warning",
     title="Token that nobody demands",
     why="A RequestAuthentication refuses wrong tokens only; a request without any token passes.",
-    remedy='Add an AuthorizationPolicy that allows requestPrincipals ["*"], or denies notRequestPrincipals ["*"].',
+    remedy='Add an AuthorizationPolicy that allows requestPrincipals ["*"] on the paths that need a token.',
 )
 def token_not_demanded(mesh: Mesh, report: Report) -> None:
     demanding = [policy for policy in mesh.of(AUTHORIZATION_POLICY) if _reads_tokens(policy)]

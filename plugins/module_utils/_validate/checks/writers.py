@@ -99,7 +99,7 @@ def _spec_fields(resource: Resource, operation: str = "") -> Iterator[tuple[str,
 
 def _leaves(fields: dict[str, Any], path: Path, depth: int = 0) -> Iterator[Path]:
     """``{"f:http": {}}`` is the field http. Items of lists, which are named by their keys, count as the list."""
-    inner = {key: value for key, value in fields.items() if key.startswith("f:") and isinstance(value, dict)}
+    inner = {key: value for key, value in fields.items() if isinstance(value, dict) and str(key).startswith("f:")}
     if not inner or depth > 50:
         yield path
         return
