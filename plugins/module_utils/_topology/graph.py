@@ -21,9 +21,11 @@ _DASHES = {"healthy": "", "degraded": "6 3", "failed": "2 2", "idle": "1 4"}
 _STYLE = """
 .topology { font: 13px system-ui, sans-serif; color-scheme: light dark; }
 .topology text { fill: #1c2128; } .topology .small { font-size: 11px; fill: #57606a; }
+.topology .edge { paint-order: stroke; stroke: #fff; stroke-width: 4; }
 .topology rect { fill: #f6f8fa; stroke-width: 2; } .topology path { fill: none; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) {
-  .topology text { fill: #e6edf3; } .topology .small { fill: #9198a1; } .topology rect { fill: #161b22; }
+  .topology text { fill: #e6edf3; } .topology .edge { stroke: #0d1117; }
+  .topology .small { fill: #9198a1; } .topology rect { fill: #161b22; }
 }
 """
 
@@ -100,7 +102,10 @@ def _note(item: Mapping[str, Any] | None) -> str:
 
 
 def columns(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
-    """Each node one column right of its callers; of a cycle, the first that is met stays left."""
+    """Each node one column right of its callers; of a cycle, the first that is met stays left.
+
+    Who neither calls nor is called has a column of its own at the right end.
+    """
     callers: dict[str, set[str]] = defaultdict(set)
     for edge in edges:
         if edge.client != edge.server:
@@ -119,9 +124,12 @@ def columns(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
         known[key] = max(known_callers, default=-1) + 1
         return known[key]
 
+    connected = {key for edge in edges for key in (edge.client, edge.server)}
     for node in nodes:
-        column(node.key)
-    return known
+        if node.key in connected:
+            column(node.key)
+    last = max(known.values(), default=-1) + 1
+    return known | {node.key: last for node in nodes if node.key not in connected}
 
 
 def places(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, tuple[int, int]]:
@@ -178,7 +186,7 @@ def _drawn_edge(edge: Edge, at: Mapping[str, tuple[int, int]]) -> str:
     middle = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2 - 5)
     return (
         f'<path d="{curve}" stroke="{colour}" stroke-dasharray="{dashes}" marker-end="url(#tip)"/>'
-        f'<text class="small" x="{middle[0]}" y="{middle[1]}" text-anchor="middle">{escape(edge.label)}</text>'
+        f'<text class="small edge" x="{middle[0]}" y="{middle[1]}" text-anchor="middle">{escape(edge.label)}</text>'
     )
 
 
