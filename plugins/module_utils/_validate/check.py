@@ -64,7 +64,10 @@ class Check:
 
     def missing(self, mesh: Mesh) -> list[str]:
         absent = [str(kind) for kind in self.needs if not mesh.knows(kind)]
-        return [*absent, *([lacking] if self.requires and (lacking := self.requires()) else [])]
+        # Only now: to look for a library costs more than most checks.
+        if not absent and self.requires and (lacking := self.requires()):
+            absent.append(lacking)
+        return absent
 
     def run(self, mesh: Mesh) -> list[Finding]:
         found: list[Finding] = []

@@ -94,7 +94,7 @@ def _of_istio(mesh: Mesh) -> list[Credential]:
         if mode in _OWN_CERTIFICATE:
             continue
         hosts = tuple(((*server.path, "hosts", place), host) for place, _scope, host in server.hosts)
-        spaces = sorted({workload.namespace for workload in workloads_of(mesh, server.gateway)})
+        spaces = sorted({workload.namespace for workload in workloads_of(mesh, server.selector)})
         named: list[tuple[Path, Any]] = [(("credentialName",), server.tls.get("credentialName"))]
         named += [(("credentialNames", place), name) for place, name in texts(server.tls, "credentialNames")]
         for field, text in named:

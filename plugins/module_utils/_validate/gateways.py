@@ -9,8 +9,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
@@ -35,29 +34,22 @@ _TLS = {"HTTPS", "TLS"}
 Selector = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """hosts: (place, namespaces that may bind, host). protocol is in capitals. family: http, tls, tcp or empty."""
 
     gateway: Resource
-    index: int
+    selector: Selector
+    place: int
     port: int | None
     protocol: str
+    family: str
     bind: str
     hosts: tuple[tuple[int, str, str], ...]
     tls: Object
 
     @property
     def path(self) -> Path:
-        return ("spec", "servers", self.index)
-
-    @property
-    def family(self) -> str:
-        if self.protocol in _HTTP:
-            return "http"
-        if self.protocol in _TLS or self.tls:
-            return "tls"
-        return "tcp" if self.protocol else ""
+        return ("spec", "servers", self.place)
 
 
 def selector_of(gateway: Resource) -> Selector:
@@ -71,19 +63,26 @@ def selector_text(selector: Selector) -> str:
 @once_per_mesh
 def servers(mesh: Mesh) -> list[Server]:
     """The servers of all Gateways."""
-    return [
-        Server(
-            gateway,
-            index,
-            _number(part(server, "port").get("number")),
-            str(part(server, "port").get("protocol") or "").upper(),
-            str(server.get("bind") or ""),
-            tuple(_host(place, text, gateway.namespace) for place, text in texts(server, "hosts")),
-            part(server, "tls"),
-        )
-        for gateway in mesh.of(GATEWAY)
-        for index, server in items(gateway.spec, "servers")
-    ]
+    found = []
+    for gateway in mesh.of(GATEWAY):
+        selector = selector_of(gateway)
+        for index, server in items(gateway.spec, "servers"):
+            port = part(server, "port")
+            protocol = str(port.get("protocol") or "").upper()
+            tls = part(server, "tls")
+            hosts = tuple(_host(place, text, gateway.namespace) for place, text in texts(server, "hosts"))
+            bind = str(server.get("bind") or "")
+            number = _number(port.get("number"))
+            found.append(Server(gateway, selector, index, number, protocol, _family(protocol, tls), bind, hosts, tls))
+    return found
+
+
+def _family(protocol: str, tls: Object) -> str:
+    if protocol in _HTTP:
+        return "http"
+    if protocol in _TLS or tls:
+        return "tls"
+    return "tcp" if protocol else ""
 
 
 def _number(value: Any) -> int | None:
@@ -100,7 +99,7 @@ def _host(place: int, text: str, namespace: str) -> tuple[int, str, str]:
 @once_per_mesh
 def _selected(mesh: Mesh) -> dict[Selector, list[Workload]]:
     """Workloads of every selector, in one pass over all workloads: a Gateway selects in every namespace."""
-    selectors = {selector_of(gateway) for gateway in mesh.of(GATEWAY)}
+    selectors = set(gateways_by_selector(mesh))
     by_label: dict[tuple[str, str], list[Workload]] = {label: [] for selector in selectors for label in selector}
     if by_label:
         for workload in mesh.workloads:
@@ -116,9 +115,9 @@ def _selected(mesh: Mesh) -> dict[Selector, list[Workload]]:
     return result
 
 
-def workloads_of(mesh: Mesh, gateway: Resource) -> list[Workload]:
-    """The proxies that a Gateway configures."""
-    return _selected(mesh).get(selector_of(gateway), [])
+def workloads_of(mesh: Mesh, selector: Selector) -> list[Workload]:
+    """The proxies that Gateways with the selector configure."""
+    return _selected(mesh).get(selector, [])
 
 
 @once_per_mesh

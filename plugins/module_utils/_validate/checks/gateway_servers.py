@@ -47,7 +47,7 @@ def gateway_selector(mesh: Mesh, report: Report) -> None:
         return
     for gateway in mesh.of(GATEWAY):
         selector = selector_of(gateway)
-        if selector and not workloads_of(mesh, gateway):
+        if selector and not workloads_of(mesh, selector):
             report(gateway, ("spec", "selector"), f"no workload has the labels {selector_text(selector)}")
 
 
@@ -64,9 +64,9 @@ def gateway_port(mesh: Mesh, report: Report) -> None:
     for server in servers(mesh):
         if server.port is None or server.bind.startswith("unix:"):
             continue
-        selector = selector_of(server.gateway)
+        selector = server.selector
         if selector not in offered:
-            workloads = workloads_of(mesh, server.gateway)
+            workloads = workloads_of(mesh, selector)
             unknown = any(not knows_in(mesh, SERVICE, workload.namespace) for workload in workloads)
             ports = set() if unknown else {port for item in workloads for port in service_ports(mesh, item)}
             # Nothing to say where the pods or their Services are not in the input.
@@ -82,7 +82,7 @@ _Group = dict[Selector, list[Server]]
 def _grouped(group: Iterable[Server]) -> _Group:
     found: _Group = defaultdict(list)
     for server in group:
-        found[selector_of(server.gateway)].append(server)
+        found[server.selector].append(server)
     return found
 
 
@@ -99,8 +99,8 @@ def _by_listener(mesh: Mesh) -> list[list[Server]]:
 def _neighbours(mesh: Mesh) -> dict[Selector, list[Selector]]:
     """For each selector those that select one of its workloads, too; itself first."""
     by_workload: dict[int, list[Selector]] = defaultdict(list)
-    for selector, gateways in gateways_by_selector(mesh).items():
-        for workload in workloads_of(mesh, gateways[0]):
+    for selector in gateways_by_selector(mesh):
+        for workload in workloads_of(mesh, selector):
             by_workload[id(workload)].append(selector)
     found = {selector: {selector: None} for selector in gateways_by_selector(mesh)}
     for selectors in by_workload.values():
@@ -113,7 +113,7 @@ def _neighbours(mesh: Mesh) -> dict[Selector, list[Selector]]:
 def _others(mesh: Mesh, server: Server, group: _Group) -> list[Resource]:
     """Gateways of the group, other than the server's own, that configure a proxy of the server's; at most four."""
     found: dict[int, Resource] = {}
-    for selector in _neighbours(mesh)[selector_of(server.gateway)]:
+    for selector in _neighbours(mesh)[server.selector]:
         for other in group.get(selector, ()):
             if other.gateway is not server.gateway:
                 found[id(other.gateway)] = other.gateway
@@ -135,7 +135,7 @@ def conflicting_gateways(mesh: Mesh, report: Report) -> None:
         by_host: dict[tuple[str, str], _Group] = defaultdict(lambda: defaultdict(list))
         for server in group:
             for _place, scope, host in server.hosts:
-                by_host[(scope, host)][selector_of(server.gateway)].append(server)
+                by_host[(scope, host)][server.selector].append(server)
         plain = all(server.family == "http" for server in group)
         for server in group:
             for place, scope, host in server.hosts:
@@ -159,7 +159,7 @@ def host_within_wildcard(mesh: Mesh, report: Report) -> None:
         for server in group:
             for _place, _scope, host in server.hosts:
                 if host.startswith("*"):
-                    by_pattern[host][selector_of(server.gateway)].append(server)
+                    by_pattern[host][server.selector].append(server)
         if not by_pattern:
             continue
         for server in group:
@@ -226,7 +226,7 @@ def protocols_on_one_port(mesh: Mesh, report: Report) -> None:
         for server in group:
             if not server.family:
                 continue
-            earlier = first.setdefault(selector_of(server.gateway), server)
+            earlier = first.setdefault(server.selector, server)
             if earlier is server or (earlier.family == server.family != "tcp"):
                 continue
             text = f"{server.protocol} on port {server.port}, where Gateway {names([earlier.gateway])}"

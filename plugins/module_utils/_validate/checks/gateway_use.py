@@ -14,7 +14,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.gateways import (
     Selector,
     Server,
-    selector_of,
     servers,
     workloads_of,
 )
@@ -107,12 +106,12 @@ def plain_beside_tls(mesh: Mesh, report: Report) -> None:
     encrypted: dict[Selector, set[str]] = defaultdict(set)
     for server in servers(mesh):
         if server.protocol == "HTTPS":
-            encrypted[selector_of(server.gateway)].update(host for _index, _scope, host in server.hosts)
+            encrypted[server.selector].update(host for _index, _scope, host in server.hosts)
     for server in servers(mesh):
         if server.family != "http" or _redirects_all(server) or _place(server.gateway) in _redirecting(mesh):
             continue
         for index, _scope, host in server.hosts:
-            if host in encrypted[selector_of(server.gateway)]:
+            if host in encrypted[server.selector]:
                 text = f"'{host}' on port {server.port} is not led to HTTPS, which the gateway has for it"
                 report(server.gateway, (*server.path, "hosts", index), text)
 
@@ -142,7 +141,7 @@ def service_of_other_protocol(mesh: Mesh, report: Report) -> None:
     for server in servers(mesh):
         if server.family not in ("http", "tls"):
             continue
-        for workload in workloads_of(mesh, server.gateway):
+        for workload in workloads_of(mesh, server.selector):
             for service in mesh.services_by_workload.get(id(workload), ()):
                 for index, port in items(service.spec, "ports"):
                     if server.port not in (port.get("port"), port.get("targetPort")):
