@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Defaults of the Gateway API's kinds, as the API server fills them in: files come without them."""
+"""What the API server makes of an object before anybody judges it: defaults are filled in, nulls are dropped."""
 
 from __future__ import annotations
 
@@ -57,3 +57,27 @@ class Defaulter:
             children += [node[key] for key in ("items", "additionalProperties") if key in node]
             self._concerned[index] = "default" in node or any(map(self._has_defaults, children))
         return self._concerned[index]
+
+
+class Pruner:
+    """Takes out the fields that are null where their schema does not have null, as the API server does."""
+
+    def __init__(self, nodes: list[store.Node]) -> None:
+        self._nodes = nodes
+
+    def value(self, index: int, value: Any) -> Any:
+        node = self._nodes[index]
+        if isinstance(value, list) and "items" in node:
+            return [self.value(node["items"], item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        fields: dict[str, int] = node.get("properties", {})
+        others = node.get("additionalProperties")
+        kept = {}
+        for name, item in value.items():
+            child = fields.get(name, others)
+            if child is None:
+                kept[name] = item
+            elif item is not None or self._nodes[child].get("nullable"):
+                kept[name] = self.value(child, item)
+        return kept

@@ -99,7 +99,8 @@ class Explainer:
 def _value_faults(node: Node, value: Any, path: Path) -> Iterator[Fault]:
     if isinstance(value, dict):
         for name in node.get("required", ()):
-            if value.get(name) is None:
+            # Who misspelt it is told so, and once is enough.
+            if value.get(name) is None and name not in _meant(node, value):
                 yield Fault((*path, name), f"the field {name!r} is missing")
         for names in node.get("exclusive", ()):
             there = [name for name in names if value.get(name) is not None]
@@ -117,6 +118,13 @@ def _value_faults(node: Node, value: Any, path: Path) -> Iterator[Fault]:
     yield from _out_of_limits(node, value, path)
     if not _combined(node, value):
         yield Fault(path, f"{shown(value)} is none of the alternatives that are allowed here")
+
+
+def _meant(node: Node, value: dict[str, Any]) -> set[str]:
+    """The fields that the unknown ones were meant to be."""
+    fields: dict[str, int] = node.get("properties", {})
+    unknown = [name for name in value if name not in fields]
+    return {found for name in unknown if (found := _nearest(name, fields))}
 
 
 def _out_of_limits(node: Node, value: Any, path: Path) -> Iterator[Fault]:
@@ -220,10 +228,14 @@ def shown(value: Any) -> str:
 
 def nearest(name: Any, known: Iterable[str]) -> str:
     """For the end of a message: the known name that the wrong one was meant to be, if there is one."""
+    found = _nearest(name, known)
+    return f"; nearest known name: {found!r}" if found else ""
+
+
+def _nearest(name: Any, known: Iterable[str]) -> str:
     text = str(name)
     candidates = list(known)
     lower = {item.lower(): item for item in candidates}
     if found := lower.get(text.replace("_", "").replace("-", "").lower()):
-        return f"; nearest known name: {found!r}"
-    matches = difflib.get_close_matches(text, candidates, 1)
-    return f"; nearest known name: {matches[0]!r}" if matches else ""
+        return found
+    return next(iter(difflib.get_close_matches(text, candidates, 1)), "")

@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import GATEWAY_API, Kind, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    GATEWAY_API,
+    Kind,
+    Object,
+    Resource,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import store
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.defaults import Defaulter
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.defaults import Defaulter, Pruner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import (
     Explainer,
     Fault,
@@ -32,10 +37,12 @@ RELEASE = "istio_release"
 class Structure:
     """faults: of each resource that has any, by ``id(resource)``.
     unreadable: resources that have fields of another type than their kind says, or are of a version that is not known.
+    cleaned: specs as the API server stores them, of resources where that is not what is written.
     """
 
     faults: dict[int, list[Fault]] = field(default_factory=dict)
     unreadable: set[int] = field(default_factory=set)
+    cleaned: dict[int, Object] = field(default_factory=dict)
 
 
 class Family:
@@ -45,10 +52,23 @@ class Family:
         self.table = store.table(name)
         self.compiler = Compiler(self.table.nodes)
         self.explainer = Explainer(self.table.nodes)
+        self.pruner = Pruner(self.table.nodes)
         self.defaulter = Defaulter(self.table.nodes) if name == "gateway" else None
 
     def root(self, release: str, kind: Kind, version: str) -> int | None:
         return self.table.roots.get(release, {}).get(f"{kind.group}/{kind.kind}/{version}")
+
+    def fits(self, root: int, obj: Object) -> bool:
+        node = self.table.nodes[root]
+        fields: dict[str, int] = node.get("properties", {})
+        for name, value in obj.items():
+            child = fields.get(name)
+            if child is None:
+                if name not in _ALWAYS_THERE:
+                    return False
+            elif not self.compiler.fits(child)(value):
+                return False
+        return all(name in obj for name in node.get("required", ()))
 
     def release(self, wanted: str) -> str:
         """The release of the data that is meant by ``1.30.3``: ``1.30``; the newest where it has none such."""
@@ -101,37 +121,32 @@ def structure(mesh: Mesh) -> Structure:
             if root is None:
                 found.unreadable.add(id(resource))
                 continue
-            if faults := list(_faults(family, release, root, resource)):
+            obj = resource.obj if family.defaulter is None else family.defaulter.value(root, resource.obj)
+            if family.fits(root, obj):
+                continue
+            obj = family.pruner.value(root, obj)
+            if isinstance(spec := obj.get("spec"), dict):
+                found.cleaned[id(resource)] = spec
+            faults = list(_faults(family, release, root, resource, obj))
+            if faults:
                 found.faults[id(resource)] = faults
-                if any(fault.wrong_type for fault in faults):
-                    found.unreadable.add(id(resource))
+            if any(fault.wrong_type for fault in faults):
+                found.unreadable.add(id(resource))
     return found
 
 
-def _faults(family: Family, release: str, root: int, resource: Resource) -> Iterator[Fault]:
-    obj = resource.obj
-    if family.defaulter is not None:
-        obj = family.defaulter.value(root, obj)
-    fields: dict[str, int] = family.table.nodes[root].get("properties", {})
-    fit = True
-    for name, value in obj.items():
-        child = fields.get(name)
-        if child is not None:
-            fit = fit and family.compiler.fits(child)(value)
-        elif name not in _ALWAYS_THERE:
-            known = [*fields, *_ALWAYS_THERE]
-            yield Fault((name,), f"unknown field {name!r}{nearest(name, known)}", unknown=True)
-    for name in family.table.nodes[root].get("required", ()):
+def _faults(family: Family, release: str, root: int, resource: Resource, obj: Object) -> Iterator[Fault]:
+    node = family.table.nodes[root]
+    fields: dict[str, int] = node.get("properties", {})
+    for name in obj:
+        if name not in fields and name not in _ALWAYS_THERE:
+            yield Fault((name,), f"unknown field {name!r}{nearest(name, [*fields, *_ALWAYS_THERE])}", unknown=True)
+    for name in node.get("required", ()):
         if obj.get(name) is None:
             yield Fault((name,), f"the field {name!r} is missing")
-    if fit:
-        return
     for name, child in fields.items():
-        if obj.get(name) is None:
+        if obj.get(name) is None or family.compiler.fits(child)(obj[name]):
             continue
         for fault in family.explainer.faults(child, obj[name], (name,)):
-            if fault.unknown:
-                later = family.later(release, resource.kind, resource.version, fault)
-                yield Fault(fault.path, fault.message + later, unknown=True) if later else fault
-            else:
-                yield fault
+            later = family.later(release, resource.kind, resource.version, fault) if fault.unknown else ""
+            yield Fault(fault.path, fault.message + later, unknown=True) if later else fault

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Fields that Istio has given up. istiod warns of some more itself: IST0133."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    DESTINATION_RULE,
+    SIDECAR,
+    VIRTUAL_SERVICE,
+    Object,
+    Path,
+    items,
+    part,
+)
+
+
+@check(
+    code="IST0002",
+    level="warning",
+    title="Deprecated field",
+    why="The field works for now, or not at all any more, and a later release of Istio drops it.",
+    remedy="Use what has taken its place.",
+)
+def deprecated_field(mesh: Mesh, report: Report) -> None:
+    for service in mesh.of(VIRTUAL_SERVICE):
+        for index, route in items(service.spec, "http"):
+            if part(route, "fault", "delay").get("percent"):
+                path = ("spec", "http", index, "fault", "delay", "percent")
+                report(service, path, "percent is deprecated, percentage is its successor")
+    for sidecar in mesh.of(SIDECAR):
+        if part(sidecar.spec, "outboundTrafficPolicy", "egressProxy"):
+            path = ("spec", "outboundTrafficPolicy", "egressProxy")
+            report(sidecar, path, "egressProxy is deprecated and has no effect")
+    for rule in mesh.of(DESTINATION_RULE):
+        for path, policy in _policies(rule.spec):
+            if part(policy, "loadBalancer").get("warmupDurationSecs"):
+                where = (*path, "loadBalancer", "warmupDurationSecs")
+                report(rule, where, "warmupDurationSecs is deprecated, warmup.duration is its successor")
+
+
+def _policies(spec: Object) -> Iterator[tuple[Path, Object]]:
+    """Each traffic policy of a DestinationRule: its own, those of subsets, and those of ports within."""
+    owners: list[tuple[Path, Object]] = [(("spec",), spec)]
+    owners += [(("spec", "subsets", index), subset) for index, subset in items(spec, "subsets")]
+    for path, owner in owners:
+        policy = part(owner, "trafficPolicy")
+        where = (*path, "trafficPolicy")
+        yield where, policy
+        for index, port in items(policy, "portLevelSettings"):
+            yield (*where, "portLevelSettings", index), port

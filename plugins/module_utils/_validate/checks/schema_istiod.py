@@ -1,0 +1,56 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What istiod's admission refuses, or accepts with a warning."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import ENVOY_FILTER
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.judging import judgements
+
+
+@check(
+    code="IST0106",
+    level="error",
+    title="The object is refused by istiod",
+    why="Nothing of it reaches the mesh: kubectl, helm and every other client get an error.",
+    remedy="Write the field as the message says.",
+)
+def refused_by_istiod(mesh: Mesh, report: Report) -> None:
+    _say(mesh, report, warnings=False)
+
+
+@check(
+    code="IST0133",
+    level="warning",
+    title="istiod accepts the object with a warning",
+    why="The field works otherwise than it looks, or will not work for much longer.",
+    remedy="Write the field as the message says.",
+)
+def doubted_by_istiod(mesh: Mesh, report: Report) -> None:
+    _say(mesh, report, warnings=True)
+
+
+def _say(mesh: Mesh, report: Report, warnings: bool) -> None:
+    found = judgements(mesh)
+    for resource in mesh.all() if found else ():
+        for fault in found.get(id(resource), ()):
+            if fault.warning is warnings:
+                report(resource, fault.path, fault.message)
+
+
+@check(
+    code="IST0133",
+    level="warning",
+    title="EnvoyFilter changes what Istio generates",
+    why="A patch works on internals that any release of Istio may change, and nothing tells when it stops working.",
+    remedy="Use Istio's own API where it has what is needed; else test the patch with every upgrade.",
+)
+def envoy_filter_used(mesh: Mesh, report: Report) -> None:
+    for resource in mesh.of(ENVOY_FILTER):
+        report(resource, ("kind",), "the patches depend on internals of this release of Istio and Envoy")

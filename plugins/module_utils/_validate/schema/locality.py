@@ -1,0 +1,103 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Load balancing by locality, as istiod's admission judges it."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Object, Path
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.common import Say, some
+
+_TOPOLOGY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
+
+
+def locality_setting(say: Say, path: Path, setting: Object, has_outlier: bool) -> None:
+    distribute = setting.get("distribute") or []
+    failover = setting.get("failover") or []
+    priority = setting.get("failoverPriority") or []
+    if distribute and failover:
+        say.refused((*path, "failover"), "the setting has one of distribute and failover")
+        return
+    for index, label in enumerate(priority) if failover else ():
+        if label in _TOPOLOGY:
+            say.refused(
+                (*path, "failoverPriority", index), f"{label!r} cannot stand in failoverPriority beside failover"
+            )
+            return
+    for index, item in enumerate(distribute):
+        where = (*path, "distribute", index, "to")
+        shares: dict[str, int] = item.get("to") or {}
+        for locality, weight in shares.items():
+            if not 0 < weight <= 100:
+                say.refused((*where, locality), f"{weight} is no share, 1 to 100 are")
+                return
+        if sum(shares.values()) != 100:
+            say.refused(where, f"the shares add up to {sum(shares.values())} instead of 100")
+            return
+        _localities(say, [(locality, (*where, locality)) for locality in shares])
+    froms = [(item.get("from") or "", (*path, "distribute", index, "from")) for index, item in enumerate(distribute)]
+    _localities(say, froms)
+    _failover(say, path, failover, priority, has_outlier)
+
+
+def zone_aware_setting(say: Say, path: Path, setting: Object, has_outlier: bool) -> None:
+    priority = setting.get("failoverPriority") or []
+    for index, label in enumerate(priority):
+        if label in _TOPOLOGY:
+            say.refused((*path, "failoverPriority", index), f"{label!r}: regions and zones are taken care of anyway")
+    _failover(say, path, some(setting.get("failover")), priority, has_outlier)
+
+
+def _failover(say: Say, path: Path, failover: list[Object], priority: list[str], has_outlier: bool) -> None:
+    if (failover or priority) and not has_outlier:
+        field = "failover" if failover else "failoverPriority"
+        say.doubted((*path, field), "failover needs outlierDetection: else no endpoint ever counts as failed")
+    for index, item in enumerate(failover):
+        where = (*path, "failover", index)
+        before, after = item.get("from") or "", item.get("to") or ""
+        if before == after:
+            say.refused((*where, "to"), f"failover from {before!r} to the same region")
+        for field, region in (("from", before), ("to", after)):
+            if "/" in region or "*" in region:
+                say.refused((*where, field), f"{region!r} is no region: zones and * are not allowed here")
+
+
+def _localities(say: Say, localities: list[tuple[str, Path]]) -> None:
+    """region, region/zone or region/zone/subzone, each with a ``*`` as its last part at most, none within another."""
+    seen: dict[str, dict[str, set[str]]] = {}
+    for locality, path in localities:
+        parts = locality.split("/", 2)
+        stars = locality.count("*")
+        if stars > 1 or (stars and not locality.endswith("*")):
+            say.refused(path, f"{locality!r}: one * is allowed, at the end")
+            return
+        if "" in parts:
+            say.refused(path, f"{locality!r} has an empty part")
+            return
+        if not _add(seen, parts):
+            say.refused(path, f"{locality!r} overlaps with an earlier one")
+            return
+
+
+def _add(seen: dict[str, dict[str, set[str]]], parts: list[str]) -> bool:
+    region = parts[0]
+    if "*" in seen or (len(parts) == 1 and region in seen):
+        return False
+    zones = seen.setdefault(region, {})
+    if len(parts) == 1:
+        zones["*"] = {"*"}
+        return True
+    zone = parts[1]
+    if "*" in zones or (len(parts) == 2 and zone in zones):
+        return False
+    subzones = zones.setdefault(zone, set())
+    if len(parts) == 2:
+        subzones.add("*")
+        return True
+    if "*" in subzones or parts[2] in subzones:
+        return False
+    subzones.add(parts[2])
+    return True
