@@ -103,6 +103,10 @@ molecule: $(DEV_STAMP) ## the default scenario on a lab of its own, destroyed at
 integration: $(DEV_STAMP) ## pytest tests/integration, on a lab of its own
 	@tools/integration.sh $(ARGS)
 
+.PHONY: codes
+codes: $(DEV_STAMP) ## docs/validation-codes.md, from the checks of mesh_validate
+	@python tools/validation_codes.py
+
 .PHONY: soak
 soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a lab of its own (half an hour; not part of test)
 	@tests/soak/run.sh $(ARGS)

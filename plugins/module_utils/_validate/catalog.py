@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks import (  # noqa: F401
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks import (  # noqa: F401  # pylint: disable=unused-import
     ambient_policies,
     ambient_routing,
     ambient_workloads,

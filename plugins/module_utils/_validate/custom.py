@@ -20,9 +20,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.find
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import NAMESPACE, Resource
 
-cel: Any
 try:
-    import cel
+    import cel as _cel
+
+    cel: Any = _cel
 except ImportError:
     cel = None
 

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Path, Resource
@@ -50,7 +50,6 @@ class Finding:
     remedy: str = ""
     line: int = 0
     column: int = 0
-    extra: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def severity(self) -> str:

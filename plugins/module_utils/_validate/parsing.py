@@ -19,8 +19,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Path
+
+try:
+    import yaml
+
+    # PyYAML without libyaml needs eight times as long.
+    _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+except ImportError:
+    # AnsibleK8SModule tells the user that PyYAML is missing.
+    _Loader = None
 
 _fast: Callable[[str], Any] | None
 try:
@@ -29,10 +37,6 @@ try:
     _fast = getattr(ryaml, "loads")  # noqa: B009  (its type stub does not export it)
 except ImportError:
     _fast = None
-
-# PyYAML without libyaml needs eight times as long.
-HAS_LIBYAML = hasattr(yaml, "CBaseLoader")
-_Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 # Forms in which the two readers differ, or whose size only the exact one sees. Too many hits only cost time.
 # Each pattern begins with a literal, which Python's re finds ten times as fast as an alternative.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 Object = dict[str, Any]
 # A field of an object: ("spec", "http", 0, "route", 1, "weight"). Text is a key, a number the place in a list.
-Path = tuple[str | int, ...]
+Path = tuple[str | int, ...]  # pylint: disable=unsupported-binary-operation
 
 
 class Kind(NamedTuple):

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +46,11 @@ def test_every_code_has_a_firing_and_a_silent_case(code: str) -> None:
 
 def test_no_cases_for_codes_that_no_check_has() -> None:
     assert {code for code, _case in LOADED} <= {check.rule.code for check in catalog.all_checks()}
+
+
+def test_the_page_of_codes_is_what_the_checks_say() -> None:
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run(
+        [sys.executable, "tools/validation_codes.py", "--check"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
