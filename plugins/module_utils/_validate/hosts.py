@@ -8,7 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
 
 
 def qualified(host: str, namespace: str, domain: str = "cluster.local") -> str:
@@ -42,6 +46,39 @@ def patterns(host: str) -> Iterator[str]:
             yield f"*{name[place:]}"
     if host != "*":
         yield "*"
+
+
+class Wildcards(Generic[Value]):
+    """Values by their wildcards; what covers a host is found without going through all of them."""
+
+    def __init__(self, entries: Iterable[tuple[str, Value]]) -> None:
+        self._by_pattern: dict[str, list[Value]] = defaultdict(list)
+        # *-a.example.com and the like, which end within a label.
+        self._odd: list[tuple[str, Value]] = []
+        for pattern, value in entries:
+            if pattern == "*" or pattern.startswith("*."):
+                self._by_pattern[pattern].append(value)
+            else:
+                self._odd.append((pattern, value))
+
+    def covering(self, host: str) -> list[Value]:
+        """Those whose wildcard covers the host or is the host, the nearest first."""
+        if not self._by_pattern and not self._odd:
+            return []
+        found = list(self._by_pattern.get(host, ()))
+        for pattern in patterns(host) if self._by_pattern else ():
+            found += self._by_pattern.get(pattern, ())
+        return found + [value for pattern, value in self._odd if covers(pattern, host)]
+
+    def below(self, pattern: str) -> list[Value]:
+        """Those whose wildcard is covered by the pattern, and is another one."""
+        found = [
+            value
+            for other, values in self._by_pattern.items()
+            if other != pattern and covers(pattern, other)
+            for value in values
+        ]
+        return found + [value for other, value in self._odd if other != pattern and covers(pattern, other)]
 
 
 def service_of(host: str, domain: str = "cluster.local") -> tuple[str, str] | None:

@@ -10,14 +10,24 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.registry import exported_to, visible
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.registry import (
+    EXPORT_TO,
+    exported_to,
+    visible,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import SERVICE, Resource
 
 
 def seen_by(resource: Resource, owners: list[Resource]) -> list[Resource]:
     """Those of a host's owners that are visible in the resource's namespace, or in one that it is exported to."""
+    if not any(_is_restricted(owner) for owner in owners):
+        return owners
     places = [resource.namespace, *(place for place in exported_to(resource) if place not in ("*", ".", "~"))]
     return [owner for owner in owners if any(visible(owner, place) for place in places)]
+
+
+def _is_restricted(owner: Resource) -> bool:
+    return bool(owner.spec.get("exportTo")) if owner.kind != SERVICE else EXPORT_TO in owner.annotations
 
 
 def is_internal(host: str, domain: str) -> bool:

@@ -76,6 +76,8 @@ class Mesh:
         self._sidecars: dict[int, bool | None] = {}
         # Resources whose identity an earlier one of the files has too: (earlier, later).
         self.duplicates: list[tuple[Resource, Resource]] = []
+        # By the id of the Service.
+        self._behind: dict[int, list[Workload]] = {}
         for resource in resources:
             earlier = self._by_identity.get(resource.identity) if resource.name else None
             if earlier is None:
@@ -177,8 +179,12 @@ class Mesh:
 
     def behind(self, service: Resource) -> list[Workload]:
         """Workloads that a Service selects; none where it selects nothing by labels."""
-        selector = part(service.spec, "selector")
-        return self.labels.matching(service.namespace, selector) if selector else []
+        found = self._behind.get(id(service))
+        if found is None:
+            selector = part(service.spec, "selector")
+            found = self.labels.matching(service.namespace, selector) if selector else []
+            self._behind[id(service)] = found
+        return found
 
     @cached_property
     def services_by_workload(self) -> dict[int, list[Resource]]:
@@ -200,7 +206,7 @@ class Mesh:
         return HostRegistry(self.of(SERVICE), self.of(SERVICE_ENTRY), self.settings.cluster_domain)
 
     @cached_property
-    def _rules_by_host(self) -> tuple[dict[str, list[Resource]], list[tuple[str, Resource]]]:
+    def _rules_by_host(self) -> tuple[dict[str, list[Resource]], hosts.Wildcards[Resource]]:
         exact: dict[str, list[Resource]] = defaultdict(list)
         wildcards: list[tuple[str, Resource]] = []
         for rule in self.of(DESTINATION_RULE):
@@ -209,12 +215,12 @@ class Mesh:
                 wildcards.append((host, rule))
             elif host:
                 exact[host].append(rule)
-        return exact, wildcards
+        return exact, hosts.Wildcards(wildcards)
 
     def destination_rules(self, host: str) -> list[Resource]:
-        """DestinationRules for a qualified host, exact ones first; of every namespace."""
+        """DestinationRules for a qualified host, exact ones first, then the nearest wildcards; of every namespace."""
         exact, wildcards = self._rules_by_host
-        return [*exact.get(host, ()), *(rule for pattern, rule in wildcards if hosts.covers(pattern, host))]
+        return [*exact.get(host, ()), *wildcards.covering(host)]
 
     @cached_property
     def destinations(self) -> list[tuple[Resource, Destination]]:

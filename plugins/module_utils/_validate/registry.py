@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.nearest import Nearest
@@ -22,7 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     texts,
 )
 
-_EXPORT_TO = "networking.istio.io/exportTo"
+EXPORT_TO = "networking.istio.io/exportTo"
 
 
 class HostRegistry:
@@ -30,42 +29,65 @@ class HostRegistry:
 
     def __init__(self, services: Sequence[Resource], entries: Sequence[Resource], domain: str) -> None:
         self._exact: dict[str, list[Resource]] = defaultdict(list)
-        self._wildcards: list[tuple[str, Resource]] = []
-        self._namespaces = {service.namespace for service in services}
+        # ServiceEntries alone.
+        self._entries: dict[str, list[Resource]] = defaultdict(list)
+        self._by_namespace: dict[str, list[Resource]] = defaultdict(list)
+        self._domain = domain
+        wildcards: list[tuple[str, Resource]] = []
         for service in services:
             self._exact[f"{service.name}.{service.namespace}.svc.{domain}"].append(service)
+            self._by_namespace[service.namespace].append(service)
         for entry in entries:
             for _index, host in texts(entry.spec, "hosts"):
                 if hosts.is_wildcard(host):
-                    self._wildcards.append((host, entry))
+                    wildcards.append((host, entry))
                 else:
                     self._exact[host].append(entry)
+                    self._entries[host].append(entry)
+        self._wildcards = hosts.Wildcards(wildcards)
+        # Of each namespace, and of hosts that are no Service's: only where one is asked for.
+        self._nearest: dict[str, Nearest] = {}
 
     def owners(self, host: str, seen_from: str = "") -> list[Resource]:
         """Owners of a qualified host, most exact first; with ``seen_from``, only those which that namespace may see."""
         found = list(self._exact.get(host, ()))
-        found += [entry for pattern, entry in self._wildcards if hosts.overlap(pattern, host)]
+        found += self._wildcards.covering(host)
         if hosts.is_wildcard(host):
-            found += [owner for name, owners in self._exact.items() if hosts.covers(host, name) for owner in owners]
+            found += self._wildcards.below(host)
+            found += self._covered_by(host)
         return [owner for owner in found if not seen_from or visible(owner, seen_from)]
 
-    @cached_property
-    def _nearest(self) -> Nearest:
-        return Nearest(self._exact)
+    def _covered_by(self, pattern: str) -> list[Resource]:
+        place = hosts.service_of(f"x{pattern[1:]}", self._domain)
+        if place and pattern.startswith("*."):
+            # A namespace's Services, without going through all.
+            suffix = f".{place[0]}.svc.{self._domain}"
+            entries = [owner for host, owners in self._entries.items() if host.endswith(suffix) for owner in owners]
+            return [*self._by_namespace.get(place[0], ()), *entries]
+        return [owner for name, owners in self._exact.items() if hosts.covers(pattern, name) for owner in owners]
 
     def nearest(self, host: str) -> str:
         """A qualified host that the wrong one was probably meant to be; empty where there is none."""
-        return self._nearest.find(host)
+        place = hosts.service_of(host, self._domain)
+        namespace = place[0] if place else ""
+        if namespace not in self._nearest:
+            services = [service.name for service in self._by_namespace.get(namespace, ())]
+            self._nearest[namespace] = Nearest(services if place else self._entries)
+        known = self._nearest[namespace]
+        if not place:
+            return known.find(host)
+        name = known.find(place[1])
+        return f"{name}.{namespace}.svc.{self._domain}" if name else ""
 
     def has_services_in(self, namespace: str) -> bool:
         """Whether the input brings Services of the namespace at all."""
-        return namespace in self._namespaces
+        return namespace in self._by_namespace
 
 
 def exported_to(resource: Resource) -> list[str]:
     """Namespaces that may see the resource: ``*`` all, ``.`` its own, ``~`` none. Not said is all."""
     if resource.kind == SERVICE:
-        text = str(resource.annotations.get(_EXPORT_TO) or "")
+        text = str(resource.annotations.get(EXPORT_TO) or "")
         return [item.strip() for item in text.split(",") if item.strip()] or ["*"]
     return [item for _index, item in texts(resource.spec, "exportTo")] or ["*"]
 

@@ -20,12 +20,14 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.look
     seen_by,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     DESTINATION_RULE,
     POD,
     SERVICE,
     WORKLOAD_ENTRY,
     WORKLOAD_GROUP,
+    Object,
     Path,
     Resource,
     items,
@@ -113,7 +115,9 @@ def subset_without_workload(mesh: Mesh, report: Report) -> None:
         if not owners:
             continue
         for index, subset in subsets:
-            labels = {key: value for key, value in part(subset, "labels").items() if key not in _LOCALITY}
+            labels = part(subset, "labels")
+            if not _LOCALITY.isdisjoint(labels):
+                labels = {key: value for key, value in labels.items() if key not in _LOCALITY}
             if labels and not any(_selects(mesh, owner, labels) for owner in owners):
                 wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
                 path: Path = ("spec", "subsets", index, "labels")
@@ -131,11 +135,10 @@ def _selects(mesh: Mesh, owner: Resource, labels: Mapping[str, Any]) -> bool:
     """Whether some endpoint of the owner has the labels, or may have them."""
     if owner.kind == SERVICE:
         selector = part(owner.spec, "selector")
-        if not selector or (POD not in mesh.settings.listed and not mesh.labels.matching(owner.namespace, {})):
+        wanted = {**selector, **labels}
+        if not selector or mesh.labels.matching(owner.namespace, wanted) or _machines(mesh, owner.namespace, wanted):
             return True
-        return bool(mesh.labels.matching(owner.namespace, {**selector, **labels})) or _machines(
-            mesh, owner.namespace, {**selector, **labels}
-        )
+        return POD not in mesh.settings.listed and not mesh.labels.matching(owner.namespace, {})
     if selected := part(owner.spec, "workloadSelector", "labels"):
         wanted = {**selected, **labels}
         return bool(mesh.labels.matching(owner.namespace, wanted)) or _machines(mesh, owner.namespace, wanted)
@@ -180,14 +183,19 @@ def subset_without_labels(mesh: Mesh, report: Report) -> None:
             )
 
 
-def _policies(rule: Resource) -> list[tuple[Path, dict[str, Any]]]:
-    """Every traffic policy of the rule: of the host, of its ports and subsets."""
-    found: list[tuple[Path, dict[str, Any]]] = [(("spec", "trafficPolicy"), part(rule.spec, "trafficPolicy"))]
-    for index, subset in items(rule.spec, "subsets"):
-        found.append((("spec", "subsets", index, "trafficPolicy"), part(subset, "trafficPolicy")))
-    for path, policy in list(found):
-        for index, port in items(policy, "portLevelSettings"):
-            found.append(((*path, "portLevelSettings", index), port))
+@once_per_mesh
+def _policies(mesh: Mesh) -> list[tuple[Resource, Path, Object]]:
+    """Every traffic policy of the rules: of hosts, of their ports and of subsets."""
+    found: list[tuple[Resource, Path, Object]] = []
+    for rule in mesh.of(DESTINATION_RULE):
+        policies: list[tuple[Path, Object]] = [(("spec", "trafficPolicy"), part(rule.spec, "trafficPolicy"))]
+        for index, subset in items(rule.spec, "subsets"):
+            if policy := part(subset, "trafficPolicy"):
+                policies.append((("spec", "subsets", index, "trafficPolicy"), policy))
+        for path, policy in policies:
+            found.append((rule, path, policy))
+            for index, port in items(policy, "portLevelSettings"):
+                found.append((rule, (*path, "portLevelSettings", index), port))
     return found
 
 
@@ -199,19 +207,15 @@ def _policies(rule: Resource) -> list[tuple[Path, dict[str, Any]]]:
     remedy="Let more errors pass first, or lower maxEjectionPercent.",
 )
 def outlier_ejects_everything(mesh: Mesh, report: Report) -> None:
-    for rule in mesh.of(DESTINATION_RULE):
-        for path, policy in _policies(rule):
-            detection = part(policy, "outlierDetection")
-            if whole(detection.get("maxEjectionPercent")) != 100:
-                continue
-            for field in ("consecutive5xxErrors", "consecutiveGatewayErrors", "consecutiveErrors"):
-                if whole(detection.get(field)) == 1:
-                    report(
-                        rule,
-                        (*path, "outlierDetection", field),
-                        f"{field} is 1 and maxEjectionPercent 100: single errors can eject every pod",
-                    )
-                    break
+    for rule, path, policy in _policies(mesh):
+        detection = part(policy, "outlierDetection")
+        if whole(detection.get("maxEjectionPercent")) != 100:
+            continue
+        for field in ("consecutive5xxErrors", "consecutiveGatewayErrors", "consecutiveErrors"):
+            if whole(detection.get(field)) == 1:
+                message = f"{field} is 1 and maxEjectionPercent 100: single errors can eject every pod"
+                report(rule, (*path, "outlierDetection", field), message)
+                break
 
 
 _LIMITS = (("tcp", "maxConnections"), ("http", "http1MaxPendingRequests"), ("http", "http2MaxRequests"))
@@ -225,8 +229,8 @@ _LIMITS = (("tcp", "maxConnections"), ("http", "http1MaxPendingRequests"), ("htt
     remedy="Raise the limit, unless it is there to show circuit breaking.",
 )
 def connection_pool_of_one(mesh: Mesh, report: Report) -> None:
-    for rule in mesh.of(DESTINATION_RULE):
-        for path, policy in _policies(rule):
-            for protocol, field in _LIMITS:
-                if whole(part(policy, "connectionPool", protocol).get(field)) == 1:
-                    report(rule, (*path, "connectionPool", protocol, field), f"{field} is 1")
+    for rule, path, policy in _policies(mesh):
+        pool = part(policy, "connectionPool")
+        for protocol, field in _LIMITS if pool else ():
+            if whole(part(pool, protocol).get(field)) == 1:
+                report(rule, (*path, "connectionPool", protocol, field), f"{field} is 1")

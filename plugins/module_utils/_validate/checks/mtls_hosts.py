@@ -24,9 +24,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mtls
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     DESTINATION_RULE,
     NAMESPACE,
+    PEER_AUTHENTICATION,
     POD,
     SERVICE,
     Resource,
+    part,
 )
 
 _DOCS = "https://istio.io/latest/docs/ops/common-problems/network-issues/#503-errors-after-setting-destination-rule"
@@ -42,6 +44,8 @@ _DOCS = "https://istio.io/latest/docs/ops/common-problems/network-issues/#503-er
     needs=[SERVICE, POD],
 )
 def mtls_to_disabled(mesh: Mesh, report: Report) -> None:
+    if not any(_disables(resource) for resource in mesh.of(PEER_AUTHENTICATION)):
+        return
     for rule in mesh.of(DESTINATION_RULE):
         host = rule.spec.get("host")
         if not isinstance(host, str) or is_wildcard(host):
@@ -60,6 +64,12 @@ def mtls_to_disabled(mesh: Mesh, report: Report) -> None:
             if refusing:
                 message = f"mode ISTIO_MUTUAL for '{host}', and a PeerAuthentication disables mTLS for {refusing[0]!r}"
                 report(rule, entry.path, message)
+
+
+def _disables(authentication: Resource) -> bool:
+    ports = part(authentication.spec, "portLevelMtls").values()
+    modes = [part(port).get("mode") for port in (part(authentication.spec, "mtls"), *ports)]
+    return DISABLE in modes
 
 
 @check(

@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     VIRTUAL_SERVICE,
     Object,
@@ -25,6 +28,30 @@ _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}
 _AFTER_ARRIVAL = {"5xx", "gateway-error", "retriable-status-codes", "reset"}
 
 
+class _Timed(NamedTuple):
+    """A route with a timeout, retries, and a limit for each try; times in seconds."""
+
+    service: Resource
+    place: int
+    route: Object
+    timeout: float
+    per_try: float
+    tries: int
+
+
+@once_per_mesh
+def _timed(mesh: Mesh) -> list[_Timed]:
+    found = []
+    for service in mesh.of(VIRTUAL_SERVICE):
+        for index, route in items(service.spec, "http"):
+            retries = part(route, "retries")
+            tries = _tries(retries)
+            timeout, per_try = seconds(route.get("timeout")), seconds(retries.get("perTryTimeout"))
+            if timeout and per_try and tries > 1:
+                found.append(_Timed(service, index, route, timeout, per_try, tries))
+    return found
+
+
 def _tries(retries: Object) -> int:
     """attempts counts the retries after the first try."""
     return (whole(retries.get("attempts")) or 0) + 1
@@ -38,16 +65,12 @@ def _tries(retries: Object) -> int:
     remedy="Make the timeout at least perTryTimeout times the tries, or perTryTimeout shorter.",
 )
 def timeout_shorter_than_a_try(mesh: Mesh, report: Report) -> None:
-    for service in mesh.of(VIRTUAL_SERVICE):
-        for index, route in items(service.spec, "http"):
-            retries = part(route, "retries")
-            timeout, per_try = seconds(route.get("timeout")), seconds(retries.get("perTryTimeout"))
-            if timeout and per_try and timeout < per_try and _tries(retries) > 1:
-                report(
-                    service,
-                    ("spec", "http", index, "timeout"),
-                    f"the timeout {route['timeout']} is shorter than perTryTimeout {retries['perTryTimeout']}",
-                )
+    for timed in _timed(mesh):
+        if timed.timeout < timed.per_try:
+            written = (
+                f"{timed.route['timeout']} is shorter than perTryTimeout {timed.route['retries']['perTryTimeout']}"
+            )
+            report(timed.service, ("spec", "http", timed.place, "timeout"), f"the timeout {written}")
 
 
 @check(
@@ -58,17 +81,11 @@ def timeout_shorter_than_a_try(mesh: Mesh, report: Report) -> None:
     remedy="Nothing, if that is meant. Else make the timeout at least perTryTimeout times (attempts + 1).",
 )
 def timeout_shorter_than_all_tries(mesh: Mesh, report: Report) -> None:
-    for service in mesh.of(VIRTUAL_SERVICE):
-        for index, route in items(service.spec, "http"):
-            retries = part(route, "retries")
-            timeout, per_try = seconds(route.get("timeout")), seconds(retries.get("perTryTimeout"))
-            tries = _tries(retries)
-            if timeout and per_try and tries > 1 and per_try <= timeout < per_try * tries:
-                report(
-                    service,
-                    ("spec", "http", index, "timeout"),
-                    f"the timeout {route['timeout']} ends before {tries} tries of {retries['perTryTimeout']} could",
-                )
+    for timed in _timed(mesh):
+        if timed.per_try <= timed.timeout < timed.per_try * timed.tries:
+            tries = f"{timed.tries} tries of {timed.route['retries']['perTryTimeout']}"
+            message = f"the timeout {timed.route['timeout']} ends before {tries} could"
+            report(timed.service, ("spec", "http", timed.place, "timeout"), message)
 
 
 @check(

@@ -48,6 +48,8 @@ def single_weight(mesh: Mesh, report: Report) -> None:
     needs=[SERVICE, POD],
 )
 def weight_without_pods(mesh: Mesh, report: Report) -> None:
+    if all(_may_answer(workload) for workload in mesh.workloads):
+        return
     for service, destination in mesh.destinations:
         if not destination.subset or destination.mirror or not destination.share:
             continue

@@ -72,6 +72,8 @@ def _has(labels: Mapping[str, Any], selector: Mapping[str, Any]) -> bool:
     needs=[SERVICE, POD],
 )
 def service_without_ready_pod(mesh: Mesh, report: Report) -> None:
+    if all(workload.ready != 0 for workload in mesh.workloads):
+        return
     for service in mesh.of(SERVICE):
         if service.spec.get("publishNotReadyAddresses") is True:
             continue
