@@ -25,6 +25,9 @@ _ISTIO_ONLY = frozenset(
     {"VirtualService", "DestinationRule", "EnvoyFilter", "PeerAuthentication", "RequestAuthentication"}
 )
 
+# That check names the two listeners.
+_TOLD_BY_KIA1503 = "Combination of port, protocol and hostname must be unique for each listener"
+
 
 @check(
     code="IST0106",
@@ -37,7 +40,7 @@ def refused_structure(mesh: Mesh, report: Report) -> None:
     faults = structure(mesh).faults
     for resource in mesh.all() if faults else ():
         for fault in faults.get(id(resource), ()):
-            if not fault.unknown:
+            if not fault.unknown and not fault.message.endswith(_TOLD_BY_KIA1503):
                 report(resource, fault.path, fault.message)
 
 
