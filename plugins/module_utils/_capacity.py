@@ -83,6 +83,8 @@ class Verdict:
 
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    # Whether something is known to give them an address.
+    load_balancers: bool = True
 
     def tell(self, what: str, state: str, detail: str, problem: str = "") -> None:
         self.rows.append((what, state, detail))
@@ -276,6 +278,7 @@ def judge_addresses(
     if reason:
         verdict.tell("load balancers", "ok", f"{names}; {reason}")
         return
+    verdict.load_balancers = False
     detail = f"{names}; nothing in the cluster is known to give them an address"
     problem = f"Load balancers {detail}. Install one (such as MetalLB), choose another type of Service "
     problem += (

@@ -114,6 +114,10 @@ table:
   returned: when the API server could be asked
   type: list
   elements: str
+load_balancers:
+  description: Whether something is known to give load balancers an address. True where none is asked for.
+  returned: success
+  type: bool
 problems:
   description: What forbids to go on.
   returned: when the API server could be asked
@@ -212,7 +216,7 @@ def main() -> None:
             table=verdict.table(),
             problems=verdict.problems,
         )
-    module.exit_json(changed=False, table=verdict.table(), problems=[])
+    module.exit_json(changed=False, table=verdict.table(), problems=[], load_balancers=verdict.load_balancers)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""What a cluster brings beside pods: a storage driver, and for Prometheus the reader of its configuration."""
+"""What a cluster brings beside pods: volumes and load balancers; and the reader of Prometheus's configuration."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
+from .addresses import AddressGiver
 from .api import Api
 from .prometheus_config import Reloader
 from .settings import Settings
@@ -15,7 +16,7 @@ def run(settings: Settings) -> None:
     """For ever; ends where one of its parts does, so that it shows."""
     Api(settings).create_if_missing("/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
     ended = threading.Event()
-    for part in (Provisioner(settings).run, Reloader(settings).run):
+    for part in (Provisioner(settings).run, AddressGiver(settings).run, Reloader(settings).run):
         threading.Thread(target=_until_it_ends, args=(part, ended), daemon=True).start()
     ended.wait()
 
