@@ -50,6 +50,9 @@ _MAKERS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind("bitnami.com", "SealedSecret"), ("template", "metadata", "name")),
 )
 
+# cert-manager makes a Secret for each listener of a Gateway with one of these annotations.
+_ISSUERS = {"cert-manager.io/issuer", "cert-manager.io/cluster-issuer"}
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -134,14 +137,28 @@ def _of_listener(mesh: Mesh, listener: Listener) -> list[Credential]:
     return found
 
 
+def will_be_made(mesh: Mesh, credential: Credential, name: str = "") -> bool:
+    """Whether another object of the input makes the Secret; what has had its time in the cluster does not count."""
+    gateway = credential.gateway
+    issued = gateway.kind == K8S_GATEWAY and any(str(key) in _ISSUERS for key in gateway.annotations)
+    if issued and not _has_had_its_time(mesh, gateway):
+        return True
+    return (credential.namespace, name or credential.name) in _made_secrets(mesh)
+
+
+def _has_had_its_time(mesh: Mesh, maker: Resource) -> bool:
+    return maker.is_live and SECRET in mesh.settings.listed
+
+
 @once_per_mesh
-def made_secrets(mesh: Mesh) -> set[tuple[str, str]]:
-    """(namespace, name) of Secrets that another object of the input makes."""
+def _made_secrets(mesh: Mesh) -> set[tuple[str, str]]:
+    """(namespace, name) of Secrets that other objects make."""
     found = set()
     for kind, field in _MAKERS:
         for maker in mesh.of(kind):
             name = part(maker.spec, *field[:-1]).get(field[-1])
-            found.add((maker.namespace, name if isinstance(name, str) else maker.name))
+            if not _has_had_its_time(mesh, maker):
+                found.add((maker.namespace, name if isinstance(name, str) else maker.name))
     return found
 
 

@@ -41,7 +41,9 @@ def _unverified(mesh: Mesh, rule: Resource, tls: Object) -> tuple[str, str] | No
     host = str(rule.spec.get("host") or "")
     if tls.get("insecureSkipVerify") is True:
         return f"the certificate of '{host}' is not verified: insecureSkipVerify", ""
-    text = f"TLS mode {mode} to '{host}' without caCertificates: any authority of the system may have signed its server"
+    text = (
+        f"TLS mode {mode} to '{host}' has no caCertificates: a certificate of any of the system's authorities will do"
+    )
     inside = hosts.service_of(mesh.qualified(host, rule.namespace), mesh.settings.cluster_domain) is not None
     return text, "" if inside else "info"
 

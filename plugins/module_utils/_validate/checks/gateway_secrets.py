@@ -25,8 +25,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.cred
     contents,
     credentials,
     has_data,
-    made_secrets,
     value_of,
+    will_be_made,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import knows_in
@@ -56,7 +56,7 @@ def gateway_secret(mesh: Mesh, report: Report) -> None:
     for credential in credentials(mesh):
         if not credential.permitted or credential.secret(mesh) or not knows_in(mesh, SECRET, credential.namespace):
             continue
-        if (credential.namespace, credential.name) in made_secrets(mesh):
+        if will_be_made(mesh, credential):
             continue
         text = f"Secret '{credential.name}' is not in namespace '{credential.namespace}'"
         own = credential.gateway.namespace
@@ -238,7 +238,7 @@ def client_ca(mesh: Mesh, report: Report) -> None:
         secret = credential.secret(mesh) if credential.permitted else None
         if not credential.wants_ca or secret is None or not has_data(secret):
             continue
-        if (credential.namespace, f"{credential.name}-cacert") in made_secrets(mesh):
+        if will_be_made(mesh, credential, f"{credential.name}-cacert"):
             continue
         if (place := ca_of(mesh, credential)) is None:
             text = f"neither Secret '{credential.name}-cacert' nor '{credential.name}' has a ca.crt or cacert"
