@@ -12,7 +12,15 @@ from .processes import Processes
 from .settings import Settings
 
 OWN = ("forward", "agent", "infra")
-CONTROL_PLANE = ("prometheus", "kwok", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
+CONTROL_PLANE = (
+    "prometheus",
+    "kube-state-metrics",
+    "kwok",
+    "kube-scheduler",
+    "kube-controller-manager",
+    "kube-apiserver",
+    "etcd",
+)
 
 
 def end_pods(settings: Settings) -> None:

@@ -46,7 +46,7 @@ def write_credentials(settings: Settings) -> None:
 def components(settings: Settings) -> list[Component]:
     """All of them, in starting order."""
     parts = [_etcd(settings), _api_server(settings), _controller_manager(settings), _scheduler(settings)]
-    parts += [_kwok(settings), _prometheus(settings)]
+    parts += [_kwok(settings), _kube_state_metrics(settings), _prometheus(settings)]
     parts.append(_own(settings, "infra", "volumes, Prometheus's configuration"))
     parts.append(_own(settings, "agent", "pods" if settings.pod_network else "istiod"))
     parts.append(_own(settings, "forward", f"http://{LOOPBACK}:{settings.port('gateway')}"))
@@ -178,6 +178,23 @@ def _kwok(settings: Settings) -> Component:
         address=f"http://{address}",
         health=f"http://{address}/healthz",
         env={"KWOK_WORKDIR": str(settings.state_dir / "kwok")},
+    )
+
+
+def _kube_state_metrics(settings: Settings) -> Component:
+    address = f"http://{LOOPBACK}:{settings.port('kube_state_metrics')}"
+    return Component(
+        name="kube-state-metrics",
+        argv=[
+            settings.tool("kube-state-metrics"),
+            f"--kubeconfig={settings.kubeconfig}",
+            f"--host={LOOPBACK}",
+            f"--port={settings.port('kube_state_metrics')}",
+            f"--telemetry-host={LOOPBACK}",
+            f"--telemetry-port={settings.port('kube_state_metrics_own')}",
+        ],
+        address=address,
+        health=f"{address}/livez",
     )
 
 

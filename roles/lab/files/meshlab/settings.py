@@ -21,6 +21,9 @@ PORTS = {
     "controller_manager": 10257,
     "scheduler": 10259,
     "kwok": 10247,
+    "kube_state_metrics": 10285,
+    "kube_state_metrics_own": 10286,
+    "container_metrics": 10287,
 }
 # Only where there is no pod network, so no address of its own for istiod.
 LOOPBACK_PORTS = {

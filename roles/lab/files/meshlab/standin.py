@@ -45,6 +45,8 @@ ORDER_CALLS = (
 # Headers that a well-behaved service hands on: tracing, and what header and cookie routes look at.
 PROPAGATED = ("traceparent", "tracestate", "b3", "cookie", "authorization", "user-agent")
 CALL_SECONDS = 30
+# The pace in which a fault uses CPU: no request waits for longer than this.
+CONSUME_SECONDS = 0.02
 # Of its own network namespace, that is.
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 REASONS = {200: "OK", 201: "Created", 404: "Not Found", 502: "Bad Gateway", 503: "Service Unavailable"}
@@ -123,13 +125,30 @@ class StandIn:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         server = await asyncio.start_server(self.connection, EVERY_ADDRESS, self.port, backlog=512)
+        consumer = asyncio.create_task(self.consume())
         await stop.wait()
+        consumer.cancel()
         self.draining = True
         server.close()
         for __ in range(100):
             if not self.open:
                 break
             await asyncio.sleep(0.05)
+
+    async def consume(self) -> None:
+        """Use the CPU (cores) and the memory (MiB) that a fault asks for, beside serving."""
+        held = bytearray()
+        while True:
+            fault = self.faults.now()
+            wanted = int(fault.get("memory_mb", 0)) * 2**20
+            if len(held) != wanted:
+                # Pages count once they are written.
+                held = bytearray(b"\1") * wanted
+            busy = min(float(fault.get("cpu", 0)), 1.0) * CONSUME_SECONDS
+            end = time.process_time() + busy
+            while time.process_time() < end:
+                pass
+            await asyncio.sleep(CONSUME_SECONDS - busy if busy else 1)
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client connection, kept alive."""

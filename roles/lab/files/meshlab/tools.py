@@ -22,6 +22,7 @@ KUBERNETES_VERSION = "v1.36.3"
 HELM_VERSION = "v3.22.0"
 # Istio serves no module of a release: the pinned commit is of the 1.31 line, and says so to whoever asks its version.
 ISTIO_VERSION = "1.31.0"
+KUBE_STATE_METRICS_VERSION = "v2.18.0"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Build:
         return {package: BINARY_NAMES.get(package, package.rsplit("/", 1)[-1]) for package in self.packages}
 
 
-BINARY_NAMES = {"go.etcd.io/etcd/server/v3": "etcd"}
+BINARY_NAMES = {"go.etcd.io/etcd/server/v3": "etcd", "k8s.io/kube-state-metrics/v2": "kube-state-metrics"}
 
 _KUBERNETES = tuple(
     f"-X {package}.{variable}={value}"
@@ -89,6 +90,13 @@ BUILDS = (
         75,
         # Of the clouds' service discoveries, each with its cloud's SDK, the lab needs none.
         tags="remove_all_sd,enable_kubernetes_sd",
+    ),
+    Build(
+        "kube-state-metrics",
+        "kube-state-metrics",
+        ("k8s.io/kube-state-metrics/v2",),
+        (f"-X github.com/prometheus/common/version.Version={KUBE_STATE_METRICS_VERSION}",),
+        60,
     ),
 )
 

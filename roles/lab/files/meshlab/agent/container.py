@@ -51,6 +51,11 @@ class Container:
         self._liveness = Probe.of(self.spec.get("livenessProbe"), begun)
 
     @property
+    def session(self) -> int | None:
+        """The session of its processes, None where none runs."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
     def running(self) -> bool:
         """Whether its process runs."""
         return self._process is not None and self._process.poll() is None

@@ -58,6 +58,11 @@ class PodWorker(threading.Thread):
         self._init_done = False
         self._published: Object = {}
 
+    @property
+    def containers(self) -> list[Container]:
+        """All that run beside each other."""
+        return [*self._sidecars, *self._containers]
+
     # What the watcher says
 
     def update(self, pod: Object) -> None:
@@ -90,7 +95,7 @@ class PodWorker(threading.Thread):
                 self._ending.wait(RETRY_SECONDS)
         while not self._ending.wait(TICK_SECONDS):
             try:
-                for container in [*self._sidecars, *self._containers]:
+                for container in self.containers:
                     container.tick()
                 self._publish()
             except (LookupError, OSError, ApiError) as error:

@@ -11,6 +11,7 @@ from ..api import Api
 from ..cleanup import end_pods
 from ..processes import Processes
 from ..settings import Settings
+from .metrics import ContainerMetrics
 from .names import Names
 from .pod import PodWorker
 from .podspec import labels
@@ -47,6 +48,7 @@ class Agent:
         network.create_bridge(self._settings)
         self._names.start()
         threading.Thread(target=self._keep_names, daemon=True).start()
+        ContainerMetrics(self._settings.port("container_metrics"), self._running).start()
         for event, item in self._api.watch("/api/v1/pods"):
             if event == "LIST":
                 self._reconcile(item.get("items", []))
@@ -94,11 +96,13 @@ class Agent:
             if ip not in used and self._last_index > 1:
                 return ip
 
+    def _running(self) -> list[PodWorker]:
+        with self._lock:
+            return list(self._workers.values())
+
     def _keep_names(self) -> None:
         while True:
             self._names_changed.wait()
             self._names_changed.clear()
-            with self._lock:
-                workers = list(self._workers.values())
-            for worker in workers:
+            for worker in self._running():
                 worker.refresh_hosts()
