@@ -15,6 +15,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Ansible ships with a module what is imported somewhere, and users' files import this.
+from ansible_collections.corpv3.service_mesh.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
+    mesh_checks,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check, Report
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Rule
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Faults planted in a running mesh are found, named at the right object, and gone after mending. Reading is enough."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes.client import ApiClient
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError
+
+from .conftest import ROOT, RunPlaybook
+
+HERE = Path(__file__).parent / "validate"
+FAULTS = yaml.safe_load((HERE / "faults.yaml").read_text())
+NAMESPACES = ["trial-mesh", "trial-plain", "trial-late", "trial-labels"]
+
+
+class Objects:
+    """Just enough of kubectl."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._client = DynamicClient(api)
+
+    def apply(self, text: str) -> None:
+        for obj in filter(None, yaml.safe_load_all(text)):
+            kind = self._client.resources.get(api_version=obj["apiVersion"], kind=obj["kind"])
+            namespace = obj["metadata"].get("namespace")
+            self._client.server_side_apply(kind, obj, namespace=namespace, field_manager="trial", force_conflicts=True)
+
+    def delete(self, text: str) -> None:
+        for obj in reversed([*filter(None, yaml.safe_load_all(text))]):
+            kind = self._client.resources.get(api_version=obj["apiVersion"], kind=obj["kind"])
+            try:
+                kind.delete(name=obj["metadata"]["name"], namespace=obj["metadata"].get("namespace"))
+            except NotFoundError:
+                continue
+
+
+@pytest.fixture(scope="module")
+def objects(api: ApiClient) -> Iterator[Objects]:
+    client = Objects(api)
+    client.apply((HERE / "base.yaml").read_text())
+    yield client
+    for name in NAMESPACES:
+        client.delete(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")
+
+
+def findings(run_playbook: RunPlaybook, tmp_path: Path, **variables: Any) -> list[dict[str, Any]]:
+    report = tmp_path / "report.json"
+    run = run_playbook(
+        "validate.yml",
+        variables={
+            "validate_namespaces": NAMESPACES,
+            "validate_fail_on": "never",
+            "validate_reports": {"json": str(report)},
+            **variables,
+        },
+    )
+    assert run.rc == 0, run.stdout
+    found: list[dict[str, Any]] = json.loads(report.read_text())["findings"]
+    return found
+
+
+def named(fault: dict[str, Any], found: list[dict[str, Any]]) -> bool:
+    keys = [key for key in ("kind", "namespace", "name", "field") if key in fault]
+    return any(
+        fault["code"] in (item["code"], *item["aliases"]) and all(item[key] == fault[key] for key in keys)
+        for item in found
+    )
+
+
+def test_planted_faults_are_found_and_gone_after_mending(
+    run_playbook: RunPlaybook, objects: Objects, tmp_path: Path
+) -> None:
+    before = findings(run_playbook, tmp_path)
+    assert [item for item in before if item["level"] != "info"] == []
+    for fault in FAULTS:
+        objects.apply(fault["objects"])
+    planted = findings(run_playbook, tmp_path)
+    missed = [fault["what"] for fault in FAULTS if not named(fault, planted)]
+    assert missed == [], planted
+    for fault in FAULTS:
+        objects.delete(fault["objects"])
+    after = findings(run_playbook, tmp_path)
+    assert [fault["what"] for fault in FAULTS if named(fault, after)] == []
+
+
+def test_the_playbook_fails_on_what_is_bad_enough_and_shows_it(
+    run_playbook: RunPlaybook, objects: Objects, tmp_path: Path
+) -> None:
+    (tmp_path / "change.yaml").write_text(FAULTS[0]["objects"])
+    change = {"validate_paths": [str(tmp_path)], "validate_namespaces": NAMESPACES}
+    run = run_playbook("validate.yml", variables=change)
+    assert run.rc != 0
+    assert "ERROR  IST0101 KIA1101" in run.stdout
+    assert "VirtualService trial-mesh/to-nobody" in run.text
+    mild = run_playbook(
+        "validate.yml", variables={**change, "validate_suppress": ["IST0101=VirtualService trial-mesh/*"]}
+    )
+    assert mild.rc == 0, mild.stdout
+
+
+def test_a_change_that_breaks_what_is_there_is_told_before_it_is_made(
+    run_playbook: RunPlaybook, objects: Objects, tmp_path: Path
+) -> None:
+    # Nothing is wrong with the new Service itself: it takes the pods away from the one that others call.
+    (tmp_path / "change.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: trial-mesh}\n"
+        "spec:\n  selector: {app: trolley}\n  ports: [{name: http, port: 8080}]\n"
+    )
+    found = findings(run_playbook, tmp_path, validate_paths=[str(tmp_path / "change.yaml")])
+    assert ("MESH213", "cart") in [(item["code"], item["name"]) for item in found]
+
+
+def test_reading_is_enough(run_playbook: RunPlaybook, objects: Objects, kubeconfig: str, tmp_path: Path) -> None:
+    role = (ROOT / "docs/validation-reader.yml").read_text()
+    objects.apply(role)
+    try:
+        reader = tmp_path / "kubeconfig"
+        reader.write_text(json.dumps(_reader(kubeconfig, "mesh-validation", "mesh-validation")))
+        report = tmp_path / "report.json"
+        run = run_playbook(
+            "validate.yml",
+            variables={
+                "service_mesh_kubeconfig": str(reader),
+                "validate_istiod_access": "port_forward",
+                "validate_namespaces": NAMESPACES,
+                "validate_fail_on": "never",
+                "validate_reports": {"json": str(report)},
+            },
+        )
+        assert run.rc == 0, run.stdout
+        assert "was not read" not in run.text
+    finally:
+        objects.delete(role)
+
+
+def _reader(kubeconfig: str, namespace: str, account: str) -> dict[str, Any]:
+    """The administrator's kubeconfig with a token of the account instead."""
+    kubectl = json.loads((Path(kubeconfig).parent / "tools.json").read_text())["kubectl"]
+    command = [kubectl, "--kubeconfig", kubeconfig, "-n", namespace, "create", "token", account]
+    token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    config: dict[str, Any] = yaml.safe_load(Path(kubeconfig).read_text())
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    return config
