@@ -43,6 +43,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     providers,
     proxy_versions,
     repeated_objects,
+    retry_storms,
     route_retries,
     route_weights,
     running_proxies,

@@ -26,7 +26,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.routes import whole
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import Workload
 
-ISTIO_MUTUAL, MUTUAL, DISABLE = "ISTIO_MUTUAL", "MUTUAL", "DISABLE"
+ISTIO_MUTUAL, MUTUAL, SIMPLE, DISABLE = "ISTIO_MUTUAL", "MUTUAL", "SIMPLE", "DISABLE"
 STRICT, PERMISSIVE = "STRICT", "PERMISSIVE"
 MODE: Path = ("spec", "trafficPolicy", "tls", "mode")
 
@@ -71,20 +71,25 @@ def wide_authentications(mesh: Mesh) -> dict[str, list[tuple[Resource, str]]]:
 
 
 class PortMode(NamedTuple):
-    """The TLS mode that a rule has clients use for one port of a Service. path: of the mode."""
+    """The TLS mode that a rule has clients use for one port of a Service.
+
+    path: of the mode. labels: of the subset that it is for; none for all pods.
+    """
 
     path: Path
     mode: str
     port: int
     target: Any
+    labels: Object
 
 
 def port_modes(rule: Resource, service: Resource) -> Iterator[PortMode]:
     """Of the host and of each subset."""
-    policies: list[tuple[Path, Object]] = [(("spec", "trafficPolicy"), part(rule.spec, "trafficPolicy"))]
+    policies: list[tuple[Path, Object, Object]] = [(("spec", "trafficPolicy"), part(rule.spec, "trafficPolicy"), {})]
     for index, subset in items(rule.spec, "subsets"):
-        policies.append((("spec", "subsets", index, "trafficPolicy"), part(subset, "trafficPolicy")))
-    for path, policy in policies:
+        path: Path = ("spec", "subsets", index, "trafficPolicy")
+        policies.append((path, part(subset, "trafficPolicy"), part(subset, "labels")))
+    for path, policy, labels in policies:
         by_port = {
             whole(part(setting, "port").get("number")): ((*path, "portLevelSettings", index, "tls", "mode"), setting)
             for index, setting in items(policy, "portLevelSettings")
@@ -95,7 +100,7 @@ def port_modes(rule: Resource, service: Resource) -> Iterator[PortMode]:
                 continue
             place, setting = by_port.get(number, ((*path, "tls", "mode"), policy))
             if mode := mode_of(setting):
-                yield PortMode(place, mode, number, port.get("targetPort") or number)
+                yield PortMode(place, mode, number, port.get("targetPort") or number, labels)
 
 
 def container_port(workload: Workload, target: Any) -> int | None:

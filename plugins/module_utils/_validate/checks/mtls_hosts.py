@@ -4,11 +4,12 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""mTLS that DestinationRules have clients send to pods that do not take it; see mtls_destinations for single hosts."""
+"""TLS modes of DestinationRules against what the pods of their hosts take."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.hosts import is_wildcard, service_of
@@ -17,59 +18,105 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mtls
     DISABLE,
     ISTIO_MUTUAL,
     MODE,
+    MUTUAL,
+    SIMPLE,
+    STRICT,
+    PortMode,
     container_port,
     port_modes,
     wide_rules,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     DESTINATION_RULE,
     NAMESPACE,
     PEER_AUTHENTICATION,
     POD,
     SERVICE,
+    Path,
     Resource,
-    part,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import Workload
 
 _DOCS = "https://istio.io/latest/docs/ops/common-problems/network-issues/#503-errors-after-setting-destination-rule"
 
 
-@check(
-    code="MESH210",
-    level="error",
-    title="mTLS to pods that have it disabled",
-    why="The servers' proxies take plain text only: every connection fails, with 503 at the client.",
-    remedy="Remove the TLS mode (auto mTLS does what the server asks for), or change the PeerAuthentication.",
-    docs=_DOCS,
-    needs=[SERVICE, POD],
-)
-def mtls_to_disabled(mesh: Mesh, report: Report) -> None:
-    if not any(_disables(resource) for resource in mesh.of(PEER_AUTHENTICATION)):
-        return
+def _rules(mesh: Mesh) -> Iterator[tuple[Resource, Resource]]:
+    """DestinationRules for one Service, with it."""
     for rule in mesh.of(DESTINATION_RULE):
         host = rule.spec.get("host")
         if not isinstance(host, str) or is_wildcard(host):
             continue
         place = service_of(mesh.qualified(host, rule.namespace), mesh.settings.cluster_domain)
         service = mesh.find(SERVICE, *place) if place else None
-        for entry in port_modes(rule, service) if service else ():
-            if service is None or entry.mode != ISTIO_MUTUAL:
+        if service is not None:
+            yield rule, service
+
+
+def _servers(mesh: Mesh, service: Resource, entry: PortMode) -> list[Workload]:
+    """Those that the mode is for. Proxies of gateways take what their own configuration says."""
+    return [
+        workload
+        for workload in mesh.behind(service)
+        if not is_gateway(workload)
+        and all(str(workload.labels.get(key)) == str(value) for key, value in entry.labels.items())
+    ]
+
+
+@check(
+    code="MESH210",
+    level="error",
+    title="TLS mode that the pods do not take",
+    why="Clients and servers disagree on mTLS: every connection fails, with 503 at the client.",
+    remedy="Remove the TLS mode (auto mTLS does what the server asks for), or change the PeerAuthentication.",
+    docs=_DOCS,
+    needs=[SERVICE, POD],
+)
+def rule_against_peer_authentication(mesh: Mesh, report: Report) -> None:
+    if not mesh.of(PEER_AUTHENTICATION):
+        return
+    for rule, service in _rules(mesh):
+        told: set[Path] = set()
+        for entry in port_modes(rule, service):
+            if entry.path in told:
                 continue
-            refusing = [
-                workload.resource
-                for workload in mesh.behind(service)
-                if mesh.has_sidecar(workload)
-                and mesh.mtls_mode(workload, container_port(workload, entry.target)) == DISABLE
-            ]
-            if refusing:
-                message = f"mode ISTIO_MUTUAL for '{host}', and a PeerAuthentication disables mTLS for {refusing[0]!r}"
-                report(rule, entry.path, message)
+            for workload in _servers(mesh, service, entry):
+                taken = mesh.mtls_mode(workload, container_port(workload, entry.target))
+                if _refuses(taken, entry.mode) and (mesh.has_sidecar(workload) or mesh.is_ambient(workload)):
+                    told.add(entry.path)
+                    what = f"mode {entry.mode} for port {entry.port} of '{rule.spec['host']}'"
+                    by = f"PeerAuthentication has {taken} for {workload!r}"
+                    report(rule, entry.path, f"{what}, and {by}")
+                    break
 
 
-def _disables(authentication: Resource) -> bool:
-    ports = part(authentication.spec, "portLevelMtls").values()
-    modes = [part(port).get("mode") for port in (part(authentication.spec, "mtls"), *ports)]
-    return DISABLE in modes
+def _refuses(taken: str, sent: str) -> bool:
+    if taken == STRICT:
+        return sent in (DISABLE, SIMPLE, MUTUAL)
+    return taken == DISABLE and sent == ISTIO_MUTUAL
+
+
+@check(
+    code="MESH211",
+    level="error",
+    title="mTLS to pods without a proxy",
+    why="Nobody at the other end speaks Istio's mTLS: every connection fails, with 503 at the client.",
+    remedy="Set the mode DISABLE for them, or leave it out: auto mTLS sends plain text where there is no proxy.",
+    docs=_DOCS,
+    needs=[SERVICE, POD, NAMESPACE],
+)
+def mtls_without_proxy(mesh: Mesh, report: Report) -> None:
+    for rule, service in _rules(mesh):
+        told: set[Path] = set()
+        for entry in port_modes(rule, service):
+            if entry.mode != ISTIO_MUTUAL or entry.path in told:
+                continue
+            servers = _servers(mesh, service, entry)
+            if servers and all(_is_outside(mesh, workload) for workload in servers):
+                told.add(entry.path)
+                report(
+                    rule, entry.path, f"mode ISTIO_MUTUAL for '{rule.spec['host']}', and {servers[0]!r} has no proxy"
+                )
 
 
 @check(
@@ -99,9 +146,11 @@ def wide_mtls_without_proxies(mesh: Mesh, report: Report) -> None:
 def _has_no_proxy(mesh: Mesh, service: Resource) -> bool:
     """Whether the Service has workloads, and it is known of all that they are outside the mesh."""
     behind = mesh.behind(service)
-    return bool(behind) and all(
-        mesh.has_sidecar(workload) is False and not mesh.is_ambient(workload) for workload in behind
-    )
+    return bool(behind) and all(_is_outside(mesh, workload) for workload in behind)
+
+
+def _is_outside(mesh: Mesh, workload: Workload) -> bool:
+    return mesh.has_sidecar(workload) is False and not mesh.is_ambient(workload) and not is_gateway(workload)
 
 
 def _has_nearer_rule(mesh: Mesh, service: Resource, rule: Resource) -> bool:
