@@ -92,6 +92,35 @@ def metrics(answer: Answer) -> Result:
     return Result(True, f"{sum(values):g}")
 
 
+def rules(answer: Answer) -> Result:
+    """Prometheus has rules, and none of them fails to evaluate. One that was not evaluated yet is not wrong."""
+    try:
+        groups = json.loads(answer.body)["data"]["groups"]
+        found = [rule for group in groups for rule in group["rules"]]
+        failing = [f"{rule['name']}: {rule.get('lastError', '')}" for rule in found if rule.get("health") == "err"]
+    except (ValueError, KeyError, TypeError):
+        return Result(False, f"answers {answer.status} and is no Prometheus")
+    if not found:
+        return Result(False, "Prometheus has no rules: nothing would ever raise an alert")
+    if failing:
+        return Result(False, _shorten(failing))
+    return Result(True, f"{len(found)} rules in {len(groups)} groups")
+
+
+def service(live: Object | None, slices: Sequence[Object], port: int) -> Result:
+    """The Service is there, has the port, and a ready pod is behind it."""
+    if live is None:
+        return Result(False, "there is no such Service")
+    ports = [entry["port"] for entry in live["spec"].get("ports") or ()]
+    if port not in ports:
+        return Result(False, f"it has no port {port}, but {', '.join(map(str, ports))}")
+    endpoints = [endpoint for entry in slices for endpoint in entry.get("endpoints") or ()]
+    ready = [endpoint for endpoint in endpoints if (endpoint.get("conditions") or {}).get("ready") is not False]
+    if not ready:
+        return Result(False, "no ready pod is behind it")
+    return Result(True, f"{len(ready)} ready")
+
+
 def living(pods: Sequence[Object]) -> list[Object]:
     """Without those that have ended or are on their way out."""
     return [

@@ -66,6 +66,28 @@ options:
     description: Query which has a value above zero when metrics arrive.
     type: str
     default: sum(istio_requests_total)
+  prometheus_rules:
+    description: Whether Prometheus must have rules, all of which evaluate.
+    type: bool
+    default: false
+  services:
+    description: Services which must have the port, and a ready pod behind it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the Service.
+        type: str
+        required: true
+      namespace:
+        description: Its namespace.
+        type: str
+        required: true
+      port:
+        description: Its port.
+        type: int
+        required: true
   app_namespace:
     description: Namespace of the application.
     type: str
@@ -157,6 +179,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
     create_module,
     fail,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Result
 
 _REQUEST_TIMEOUT = 5
@@ -186,6 +209,10 @@ class Smoke:
             questions["plaintext refused"] = self.plaintext_refused
         if params["prometheus_url"]:
             questions["metrics arrive"] = self.metrics_arrive
+        if params["prometheus_url"] and params["prometheus_rules"]:
+            questions["rules evaluate"] = self.rules_evaluate
+        for service in params["services"]:
+            questions[f"service {service['name']}:{service['port']}"] = partial(self.service, service)
         return questions
 
     def pods_ready(self) -> Result:
@@ -249,6 +276,17 @@ class Smoke:
         url = _smoke.prometheus_query(self.params["prometheus_url"], self.params["prometheus_query"])
         return _smoke.metrics(_smoke.http_get(url, {}, _REQUEST_TIMEOUT))
 
+    def rules_evaluate(self) -> Result:
+        url = f"{self.params['prometheus_url'].rstrip('/')}/api/v1/rules"
+        return _smoke.rules(_smoke.http_get(url, {}, _REQUEST_TIMEOUT))
+
+    def service(self, wanted: dict[str, Any]) -> Result:
+        namespace, name = wanted["namespace"], wanted["name"]
+        live = self.cluster.get(Ref("v1", "Service", namespace, name))
+        labels = f"kubernetes.io/service-name={name}"
+        slices = self.cluster.list("discovery.k8s.io/v1", "EndpointSlice", namespace, labels=labels)
+        return _smoke.service(live, slices, wanted["port"])
+
     def _pods(self) -> list[_smoke.Object]:
         return _smoke.living(self.cluster.list("v1", "Pod", self.params["app_namespace"]))
 
@@ -304,6 +342,17 @@ def main() -> None:
             },
             "prometheus_url": {"type": "str", "default": ""},
             "prometheus_query": {"type": "str", "default": "sum(istio_requests_total)"},
+            "prometheus_rules": {"type": "bool", "default": False},
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str", "required": True},
+                    "port": {"type": "int", "required": True},
+                },
+            },
             "app_namespace": {"type": "str", "required": True},
             **ISTIOD_OPTIONS,
             "mesh": {"type": "bool", "default": True},

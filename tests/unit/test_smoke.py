@@ -133,3 +133,24 @@ def test_an_error_is_an_answer() -> None:
         raise ConnectionRefusedError("nobody there")
 
     assert mesh_smoke.ask_all({"broken": broken}, timeout=0) == {"broken": Result(False, "nobody there")}
+
+
+def test_rules_that_fail_to_evaluate_are_named() -> None:
+    def answer(*rules: dict[str, str]) -> Answer:
+        return Answer(200, {}, json.dumps({"data": {"groups": [{"rules": list(rules)}]}}).encode())
+
+    fine = {"name": "a", "health": "ok"}
+    assert _smoke.rules(answer(fine, {"name": "b", "health": "unknown"})) == Result(True, "2 rules in 1 groups")
+    failing = _smoke.rules(answer(fine, {"name": "b", "health": "err", "lastError": "many-to-many"}))
+    assert failing == Result(False, "b: many-to-many")
+    assert _smoke.rules(answer()).ok is False
+    assert _smoke.rules(Answer(502, {}, b"bad gateway")).ok is False
+
+
+def test_a_service_needs_its_port_and_a_ready_pod() -> None:
+    live = {"spec": {"ports": [{"port": 9093}]}}
+    slices = [{"endpoints": [{"conditions": {"ready": True}}, {"conditions": {"ready": False}}]}, {"endpoints": None}]
+    assert _smoke.service(live, slices, 9093) == Result(True, "1 ready")
+    assert _smoke.service(live, slices, 80) == Result(False, "it has no port 80, but 9093")
+    assert _smoke.service(live, [{"endpoints": [{"conditions": {"ready": False}}]}], 9093).ok is False
+    assert _smoke.service(None, slices, 9093) == Result(False, "there is no such Service")
