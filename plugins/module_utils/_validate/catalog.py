@@ -20,6 +20,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     authorization_names,
     authorization_principals,
     canary_leftovers,
+    control_plane_certificates,
     delegates,
     destination_rule_overlap,
     destination_rules,
