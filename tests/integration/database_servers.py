@@ -1,7 +1,7 @@
 """Debian's PostgreSQL, Redis and RabbitMQ, run with exactly what the chart renders: its scripts, files and environment.
 
-Each server has its own folder, its own ports on loopback, and the unprivileged user that Debian's package made. What a pod
-would have at /etc, /scripts or /var/run lies in that folder.
+Each server has its own folder, its own ports on loopback, and the unprivileged user that Debian's package made.
+What a pod would have at /etc, /scripts or /var/run lies in that folder.
 """
 
 from __future__ import annotations

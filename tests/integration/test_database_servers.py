@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from .conftest import ROOT
 from .database_servers import PASSWORD, Postgresql, require_servers, temporary_folder, wait_for
 
 
@@ -247,6 +249,17 @@ def test_a_backup_is_restored_to_a_fresh_server(cluster: Postgresql, folder: Pat
     )
     assert "is not empty" in restore(cluster)[1]
     assert "is not empty" in restore(cluster, RESTORE_TARGET="restaurant")[1]
+
+    # The runbook's own statements put it in the place of the other one.
+    runbook = (ROOT / "docs/runbooks/database_restore.md").read_text()
+    (statements,) = re.findall(r"<<'SQL'\n(.*?)\n\s*SQL\n", runbook, re.DOTALL)
+    cluster.sql(0, "INSERT INTO orders (dish) VALUES ('a mistake')")
+    for statement in statements.split(";"):
+        if statement.strip():
+            cluster.sql(0, statement, "postgres", "postgres")
+    assert cluster.sql(0, "SELECT count(*) FROM orders") == "2"
+    assert cluster.try_sql(0, "SELECT 1", database="restaurant_old").returncode != 0
+    back_up()
 
     # After all volumes are lost: an empty database that start.sh has just made.
     cluster.end()

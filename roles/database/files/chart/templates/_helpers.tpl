@@ -42,12 +42,15 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* The files of a folder of this chart as a ConfigMap's data; of {root, folder, only: a pattern}. */}}
+{{/*
+The files of a folder of this chart as a ConfigMap's data; of {root, folder, only: a pattern}. Without the last line break: of the
+last file helm keeps it when it renders, and drops it when it installs.
+*/}}
 {{- define "database.files" -}}
 {{- $folder := printf "files/%s/" .folder -}}
 {{- range $path, $content := .root.Files.Glob (printf "%s%s" $folder .only) }}
-{{ trimPrefix $folder $path }}: |
-  {{- $content | toString | nindent 2 }}
+{{ trimPrefix $folder $path }}: |-
+  {{- $content | toString | trim | nindent 2 }}
 {{- end }}
 {{- end }}
 

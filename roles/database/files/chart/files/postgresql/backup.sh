@@ -15,7 +15,7 @@ rm -rf "$BACKUP_FOLDER"/.*.partial
 mkdir "$partial"
 
 databases=$(psql --dbname=postgres --no-psqlrc --tuples-only --no-align --no-password \
-  --command="SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1")
+  --command="SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY 1")
 [ -n "$databases" ] || die "there is no database to back up"
 for database in $databases; do
   pg_dump --dbname="$database" --format=custom --no-password --file="$partial/$database.dump"
@@ -31,3 +31,4 @@ find "$BACKUP_FOLDER" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*Z' | sort -r 
   rm -rf "$old"
   say "${old##*/}: removed"
 done
+say "there are: $(cd "$BACKUP_FOLDER" && echo [0-9]*Z)"
