@@ -15,7 +15,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.regi
     exported_to,
     visible,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import SERVICE, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    SERVICE,
+    Object,
+    Resource,
+    items,
+    part,
+)
 
 
 def seen_by(resource: Resource, owners: list[Resource]) -> list[Resource]:
@@ -64,3 +70,12 @@ def nearest(mesh: Mesh, host: str, namespace: str) -> str:
         found = candidate if mesh.registry.owners(candidate) else ""
     own = f".{namespace}.svc.{mesh.settings.cluster_domain}"
     return f"; nearest known name: '{found.removesuffix(own)}'" if found else ""
+
+
+def subset_labels(mesh: Mesh, host: str, name: str) -> Object:
+    """Of the first DestinationRule of the qualified host that defines the subset."""
+    for rule in mesh.destination_rules(host):
+        for _place, subset in items(rule.spec, "subsets"):
+            if subset.get("name") == name:
+                return part(subset, "labels")
+    return {}

@@ -127,7 +127,8 @@ def subset_without_workload(mesh: Mesh, report: Report) -> None:
                     path,
                     f"subset '{subset.get('name')}': no workload of '{rule.spec['host']}' has the labels {wanted}"
                     + ("" if is_used else "; no route uses the subset"),
-                    level="" if is_used else "warning",
+                    # A subset has to be known before a route may name it.
+                    level="" if is_used else "info",
                 )
 
 

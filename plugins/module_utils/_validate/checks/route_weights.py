@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.hosts import service_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.lookup import subset_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     POD,
@@ -55,7 +56,7 @@ def weight_without_pods(mesh: Mesh, report: Report) -> None:
             continue
         place = service_of(destination.host, mesh.settings.cluster_domain)
         target = mesh.find(SERVICE, *place) if place else None
-        labels = _subset_labels(mesh, destination.host, destination.subset)
+        labels = subset_labels(mesh, destination.host, destination.subset)
         if target is None or not labels or not part(target.spec, "selector"):
             continue
         selected = mesh.labels.matching(target.namespace, {**part(target.spec, "selector"), **labels})
@@ -73,15 +74,6 @@ def weight_without_pods(mesh: Mesh, report: Report) -> None:
             f"subset '{destination.subset}' of '{destination.written}' gets {destination.share:.0%} of the requests,"
             f" and {why}",
         )
-
-
-def _subset_labels(mesh: Mesh, host: str, name: str) -> dict[str, object]:
-    """Of the first DestinationRule that defines the subset."""
-    for rule in mesh.destination_rules(host):
-        for _place, subset in items(rule.spec, "subsets"):
-            if subset.get("name") == name:
-                return part(subset, "labels")
-    return {}
 
 
 def _may_answer(workload: Workload) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.lookup import subset_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
@@ -23,6 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.routes import (
     MESH,
+    Destination,
     gateway_identity,
     gateways_of,
     on_mesh,
@@ -135,7 +137,9 @@ def split_not_at_gateway(mesh: Mesh, report: Report) -> None:
         if not destination.subset or destination.mirror or destination.path[1] != "http" or not on_mesh(service):
             continue
         own = {mesh.qualified(host, service.namespace) for _place, host in texts(service.spec, "hosts")}
-        if destination.host in own and service not in (found := splits.setdefault(destination.host, [])):
+        if destination.host not in own or _is_everything(mesh, destination):
+            continue
+        if service not in (found := splits.setdefault(destination.host, [])):
             found.append(service)
     for service, destination in mesh.destinations:
         if destination.subset or destination.mirror or destination.path[1] != "http" or not any(own_gateways(service)):
@@ -148,6 +152,17 @@ def split_not_at_gateway(mesh: Mesh, report: Report) -> None:
                 f"requests from the gateway to '{destination.written}' pass by the subsets of VirtualService"
                 f" {names(others)}",
             )
+
+
+def _is_everything(mesh: Mesh, destination: Destination) -> bool:
+    """Whether all requests go to a subset that all workloads of the host belong to: then it splits nothing."""
+    place = hosts.service_of(destination.host, mesh.settings.cluster_domain)
+    service = mesh.find(SERVICE, *place) if place and destination.share == 1 else None
+    behind = mesh.behind(service) if service else []
+    labels = subset_labels(mesh, destination.host, destination.subset)
+    return bool(behind) and all(
+        all(str(workload.labels.get(key)) == str(value) for key, value in labels.items()) for workload in behind
+    )
 
 
 @check(
