@@ -40,7 +40,7 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             findings += check.run(mesh)
         except Exception as error:
             broken[check.rule.name] = f"{type(error).__name__}: {error}"
-    return Outcome(in_order(located(without_repetitions(findings))), undecided, broken)
+    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), undecided, broken)
 
 
 def without_repetitions(findings: Iterable[Finding]) -> list[Finding]:
@@ -49,6 +49,12 @@ def without_repetitions(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         unique.setdefault((finding.rule.code, finding.resource.identity, finding.path, finding.message), finding)
     return list(unique.values())
+
+
+def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
+    """One fault is told once: a code is left out where another finding of the same object has it among its aliases."""
+    told = {(finding.resource.identity, alias) for finding in findings for alias in finding.rule.aliases}
+    return [finding for finding in findings if (finding.resource.identity, finding.rule.code) not in told]
 
 
 def located(findings: Sequence[Finding]) -> list[Finding]:

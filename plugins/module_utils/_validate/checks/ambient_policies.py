@@ -131,7 +131,7 @@ def _by_labels(mesh: Mesh, report: Report, kind: Kind, http: _Http, *, whole_nam
     title="AuthorizationPolicy for HTTP without a waypoint",
     why="ztunnel knows no HTTP: an ALLOW rule with such a field never matches, a DENY rule denies more, or nothing.",
     remedy="Label the namespace or the Service istio.io/use-waypoint and deploy the waypoint, or leave the fields out.",
-    aliases=["KIA1317"],
+    aliases=["KIA1317", "IST0171"],
     docs=_DOCS,
     needs=[NAMESPACE],
 )
@@ -145,6 +145,7 @@ def authorization_without_waypoint(mesh: Mesh, report: Report) -> None:
     title="AuthorizationPolicy for HTTP that names no target",
     why="The waypoint passes it by, and ztunnel, which does take it, knows no HTTP.",
     remedy="Name the Service, or the waypoint, in targetRefs.",
+    aliases=["IST0171"],
     docs=_DOCS,
     needs=[NAMESPACE],
 )

@@ -155,6 +155,7 @@ def _users(mesh: Mesh) -> Iterator[_User]:
     title="Waypoint that does not serve",
     why="Traffic goes past the waypoint: routes and policies for HTTP are not applied.",
     remedy="Deploy the waypoint in that namespace, or correct the label.",
+    aliases=["IST0171"],
     docs=_WAYPOINT_DOCS,
     needs=[K8S_GATEWAY],
 )

@@ -35,6 +35,7 @@ def _report(mesh: Mesh, report: Report, *what: str) -> None:
     title="Route to a Gateway that it cannot reach",
     why="The route attaches to nothing: its requests are answered with 404.",
     remedy="Correct the name or namespace of the Gateway, or let its listener take routes of this namespace.",
+    aliases=["IST0171"],
     docs=_DOCS,
     needs=[K8S_GATEWAY],
 )
@@ -48,6 +49,7 @@ def route_without_gateway(mesh: Mesh, report: Report) -> None:
     title="Route that no listener takes",
     why="The Gateway is there, but none of its listeners serves the route: its requests are answered with 404.",
     remedy="Name a listener that exists, that takes this kind of route, and that has one of the route's hostnames.",
+    aliases=["IST0171"],
     docs=_DOCS,
     needs=[K8S_GATEWAY],
 )
@@ -61,6 +63,7 @@ def route_without_listener(mesh: Mesh, report: Report) -> None:
     title="Route to a Service that it cannot reach",
     why="Requests to this backend are answered with 500.",
     remedy="Correct the name or namespace of the Service; one of another namespace needs a ReferenceGrant there.",
+    aliases=["IST0171"],
     docs=_DOCS,
     needs=[SERVICE],
 )

@@ -50,6 +50,7 @@ DAYS_FACT = "certificate_days"
     title="Secret of a gateway that does not exist",
     why="Without the Secret the proxy has no certificate: TLS connections to the server are refused.",
     remedy="Create the Secret in the namespace of the gateway's pods, or correct the name.",
+    aliases=["IST0171"],
     needs=[SECRET],
 )
 def gateway_secret(mesh: Mesh, report: Report) -> None:
@@ -73,6 +74,7 @@ def gateway_secret(mesh: Mesh, report: Report) -> None:
     title="Certificate of another namespace without a grant",
     why="A Gateway may use another namespace's Secret only if a ReferenceGrant there says so; the listener stays down.",
     remedy="Add a ReferenceGrant to the Secret's namespace, or copy the Secret.",
+    aliases=["IST0171"],
 )
 def secret_not_granted(mesh: Mesh, report: Report) -> None:
     for credential in credentials(mesh):
@@ -88,6 +90,7 @@ def secret_not_granted(mesh: Mesh, report: Report) -> None:
     title="Secret of a gateway that cannot serve",
     why="The proxy refuses the certificate, or the clients do: no TLS connection to the server succeeds.",
     remedy="Put a valid certificate with its private key into the Secret.",
+    aliases=["IST0171"],
     needs=[SECRET],
     requires=unreadable,
 )

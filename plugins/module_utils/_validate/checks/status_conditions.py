@@ -26,7 +26,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     items,
     part,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.route_references import route_faults
 
 _BOUND = {"istio.io/WaypointBound"}
 _PROGRAMMED = {"Accepted", "Programmed", "ResolvedRefs"}
@@ -49,12 +48,9 @@ _CONDITIONS = {
     remedy="See the reason and the message of the condition.",
 )
 def negative_condition(mesh: Mesh, report: Report) -> None:
-    # Their faults are told already, at the field that is wrong.
-    explained = {id(fault.route) for fault in route_faults(mesh)}
+    """Checks that find the reason by themselves have IST0171 as alias, and it is not told again."""
     for kind, wanted in _CONDITIONS.items():
         for resource in mesh.of(kind):
-            if not resource.status or id(resource) in explained:
-                continue
             for path, condition in _conditions(resource):
                 if str(condition.get("type")) in wanted and _is_negative(condition, resource):
                     text = f"{condition.get('type')} is {condition.get('status')}: {condition.get('reason')}"
