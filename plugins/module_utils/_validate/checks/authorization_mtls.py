@@ -66,6 +66,12 @@ def identity_without_mtls(mesh: Mesh, report: Report) -> None:
     needs=[PEER_AUTHENTICATION],
 )
 def identity_with_plaintext(mesh: Mesh, report: Report) -> None:
+    declared = {
+        peer.namespace for peer in mesh.of(PEER_AUTHENTICATION) if part(peer.spec, "mtls").get("mode") == "PERMISSIVE"
+    }
+    everywhere = mesh.settings.root_namespace in declared
+    # Where nobody has decided for plaintext this is every policy of the mesh; once is enough.
+    told = False
     for policy in mesh.of(AUTHORIZATION_POLICY):
         kind = action(policy)
         asks = any(source.get(name) for _path, source in sources(policy) for name in (*_POSITIVE, *_NEGATIVE))
@@ -80,10 +86,9 @@ def identity_with_plaintext(mesh: Mesh, report: Report) -> None:
             elif kind == "ALLOW" and negative and not positive:
                 message = f"callers without a sidecar are none of {negative[0]}, so this ALLOW lets them in"
                 report(policy, (*path, negative[0]), message, level="warning")
-            elif kind == "ALLOW" and positive:
-                report(
-                    policy, (*path, positive[0]), f"plaintext callers reach the workload, but never match {positive[0]}"
-                )
+            elif kind == "ALLOW" and positive and (policy.namespace in declared or everywhere or not told):
+                told = True
+                report(policy, (*path, positive[0]), f"plaintext callers reach it, but never match {positive[0]}")
 
 
 @check(

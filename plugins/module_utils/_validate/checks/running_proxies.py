@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.proxy_versions import (
     connected_proxies,
     pod_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import texts
 
 
 @check(
@@ -28,7 +29,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
 def refused_configuration(mesh: Mesh, report: Report) -> None:
     """facts["proxies"]: [{name, namespace, rejected: ["RouteConfiguration: <the proxy's words>", ...], ...}]."""
     for proxy in connected_proxies(mesh):
-        for _index, words in texts(proxy, "rejected"):
+        for words in _texts(proxy.get("rejected")):
             report(pod_of(mesh, proxy), ("metadata", "name"), f"the proxy refused {' '.join(words.split())[:300]}")
 
 
@@ -43,5 +44,9 @@ def refused_configuration(mesh: Mesh, report: Report) -> None:
 def stale_configuration(mesh: Mesh, report: Report) -> None:
     """facts["proxies"]: [{name, namespace, stale: ["route", ...], ...}], only what a second look still shows."""
     for proxy in connected_proxies(mesh):
-        if stale := [kind for _index, kind in texts(proxy, "stale")]:
+        if stale := _texts(proxy.get("stale")):
             report(pod_of(mesh, proxy), ("metadata", "name"), f"the proxy has not accepted {', '.join(stale)}")
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, (list, tuple)) else []
