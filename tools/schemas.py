@@ -69,16 +69,10 @@ def definitions(source: Path) -> Iterator[dict[str, Any]]:
 
 
 def of_cluster(kubeconfig: Path) -> list[dict[str, Any]]:
-    from kubernetes import config
+    from kubernetes import client, config
 
-    client = config.new_client_from_config(str(kubeconfig))
-    found = client.call_api(
-        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-        "GET",
-        auth_settings=["BearerToken"],
-        response_type="object",
-        _return_http_data_only=True,
-    )
+    api = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
+    found = api.list_cluster_custom_object("apiextensions.k8s.io", "v1", "customresourcedefinitions")
     items: list[dict[str, Any]] = found["items"]
     return items
 

@@ -34,12 +34,12 @@ def deprecated_field(mesh: Mesh, report: Report) -> None:
     for service in mesh.of(VIRTUAL_SERVICE):
         for index, route in items(service.spec, "http"):
             if part(route, "fault", "delay").get("percent"):
-                path = ("spec", "http", index, "fault", "delay", "percent")
-                report(service, path, "percent is deprecated, percentage is its successor")
+                where: Path = ("spec", "http", index, "fault", "delay", "percent")
+                report(service, where, "percent is deprecated, percentage is its successor")
     for sidecar in mesh.of(SIDECAR):
         if part(sidecar.spec, "outboundTrafficPolicy", "egressProxy"):
-            path = ("spec", "outboundTrafficPolicy", "egressProxy")
-            report(sidecar, path, "egressProxy is deprecated and has no effect")
+            where = ("spec", "outboundTrafficPolicy", "egressProxy")
+            report(sidecar, where, "egressProxy is deprecated and has no effect")
     for rule in mesh.of(DESTINATION_RULE):
         for path, policy in _policies(rule.spec):
             if part(policy, "loadBalancer").get("warmupDurationSecs"):

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import ENVOY_FILTER
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    ENVOY_FILTER,
+    VIRTUAL_SERVICE,
+    Object,
+    Path,
+    items,
+    texts,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.judging import judgements
 
 
@@ -54,3 +61,25 @@ def _say(mesh: Mesh, report: Report, warnings: bool) -> None:
 def envoy_filter_used(mesh: Mesh, report: Report) -> None:
     for resource in mesh.of(ENVOY_FILTER):
         report(resource, ("kind",), "the patches depend on internals of this release of Istio and Envoy")
+
+
+@check(
+    code="IST0133",
+    level="warning",
+    title="Gateway named in the old form",
+    why="name.namespace still works, but reads like the name of a host, and is not what the documentation describes.",
+    remedy="Write namespace/name.",
+    aliases=("KIA1108",),
+)
+def old_gateway_name(mesh: Mesh, report: Report) -> None:
+    for service in mesh.of(VIRTUAL_SERVICE):
+        owners: list[tuple[Path, Object]] = [(("spec",), service.spec)]
+        for protocol in ("http", "tls", "tcp"):
+            for index, route in items(service.spec, protocol):
+                for place, match in items(route, "match"):
+                    owners.append((("spec", protocol, index, "match", place), match))
+        for path, owner in owners:
+            for index, name in texts(owner, "gateways"):
+                parts = name.split(".")
+                if "/" not in name and len(parts) > 1:
+                    report(service, (*path, "gateways", index), f"{name!r} is the old form of {parts[1]}/{parts[0]}")

@@ -128,9 +128,6 @@ def gateway_names(say: Say, path: Path, names: list[str] | None) -> None:
     for index, name in enumerate(names or ()):
         namespace, slash, own = name.partition("/")
         if not slash:
-            if "." in name:
-                parts = name.split(".")
-                say.doubted((*path, index), f"{name!r} is the old form of {parts[1]}/{parts[0]}")
             say.refused((*path, index), values.bad_domain(name))
             # istiod does not look at the rest.
             return

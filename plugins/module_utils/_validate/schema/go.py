@@ -54,14 +54,16 @@ _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
 @lru_cache(maxsize=256)
 def url(text: str, request: bool = False) -> Url | None:
     """Parts of a URL, as url.Parse takes it; with ``request`` as url.ParseRequestURI. None where Go refuses it."""
+    if not request:
+        text, _hash, fragment = text.partition("#")
+        if _BAD_ESCAPE.search(fragment):
+            return None
     if _CONTROL.search(text) or (request and not text):
         return None
     found = _SCHEME.match(text)
     if text.startswith(":"):
         return None
     scheme, rest = (found[1].lower(), text[found.end() :]) if found else ("", text)
-    if not request:
-        rest = rest.partition("#")[0]
     rest = rest.partition("?")[0]
     if not rest.startswith("/"):
         if scheme:
@@ -71,7 +73,7 @@ def url(text: str, request: bool = False) -> Url | None:
     if _BAD_ESCAPE.search(rest):
         return None
     host = port = ""
-    if rest.startswith("//") and (scheme or not rest.startswith("///")):
+    if rest.startswith("//") and (scheme or not (request or rest.startswith("///"))):
         authority = rest[2:].partition("/")[0].rpartition("@")[2]
         parts = _AUTHORITY.fullmatch(authority)
         if not parts:
@@ -85,6 +87,9 @@ def url(text: str, request: bool = False) -> Url | None:
 @lru_cache(maxsize=4096)
 def is_address(text: str) -> bool:
     """An IPv4 or IPv6 address."""
+    text, percent, zone = text.partition("%")
+    if percent and (not zone or ":" not in text):
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

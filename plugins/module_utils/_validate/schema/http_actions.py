@@ -112,7 +112,7 @@ def direct_response(say: Say, path: Path, found: Object | None) -> None:
     if found is None:
         return
     body = found.get("body") or {}
-    size = len((body.get("string") or "").encode()) or _decoded_size(body.get("bytes") or "")
+    size = len((body.get("string") or "").encode(errors="surrogatepass")) or _decoded_size(body.get("bytes") or "")
     if size > _LARGEST_BODY:
         say.refused((*path, "body"), f"the body has {size} bytes, the most is {_LARGEST_BODY}")
     elif size > _LARGE_BODY:

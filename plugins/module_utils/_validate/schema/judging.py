@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
@@ -117,13 +115,16 @@ def judgements(mesh: Mesh) -> dict[int, list[Fault]]:
     return found
 
 
-def routes_without_requests(mesh: Mesh) -> Iterator[tuple[Resource, Dead]]:
+@once_per_mesh
+def routes_without_requests(mesh: Mesh) -> list[tuple[Resource, Dead]]:
     """Of each VirtualService whose structure can be read."""
     known = structure(mesh)
-    for resource in mesh.of(VIRTUAL_SERVICE):
-        if id(resource) not in known.unreadable:
-            for dead in dead_routes(known.cleaned.get(id(resource), resource.spec)):
-                yield resource, dead
+    return [
+        (resource, dead)
+        for resource in mesh.of(VIRTUAL_SERVICE)
+        if id(resource) not in known.unreadable
+        for dead in dead_routes(known.cleaned.get(id(resource), resource.spec))
+    ]
 
 
 def _stored(resource: Resource, known: Structure) -> Resource:

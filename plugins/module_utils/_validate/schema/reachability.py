@@ -43,9 +43,11 @@ class _Seen:
 
 
 def dead_routes(spec: Object) -> Iterator[Dead]:
-    yield from _dead("http", some(spec.get("http")), _Covering())
-    for protocol in ("tcp", "tls"):
-        yield from _dead(protocol, some(spec.get(protocol)), _Same())
+    for protocol in ("http", "tcp", "tls"):
+        routes: list[Object] = spec.get(protocol) or []
+        # Most have one rule with one match, which nothing can be before.
+        if len(routes) > 1 or (routes and len(some(routes[0].get("match"))) > 1):
+            yield from _dead(protocol, routes, _Covering() if protocol == "http" else _Same())
 
 
 class _Same:

@@ -55,7 +55,8 @@ def _read(text: str) -> None:
         if character == "(":
             place, opened = _group(text, place, names)
             depth += opened
-            operand = ""
+            # A flag stands between an operand and its repetition as if it were not there.
+            operand = "" if opened or not operand else "some"
             continue
         if character == ")":
             depth -= 1

@@ -146,7 +146,7 @@ def bad_unix_address(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def bad_regex(text: str) -> str:
-    if len(text.encode()) > _LONGEST_REGEX:
+    if len(text.encode(errors="surrogatepass")) > _LONGEST_REGEX:
         return f"the regular expression is longer than {_LONGEST_REGEX} characters"
     fault = regex.error(text)
     return f"{text!r} is no regular expression of RE2: {fault}" if fault else ""
