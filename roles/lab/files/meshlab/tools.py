@@ -38,11 +38,16 @@ class Build:
 
     @property
     def binaries(self) -> dict[str, str]:
-        """Binary name by package; a trailing major version is not part of a binary's name."""
-        return {package: BINARY_NAMES.get(package, package.rsplit("/", 1)[-1]) for package in self.packages}
+        """Binary name by package."""
+        return {package: BINARY_NAMES.get(package, go_name(package)) for package in self.packages}
 
 
-BINARY_NAMES = {"go.etcd.io/etcd/server/v3": "etcd", "k8s.io/kube-state-metrics/v2": "kube-state-metrics"}
+def go_name(package: str) -> str:
+    """What Go calls a package's binary: the path's last part that is no major version."""
+    return re.sub(r"/v[0-9]+$", "", package).rsplit("/", 1)[-1]
+
+
+BINARY_NAMES = {"go.etcd.io/etcd/server/v3": "etcd"}
 
 _KUBERNETES = tuple(
     f"-X {package}.{variable}={value}"
@@ -177,14 +182,14 @@ def build_tool(name: str, cache: Path) -> dict[str, object]:
         return {"changed": False, "seconds": 0.0}
     go = find_go(cache)
     partial = target.with_name(target.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
+    new = partial / ".new"
+    new.mkdir(parents=True, exist_ok=True)
+    linker = " ".join(("-s", "-w", *build.linker))
+    # All at once: linking has one thread a binary.
+    _go(go, build, "build", "-trimpath", "-tags", build.tags, "-ldflags", linker, "-o", str(new), *build.packages)
     for package, binary in build.binaries.items():
-        # The binary appears under its name only when it is whole.
-        temporary = partial / f".{binary}.new"
-        linker = " ".join(("-s", "-w", *build.linker))
-        options = ["-trimpath", "-tags", build.tags, "-ldflags", linker, "-o", str(temporary)]
-        _go(go, build, "build", *options, package)
-        temporary.replace(partial / binary)
+        (new / go_name(package)).replace(partial / binary)
+    new.rmdir()
     if build.name == "istio":
         _export_istio_charts(go, build, partial / "charts")
     shutil.rmtree(target, ignore_errors=True)
