@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, selector_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.registry import port_number
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     DESTINATION_RULE,
@@ -44,6 +45,7 @@ def mode_of(policy: Object) -> str:
     return str(tls.get("mode") or DISABLE) if isinstance(tls, dict) else ""
 
 
+@once_per_mesh
 def wide_rules(mesh: Mesh) -> WideRules:
     domain = mesh.settings.cluster_domain
     everywhere = {"*", "*.local", f"*.{domain}", f"*.svc.{domain}"}
@@ -60,6 +62,7 @@ def wide_rules(mesh: Mesh) -> WideRules:
     return found
 
 
+@once_per_mesh
 def wide_authentications(mesh: Mesh) -> dict[str, list[tuple[Resource, str]]]:
     """Namespace -> its PeerAuthentications without a selector, with the mode that each sets."""
     found: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
@@ -90,6 +93,8 @@ def port_modes(rule: Resource, service: Resource) -> Iterator[PortMode]:
         path: Path = ("spec", "subsets", index, "trafficPolicy")
         policies.append((path, part(subset, "trafficPolicy"), part(subset, "labels")))
     for path, policy, labels in policies:
+        if "tls" not in policy and "portLevelSettings" not in policy:
+            continue
         by_port = {
             whole(part(setting, "port").get("number")): ((*path, "portLevelSettings", index, "tls", "mode"), setting)
             for index, setting in items(policy, "portLevelSettings")

@@ -47,6 +47,8 @@ _TLS = "Clients send mTLS to servers that take plain text only: every connection
 )
 def rule_drops_mtls(mesh: Mesh, report: Report) -> None:
     wide = wide_rules(mesh)
+    if not wide.mesh and not wide.namespace:
+        return
     for rule in mesh.of(DESTINATION_RULE):
         host = mesh.qualified(str(rule.spec.get("host") or ""), rule.namespace)
         place = hosts.service_of(host, mesh.settings.cluster_domain)

@@ -12,15 +12,30 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.hosts import service_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.lookup import subset_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     POD,
     SERVICE,
     VIRTUAL_SERVICE,
+    Object,
+    Path,
+    Resource,
     items,
     part,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.routes import PROTOCOLS, shares, whole
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import Workload
+
+
+@once_per_mesh
+def _routes(mesh: Mesh) -> list[tuple[Resource, Path, list[Object]]]:
+    """The destinations of each route, and where their list is."""
+    return [
+        (service, ("spec", protocol, index, "route"), [entry for _place, entry in items(route, "route")])
+        for service in mesh.of(VIRTUAL_SERVICE)
+        for protocol in PROTOCOLS
+        for index, route in (items(service.spec, protocol) if protocol in service.spec else ())
+    ]
 
 
 @check(
@@ -31,13 +46,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.work
     remedy="Leave the weight out, or name the destination that is to get the rest.",
 )
 def single_weight(mesh: Mesh, report: Report) -> None:
-    for service in mesh.of(VIRTUAL_SERVICE):
-        for protocol in PROTOCOLS:
-            for index, route in items(service.spec, protocol):
-                destinations = items(route, "route")
-                if len(destinations) == 1 and (weight := destinations[0][1].get("weight")) not in (None, 0, 100):
-                    path = ("spec", protocol, index, "route", 0, "weight")
-                    report(service, path, f"the weight {weight} of the only destination counts as 100")
+    for service, path, entries in _routes(mesh):
+        if len(entries) == 1 and (weight := entries[0].get("weight")) not in (None, 0, 100):
+            message = f"the weight {weight} of the only destination counts as 100"
+            report(service, (*path, 0, "weight"), message)
 
 
 @check(
@@ -90,16 +102,11 @@ def _may_answer(workload: Workload) -> bool:
     remedy="Let the weights of a route sum to 100.",
 )
 def weights_do_not_sum_to_100(mesh: Mesh, report: Report) -> None:
-    for service in mesh.of(VIRTUAL_SERVICE):
-        for protocol in PROTOCOLS:
-            for index, route in items(service.spec, protocol):
-                entries = [entry for _place, entry in items(route, "route")]
-                weights = [whole(entry.get("weight")) or 0 for entry in entries]
-                total = sum(weights)
-                if len(entries) > 1 and total not in (0, 100) and min(weights) >= 0:
-                    parts = ", ".join(f"{share:.1%}" for share in shares(entries))
-                    report(
-                        service,
-                        ("spec", protocol, index, "route"),
-                        f"the weights sum to {total}; the shares are {parts}",
-                    )
+    for service, path, entries in _routes(mesh):
+        if len(entries) < 2:
+            continue
+        weights = [whole(entry.get("weight")) or 0 for entry in entries]
+        total = sum(weights)
+        if total not in (0, 100) and min(weights) >= 0:
+            parts = ", ".join(f"{share:.1%}" for share in shares(entries))
+            report(service, path, f"the weights sum to {total}; the shares are {parts}")

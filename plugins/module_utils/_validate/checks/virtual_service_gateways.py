@@ -13,11 +13,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.lookup import subset_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.nearest import Nearest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     GATEWAY,
     K8S_GATEWAY,
     SERVICE,
     VIRTUAL_SERVICE,
+    Path,
     Resource,
     items,
     texts,
@@ -39,6 +41,12 @@ def _is_internal(name: str) -> bool:
     return _INTERNAL in name.rpartition("/")[2]
 
 
+@once_per_mesh
+def _named(mesh: Mesh) -> list[tuple[Resource, Path, str]]:
+    """Every name of a gateway in a VirtualService, with its place."""
+    return [(service, path, name) for service in mesh.of(VIRTUAL_SERVICE) for path, name in gateways_of(service)]
+
+
 def _found(mesh: Mesh, namespace: str, name: str) -> Resource | None:
     return mesh.find(GATEWAY, namespace, name) or mesh.find(K8S_GATEWAY, namespace, name)
 
@@ -53,18 +61,17 @@ def _found(mesh: Mesh, namespace: str, name: str) -> Resource | None:
 )
 def unknown_gateway(mesh: Mesh, report: Report) -> None:
     known: Nearest | None = None
-    for service in mesh.of(VIRTUAL_SERVICE):
-        for path, name in gateways_of(service):
-            if name == MESH or _is_internal(name):
-                continue
-            place = gateway_identity(name, service.namespace)
-            if _found(mesh, *place):
-                continue
-            if known is None:
-                known = Nearest(f"{item.namespace}/{item.name}" for item in mesh.of(GATEWAY, K8S_GATEWAY))
-            near = known.find("/".join(place))
-            hint = f"; nearest known name: '{near}'" if near else ""
-            report(service, path, f"gateway '{name}' ({'/'.join(place)}) does not exist{hint}")
+    for service, path, name in _named(mesh):
+        if name == MESH or _is_internal(name):
+            continue
+        place = gateway_identity(name, service.namespace)
+        if _found(mesh, *place):
+            continue
+        if known is None:
+            known = Nearest(f"{item.namespace}/{item.name}" for item in mesh.of(GATEWAY, K8S_GATEWAY))
+        near = known.find("/".join(place))
+        hint = f"; nearest known name: '{near}'" if near else ""
+        report(service, path, f"gateway '{name}' ({'/'.join(place)}) does not exist{hint}")
 
 
 @check(
@@ -75,10 +82,9 @@ def unknown_gateway(mesh: Mesh, report: Report) -> None:
     remedy="Name the Gateway of the Gateway API itself, as namespace/name.",
 )
 def internal_gateway(mesh: Mesh, report: Report) -> None:
-    for service in mesh.of(VIRTUAL_SERVICE):
-        for path, name in gateways_of(service):
-            if _is_internal(name):
-                report(service, path, f"gateway '{name}' is an internal one of istiod")
+    for service, path, name in _named(mesh):
+        if _is_internal(name):
+            report(service, path, f"gateway '{name}' is an internal one of istiod")
 
 
 def _served_hosts(gateway: Resource, namespace: str) -> list[str]:
@@ -132,18 +138,27 @@ def host_not_in_gateway(mesh: Mesh, report: Report) -> None:
     needs=[SERVICE],
 )
 def split_not_at_gateway(mesh: Mesh, report: Report) -> None:
+    whole = [
+        (service, destination)
+        for service, destination in mesh.destinations
+        if service.spec.get("gateways")
+        and not (destination.subset or destination.mirror)
+        and destination.path[1] == "http"
+        and any(own_gateways(service))
+    ]
+    wanted = {destination.host for _service, destination in whole}
     splits: dict[str, list[Resource]] = {}
-    for service, destination in mesh.destinations:
-        if not destination.subset or destination.mirror or destination.path[1] != "http" or not on_mesh(service):
+    for service, destination in mesh.destinations if wanted else ():
+        if destination.host not in wanted or not destination.subset or destination.mirror:
+            continue
+        if destination.path[1] != "http" or not on_mesh(service):
             continue
         own = {mesh.qualified(host, service.namespace) for _place, host in texts(service.spec, "hosts")}
         if destination.host not in own or _is_everything(mesh, destination):
             continue
         if service not in (found := splits.setdefault(destination.host, [])):
             found.append(service)
-    for service, destination in mesh.destinations:
-        if destination.subset or destination.mirror or destination.path[1] != "http" or not any(own_gateways(service)):
-            continue
+    for service, destination in whole:
         others = [other for other in splits.get(destination.host, ()) if other is not service]
         if others:
             report(
@@ -173,12 +188,11 @@ def _is_everything(mesh: Mesh, destination: Destination) -> bool:
     remedy="Add the gateway to spec.gateways, or take it out of the match.",
 )
 def match_on_other_gateway(mesh: Mesh, report: Report) -> None:
-    for service in mesh.of(VIRTUAL_SERVICE):
-        bound = {gateway_identity(name, service.namespace) for _place, name in texts(service.spec, "gateways")}
-        # Not named is the mesh; a VirtualService without hosts is bound by the one that delegates to it.
-        if not texts(service.spec, "hosts"):
+    for service, path, name in _named(mesh):
+        # A VirtualService without hosts is bound by the one that delegates to it.
+        if path[1] == "gateways" or not texts(service.spec, "hosts"):
             continue
-        bound = bound or {gateway_identity(MESH, service.namespace)}
-        for path, name in gateways_of(service):
-            if path[1] != "gateways" and gateway_identity(name, service.namespace) not in bound:
-                report(service, path, f"the VirtualService is not bound to gateway '{name}', so this never matches")
+        named = [named for _place, named in texts(service.spec, "gateways")] or [MESH]
+        bound = {gateway_identity(item, service.namespace) for item in named}
+        if gateway_identity(name, service.namespace) not in bound:
+            report(service, path, f"the VirtualService is not bound to gateway '{name}', so this never matches")

@@ -227,7 +227,8 @@ def _port_text(destination: Destination) -> str:
 def repeated_destination(mesh: Mesh, report: Report) -> None:
     seen: dict[tuple[object, ...], Destination] = {}
     for service, destination in mesh.destinations:
-        if destination.mirror:
+        # One that gets everything, or nothing, shares with nobody.
+        if destination.mirror or destination.share in (0, 1):
             continue
         entry = service.spec
         for step in destination.path[1:-1]:

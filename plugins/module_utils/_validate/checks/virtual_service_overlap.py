@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.registry import exported_to
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     VIRTUAL_SERVICE,
@@ -61,36 +62,37 @@ def _others(group: list[Resource], one: Resource) -> str:
     remedy="Merge the VirtualServices, or part their namespaces by exportTo.",
 )
 def host_claimed_twice_in_mesh(mesh: Mesh, report: Report) -> None:
-    claims: dict[str, dict[str, list[_Claim]]] = defaultdict(lambda: defaultdict(list))
-    for service in mesh.of(VIRTUAL_SERVICE):
-        if not on_mesh(service):
-            continue
-        scopes = _scopes(service)
-        seen: set[str] = set()
-        for place, host in texts(service.spec, "hosts"):
-            full = mesh.qualified(host, service.namespace)
-            if full not in seen:
-                seen.add(full)
-                for scope in scopes:
-                    claims[full][scope].append(_Claim(service, place))
-    for host, by_scope in claims.items():
-        everywhere = by_scope.get("*", [])
-        if len(everywhere) < 2 and len(by_scope) < 2 and all(len(found) < 2 for found in by_scope.values()):
-            continue
-        reported: set[int] = set()
-        for scope, found in by_scope.items():
-            conflict = found if scope == "*" else [*found, *everywhere]
-            if len(conflict) < 2:
-                continue
-            group = [claim.service for claim in conflict]
-            for claim in conflict:
-                if id(claim.service) not in reported:
-                    reported.add(id(claim.service))
-                    message = f"host '{host}' is also one of VirtualService {_others(group, claim.service)}"
-                    report(claim.service, ("spec", "hosts", claim.place), message)
+    by_host: dict[str, list[_Claim]] = defaultdict(list)
+    for gateway, host, claim in _claims(mesh):
+        if gateway == _MESH:
+            by_host[host].append(claim)
+    for host, claims in by_host.items():
+        if len(claims) > 1:
+            _report_conflicts(report, host, claims)
 
 
-def _claims(mesh: Mesh) -> Iterator[tuple[Bound, str, _Claim]]:
+def _report_conflicts(report: Report, host: str, claims: list[_Claim]) -> None:
+    """Those that some namespace sees together; each VirtualService once."""
+    by_scope: dict[str, list[_Claim]] = defaultdict(list)
+    for claim in claims:
+        for scope in _scopes(claim.service):
+            by_scope[scope].append(claim)
+    everywhere = by_scope.get("*", [])
+    reported: set[int] = set()
+    for scope, found in by_scope.items():
+        conflict = found if scope == "*" else [*found, *everywhere]
+        group = [claim.service for claim in conflict]
+        for claim in conflict if len(conflict) > 1 else ():
+            if id(claim.service) not in reported:
+                reported.add(id(claim.service))
+                message = f"host '{host}' is also one of VirtualService {_others(group, claim.service)}"
+                report(claim.service, ("spec", "hosts", claim.place), message)
+
+
+@once_per_mesh
+def _claims(mesh: Mesh) -> list[tuple[Bound, str, _Claim]]:
+    """Every host of every VirtualService, at each place where it is in force."""
+    found = []
     for service in mesh.of(VIRTUAL_SERVICE):
         bound: dict[Bound, None] = dict.fromkeys(own_gateways(service))
         if on_mesh(service):
@@ -100,8 +102,8 @@ def _claims(mesh: Mesh) -> Iterator[tuple[Bound, str, _Claim]]:
             full = mesh.qualified(host, service.namespace)
             if full not in seen:
                 seen.add(full)
-                for gateway in bound:
-                    yield gateway, full, _Claim(service, place)
+                found += [(gateway, full, _Claim(service, place)) for gateway in bound]
+    return found
 
 
 def _matches(service: Resource) -> Iterator[tuple[tuple[str, str], str]]:
@@ -186,13 +188,12 @@ def host_claimed_twice_at_gateway(mesh: Mesh, report: Report) -> None:
 )
 def wildcard_beside_exact_host(mesh: Mesh, report: Report) -> None:
     wildcards: dict[tuple[Bound, str], Resource] = {}
-    claims = list(_claims(mesh))
-    for gateway, host, claim in claims:
+    for gateway, host, claim in _claims(mesh):
         if hosts.is_wildcard(host):
             wildcards.setdefault((gateway, host), claim.service)
     if not wildcards:
         return
-    for gateway, host, claim in claims:
+    for gateway, host, claim in _claims(mesh):
         for pattern in hosts.patterns(host):
             other = wildcards.get((gateway, pattern))
             if other is not None and other is not claim.service:
