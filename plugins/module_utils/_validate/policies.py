@@ -88,23 +88,35 @@ def action(policy: Resource) -> str:
     return str(policy.spec.get("action") or "ALLOW")
 
 
-def sources(policy: Resource) -> Iterator[tuple[Path, Object]]:
+Parts = list[tuple[Path, Object]]
+
+
+def sources(mesh: Mesh, policy: Resource) -> Parts:
     """Each ``source`` of an AuthorizationPolicy with its path."""
-    for rule, body in items(policy.spec, "rules"):
-        for index, entry in items(body, "from"):
-            yield ("spec", "rules", rule, "from", index, "source"), part(entry, "source")
+    return _rules(mesh)[id(policy)][0]
 
 
-def operations(policy: Resource) -> Iterator[tuple[Path, Object]]:
-    for rule, body in items(policy.spec, "rules"):
-        for index, entry in items(body, "to"):
-            yield ("spec", "rules", rule, "to", index, "operation"), part(entry, "operation")
+def operations(mesh: Mesh, policy: Resource) -> Parts:
+    return _rules(mesh)[id(policy)][1]
 
 
-def conditions(policy: Resource) -> Iterator[tuple[Path, Object]]:
-    for rule, body in items(policy.spec, "rules"):
-        for index, condition in items(body, "when"):
-            yield ("spec", "rules", rule, "when", index), condition
+def conditions(mesh: Mesh, policy: Resource) -> Parts:
+    return _rules(mesh)[id(policy)][2]
+
+
+@once_per_mesh
+def _rules(mesh: Mesh) -> dict[int, tuple[Parts, Parts, Parts]]:
+    """Sources, operations and conditions, which a dozen checks look at, by ``id(policy)``."""
+    found: dict[int, tuple[Parts, Parts, Parts]] = {}
+    for policy in mesh.of(AUTHORIZATION_POLICY):
+        parts: tuple[Parts, Parts, Parts] = ([], [], [])
+        for number, rule in items(policy.spec, "rules"):
+            path = ("spec", "rules", number)
+            parts[0].extend(((*path, "from", i, "source"), part(entry, "source")) for i, entry in items(rule, "from"))
+            parts[1].extend(((*path, "to", i, "operation"), part(entry, "operation")) for i, entry in items(rule, "to"))
+            parts[2].extend(((*path, "when", i), condition) for i, condition in items(rule, "when"))
+        found[id(policy)] = parts
+    return found
 
 
 def values(holder: Object, path: Path, *fields: str) -> Iterator[tuple[Path, str]]:

@@ -115,7 +115,7 @@ def http_on_tcp(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(AUTHORIZATION_POLICY):
         if action(policy) != "ALLOW" or has_target(policy):
             continue
-        for path, operation in operations(policy):
+        for path, operation in operations(mesh, policy):
             used = [name for name in _HTTP if operation.get(name)]
             if not used:
                 continue

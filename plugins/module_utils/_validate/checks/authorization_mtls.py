@@ -37,6 +37,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.work
 
 _POSITIVE = ("principals", "namespaces", "serviceAccounts", "trustDomains")
 _NEGATIVE = ("notPrincipals", "notNamespaces", "notServiceAccounts", "notTrustDomains")
+_IDENTITY = frozenset((*_POSITIVE, *_NEGATIVE))
 _KEYS = ("source.principal", "source.namespace", "source.serviceAccount", "source.trustDomain", "connection.sni")
 
 
@@ -51,7 +52,7 @@ def identity_without_mtls(mesh: Mesh, report: Report) -> None:
     if not any(_says_disable(peer) for peer in mesh.of(PEER_AUTHENTICATION)):
         return
     for policy in mesh.of(AUTHORIZATION_POLICY):
-        fields = list(_identity_fields(policy))
+        fields = list(_identity_fields(mesh, policy))
         if fields and _mode(mesh, policy) == "DISABLE":
             for path in fields:
                 report(policy, path, "the workloads' PeerAuthentication says DISABLE, so no caller has an identity")
@@ -74,10 +75,10 @@ def identity_with_plaintext(mesh: Mesh, report: Report) -> None:
     told = False
     for policy in mesh.of(AUTHORIZATION_POLICY):
         kind = action(policy)
-        asks = any(source.get(name) for _path, source in sources(policy) for name in (*_POSITIVE, *_NEGATIVE))
+        asks = any(not _IDENTITY.isdisjoint(source) for _path, source in sources(mesh, policy))
         if not asks or kind not in ("ALLOW", "DENY") or _mode(mesh, policy) != "PERMISSIVE":
             continue
-        for path, source in sources(policy):
+        for path, source in sources(mesh, policy):
             positive = [name for name in _POSITIVE if source.get(name)]
             negative = [name for name in _NEGATIVE if source.get(name)]
             if kind == "DENY" and positive:
@@ -104,7 +105,7 @@ def caller_without_sidecar(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(AUTHORIZATION_POLICY) if accounts else ():
         if action(policy) != "ALLOW":
             continue
-        for path, source in sources(policy):
+        for path, source in sources(mesh, policy):
             for where, principal in values(source, path, "principals"):
                 identity = service_account_of_principal(principal)
                 if identity and (callers := accounts.get((identity[1], identity[2]))):
@@ -178,9 +179,9 @@ def _namespaces_with_exceptions(mesh: Mesh) -> dict[str, bool]:
     return found
 
 
-def _identity_fields(policy: Resource) -> Iterator[Path]:
-    for path, source in sources(policy):
+def _identity_fields(mesh: Mesh, policy: Resource) -> Iterator[Path]:
+    for path, source in sources(mesh, policy):
         yield from ((*path, name) for name in (*_POSITIVE, *_NEGATIVE) if source.get(name))
-    for path, condition in conditions(policy):
+    for path, condition in conditions(mesh, policy):
         if condition.get("key") in _KEYS:
             yield (*path, "key")

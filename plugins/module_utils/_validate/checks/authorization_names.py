@@ -47,9 +47,11 @@ def unknown_source_namespace(mesh: Mesh, report: Report) -> None:
     known = Names({resource.namespace or resource.name for resource in mesh.all()} | {mesh.settings.root_namespace})
     for policy in policies:
         named = [
-            found for path, source in sources(policy) for found in values(source, path, "namespaces", "notNamespaces")
+            found
+            for path, source in sources(mesh, policy)
+            for found in values(source, path, "namespaces", "notNamespaces")
         ]
-        for path, condition in conditions(policy):
+        for path, condition in conditions(mesh, policy):
             if condition.get("key") == "source.namespace":
                 named += values(condition, path, "values", "notValues")
         for path, namespace in named:
@@ -66,7 +68,7 @@ def unknown_source_namespace(mesh: Mesh, report: Report) -> None:
 )
 def unknown_method(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(AUTHORIZATION_POLICY):
-        for path, operation in operations(policy):
+        for path, operation in operations(mesh, policy):
             for where, method in values(operation, path, "methods", "notMethods"):
                 if method not in _METHODS:
                     hint = f"; methods are written in capitals: {method.upper()}" if method.upper() in _METHODS else ""
@@ -84,7 +86,7 @@ def unknown_method(mesh: Mesh, report: Report) -> None:
 def unknown_operation_host(mesh: Mesh, report: Report) -> None:
     namespaces: set[str] | None = None
     for policy in mesh.of(AUTHORIZATION_POLICY):
-        for path, operation in operations(policy):
+        for path, operation in operations(mesh, policy):
             for where, text in values(operation, path, "hosts", "notHosts"):
                 host = text.partition(":")[0]
                 name, _dot, namespace = host.partition(".")

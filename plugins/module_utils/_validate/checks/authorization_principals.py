@@ -45,7 +45,7 @@ def unknown_service_account(mesh: Mesh, report: Report) -> None:
     accounts = _accounts(mesh) if policies else {}
     remote = _remote(mesh)
     for policy in policies:
-        for path, principal in _principals(policy):
+        for path, principal in _principals(mesh, policy):
             identity = service_account_of_principal(principal)
             if identity is None or principal in remote:
                 continue
@@ -54,7 +54,7 @@ def unknown_service_account(mesh: Mesh, report: Report) -> None:
                 continue
             if problem := _unknown(mesh, accounts, namespace, name):
                 report(policy, path, f"principal {principal!r}: {problem}")
-        for path, account in _service_accounts(policy):
+        for path, account in _service_accounts(mesh, policy):
             namespace, slash, name = account.rpartition("/")
             if problem := _unknown(mesh, accounts, namespace if slash else policy.namespace, name):
                 report(policy, path, f"ServiceAccount {account!r}: {problem}")
@@ -75,7 +75,7 @@ def remote_service_account(mesh: Mesh, report: Report) -> None:
         return
     accounts = _accounts(mesh)
     for policy in mesh.of(AUTHORIZATION_POLICY):
-        for path, principal in _principals(policy):
+        for path, principal in _principals(mesh, policy):
             identity = service_account_of_principal(principal)
             if identity and principal in remote and identity[2] not in accounts.get(identity[1], ()):
                 report(policy, path, f"principal {principal!r} is known in cluster {remote[principal]} only")
@@ -92,7 +92,7 @@ def unknown_trust_domain(mesh: Mesh, report: Report) -> None:
     # Without MeshConfig the mesh's own trust domain is a guess.
     level = "" if mesh.knows_mesh_config else "info"
     for policy in mesh.of(AUTHORIZATION_POLICY):
-        for path, principal in _principals(policy):
+        for path, principal in _principals(mesh, policy):
             identity = service_account_of_principal(principal)
             if identity and "*" not in identity[0] and not _is_local(mesh, identity[0]):
                 own = mesh.mesh_config.get("trustDomain") or mesh.settings.trust_domain
@@ -100,16 +100,16 @@ def unknown_trust_domain(mesh: Mesh, report: Report) -> None:
                 report(policy, path, message, level=level)
 
 
-def _principals(policy: Resource) -> Iterator[tuple[Path, str]]:
-    for path, source in sources(policy):
+def _principals(mesh: Mesh, policy: Resource) -> Iterator[tuple[Path, str]]:
+    for path, source in sources(mesh, policy):
         yield from values(source, path, "principals", "notPrincipals")
-    for path, condition in conditions(policy):
+    for path, condition in conditions(mesh, policy):
         if condition.get("key") == "source.principal":
             yield from values(condition, path, "values", "notValues")
 
 
-def _service_accounts(policy: Resource) -> Iterator[tuple[Path, str]]:
-    for path, source in sources(policy):
+def _service_accounts(mesh: Mesh, policy: Resource) -> Iterator[tuple[Path, str]]:
+    for path, source in sources(mesh, policy):
         yield from values(source, path, "serviceAccounts", "notServiceAccounts")
 
 

@@ -93,7 +93,7 @@ def unrestricted_key_fetch(mesh: Mesh, report: Report) -> None:
     remedy='Add an AuthorizationPolicy that allows requestPrincipals ["*"] on the paths that need a token.',
 )
 def token_not_demanded(mesh: Mesh, report: Report) -> None:
-    demanding = [policy for policy in mesh.of(AUTHORIZATION_POLICY) if _reads_tokens(policy)]
+    demanding = [policy for policy in mesh.of(AUTHORIZATION_POLICY) if _reads_tokens(mesh, policy)]
     demanded = {policy.identity for policy in demanding}
     places = {(policy.namespace, has_target(policy)) for policy in demanding}
     policies = applied(mesh, AUTHORIZATION_POLICY)
@@ -142,7 +142,11 @@ def _claims(service: Resource) -> Iterator[tuple[Path, str]]:
                         yield ("spec", "http", route, "match", index, field, str(key)), str(key)
 
 
-def _reads_tokens(policy: Resource) -> bool:
-    if any(source.get("requestPrincipals") or source.get("notRequestPrincipals") for _path, source in sources(policy)):
+def _reads_tokens(mesh: Mesh, policy: Resource) -> bool:
+    if any(
+        source.get("requestPrincipals") or source.get("notRequestPrincipals") for _path, source in sources(mesh, policy)
+    ):
         return True
-    return any(str(condition.get("key") or "").startswith("request.auth.") for _path, condition in conditions(policy))
+    return any(
+        str(condition.get("key") or "").startswith("request.auth.") for _path, condition in conditions(mesh, policy)
+    )
