@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import position
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import positions
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,19 @@ def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def located(findings: Sequence[Finding]) -> list[Finding]:
-    """With line and column where the resource came from a file."""
+    """With line and column where the resource came from a file. Of most documents nobody needs to know."""
+    by_document: dict[int, list[Finding]] = defaultdict(list)
     placed = []
     for finding in findings:
-        source = finding.resource.source
-        if source.text and not finding.line:
-            finding = finding.at(*position(source.text, source.line, source.prefix + finding.path))
-        placed.append(finding)
+        if finding.resource.source.text and not finding.line:
+            by_document[id(finding.resource.source.text)].append(finding)
+        else:
+            placed.append(finding)
+    for group in by_document.values():
+        source = group[0].resource.source
+        paths = [finding.resource.source.prefix + finding.path for finding in group]
+        places = positions(source.text, source.line, paths)
+        placed += [finding.at(*place) for finding, place in zip(group, places, strict=True)]
     return placed
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -278,17 +278,28 @@ def position(text: str, first_line: int, path: Path) -> tuple[int, int]:
 
     For an item of a list it is the item, for a key of a dict the key.
     """
+    return positions(text, first_line, [path])[0]
+
+
+def positions(text: str, first_line: int, paths: Sequence[Path]) -> list[tuple[int, int]]:
+    """Likewise of many fields of one document, which is taken apart once."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        document = yaml.compose(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError):
+        document = None
+    return [_position(document, first_line, path) for path in paths]
+
+
+def _position(document: Any, first_line: int, path: Path) -> tuple[int, int]:
+    if document is None:
         return first_line, 1
-    mark = node.start_mark if node is not None else None
+    node, mark = document, document.start_mark
     for step in path:
         found = _child(node, step)
         if found is None:
             break
         mark, node = found
-    return (first_line + mark.line, mark.column + 1) if mark is not None else (first_line, 1)
+    return first_line + mark.line, mark.column + 1
 
 
 def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
