@@ -9,13 +9,20 @@ from .conftest import INVENTORY, RunPlaybook, Snapshot
 pytestmark = pytest.mark.skipif(bool(INVENTORY), reason="takes the mesh away, so only on the tests' own lab")
 
 # What a cluster has by itself, and what the lab gives it.
-OURS = ("istio", "restaurant", "service-mesh", "corpv3")
+OURS = ("istio", "restaurant", "service-mesh", "corpv3", "prometheus", "grafana", "pvc-", "database")
 
 
 def test_uninstall_leaves_nothing_and_site_brings_all_back(
     run_playbook: RunPlaybook, cluster_snapshot: Snapshot
 ) -> None:
-    removed = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
+    kept = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
+    assert kept.rc == 0, kept.stdout
+    assert "volume claims grafana, prometheus-server, storage-prometheus-alertmanager-0" in kept.text, kept.stdout
+    held = {name.split()[0] for name in cluster_snapshot() if " istio-system/" in name}
+    assert held <= {"PersistentVolumeClaim", "Secret", "ConfigMap", "ServiceAccount"}, held
+
+    everything = {"istio_uninstall_crds": True, "service_mesh_uninstall_volumes": True}
+    removed = run_playbook("uninstall.yml", variables=everything)
     assert removed.rc == 0, removed.stdout
     assert "Nothing stays." in removed.text
 
@@ -23,12 +30,12 @@ def test_uninstall_leaves_nothing_and_site_brings_all_back(
     left = [name for name in empty if any(word in name for word in OURS)]
     assert not left
 
-    again = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
+    again = run_playbook("uninstall.yml", variables=everything)
     assert (again.rc, again.changed) == (0, 0), again.stdout
 
     announced = run_playbook("site.yml", "--check", "--diff")
     assert announced.rc == 0, announced.stdout
-    for name in ("istiod", "istio-ingressgateway", "order-service", "restaurant-management", "database"):
+    for name in ("istiod", "istio-ingressgateway", "order-service", "restaurant-management", "database", "prometheus-server", "grafana"):
         assert name in announced.text, name
     assert cluster_snapshot() == empty
 
