@@ -50,6 +50,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     running_proxies,
     schema_deprecated,
     schema_istiod,
+    schema_mesh_config,
     schema_metadata,
     schema_routes,
     schema_structure,

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What istiod refuses of its own configuration, the ConfigMap istio (istio-<revision>) of its namespace."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import written
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import load_one
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import CONFIG_MAP, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.common import Say
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.mesh_config import (
+    mesh_config,
+    mesh_networks,
+)
+
+_JUDGES = (("mesh", mesh_config), ("meshNetworks", mesh_networks))
+
+
+@check(
+    code="IST0106",
+    level="error",
+    title="istiod refuses its configuration",
+    why="istiod goes on with the configuration that it had before, and does not start with this one.",
+    remedy="Write the field of the embedded YAML as the message says.",
+)
+def refused_mesh_config(mesh: Mesh, report: Report) -> None:
+    _say(mesh, report, warnings=False)
+
+
+@check(
+    code="IST0133",
+    level="warning",
+    title="A doubtful field of istiod's configuration",
+    why="The field has another effect than it seems, or none.",
+    remedy="Write the field of the embedded YAML as the message says.",
+)
+def doubted_mesh_config(mesh: Mesh, report: Report) -> None:
+    _say(mesh, report, warnings=True)
+
+
+def _say(mesh: Mesh, report: Report, warnings: bool) -> None:
+    for found in mesh.of(CONFIG_MAP):
+        if found.namespace != mesh.settings.root_namespace or not (found.name + "-").startswith("istio-"):
+            continue
+        for key, judge in _JUDGES:
+            text = part(found.obj, "data").get(key)
+            if not isinstance(text, str):
+                continue
+            config = load_one(text)
+            say = Say()
+            if isinstance(config, dict):
+                judge(config, say)
+            elif config is not None or text.strip():
+                say.refused((), "the text is no YAML of fields")
+            for fault in say.faults:
+                if fault.warning is warnings:
+                    where = f"{written(fault.path)}: " if fault.path else ""
+                    report(found, ("data", key), f"{where}{fault.message}")
