@@ -48,25 +48,25 @@ _HTTP_SOURCE = ("notRequestPrincipals", "requestPrincipals")
 _HTTP_CONDITION = ("request.headers", "request.auth.")
 
 # The field of a policy that only a proxy for HTTP understands; None where it has none.
-_Http = Callable[[Resource], Path | None]
+_Http = Callable[[Mesh, Resource], Path | None]
 
 
-def _http_of_authorization(policy: Resource) -> Path | None:
-    for path, operation in operations(policy):
+def _http_of_authorization(mesh: Mesh, policy: Resource) -> Path | None:
+    for path, operation in operations(mesh, policy):
         for field in _HTTP_OPERATION:
             if operation.get(field):
                 return (*path, field)
-    for path, source in sources(policy):
+    for path, source in sources(mesh, policy):
         for field in _HTTP_SOURCE:
             if source.get(field):
                 return (*path, field)
-    for path, condition in conditions(policy):
+    for path, condition in conditions(mesh, policy):
         if str(condition.get("key")).startswith(_HTTP_CONDITION):
             return (*path, "key")
     return None
 
 
-def _http_of_telemetry(policy: Resource) -> Path | None:
+def _http_of_telemetry(_mesh: Mesh, policy: Resource) -> Path | None:
     for field in ("tracing", "accessLogging"):
         if policy.spec.get(field):
             return ("spec", field)
@@ -76,13 +76,13 @@ def _http_of_telemetry(policy: Resource) -> Path | None:
     return None
 
 
-def _all_of_it(_policy: Resource) -> Path | None:
+def _all_of_it(_mesh: Mesh, _policy: Resource) -> Path | None:
     return ("spec",)
 
 
 def _ambient(mesh: Mesh, kind: Kind, http: _Http) -> Iterator[tuple[Resource, Path]]:
     for policy in mesh.of(kind):
-        if may_concern_ambient(mesh, policy.namespace, selector_labels(policy)) and (field := http(policy)):
+        if may_concern_ambient(mesh, policy.namespace, selector_labels(policy)) and (field := http(mesh, policy)):
             yield policy, field
 
 
