@@ -86,6 +86,8 @@ class Releases:
         self._check_mode = check_mode
         self._side_by_side = side_by_side
         self._installed: dict[tuple[str, str], Object] = {}
+        # Releases that this run removes, as objects name their owner.
+        self._leaving: frozenset[str] = frozenset()
         self._kubernetes = ""
         self._api_versions: list[str] = []
 
@@ -101,8 +103,7 @@ class Releases:
             if self._check_mode:
                 return plans
             if self._side_by_side:
-                self._execute_all(plans, pool)
-                return plans
+                return self._execute_side_by_side(plans, pool)
         self._execute_in_order(plans)
         return plans
 
@@ -114,6 +115,17 @@ class Releases:
                 plan = plans[index] = self._plan(plan.release, plan.chart)
             self._report_refusals([plan])
             self._execute(plan)
+
+    def _execute_side_by_side(self, plans: list[Plan], pool: ThreadPoolExecutor) -> list[Plan]:
+        """Removals first: what they leave behind may be somebody else's from then on."""
+        leaving = [plan for plan in plans if plan.action == "uninstalled"]
+        self._execute_all(leaving, pool)
+        if leaving:
+            plans = [
+                *pool.map(lambda plan: self._plan(plan.release, plan.chart) if plan.release.present else plan, plans)
+            ]
+        self._execute_all([plan for plan in plans if plan.release.present], pool)
+        return plans
 
     def _execute_all(self, plans: Sequence[Plan], pool: ThreadPoolExecutor) -> None:
         """Every release is brought as far as it gets; what went wrong with each is told at the end."""
@@ -134,6 +146,11 @@ class Releases:
         for found in pool.map(self._helm.releases, sorted({release.namespace for release in releases})):
             for release in found:
                 self._installed[(release["namespace"], release["name"])] = release
+        self._leaving = frozenset(
+            f"{release.namespace}/{release.name}"
+            for release in releases
+            if not release.present and release.key in self._installed
+        )
         self._kubernetes = version.result()
         self._api_versions = api_versions.result()
 
@@ -236,7 +253,8 @@ class Releases:
         stored = self._stored(release)
         desired = [*rendered.definitions, *rendered.objects]
         changes = comparison.changes(desired, {Ref.of(obj).identity: obj for obj in stored})
-        _require_ownership(release, changes, {Ref.of(obj).identity for obj in (*stored, *rendered.definitions)})
+        known = {Ref.of(obj).identity for obj in (*stored, *rendered.definitions)}
+        _require_ownership(release, changes, known, self._leaving)
         kept = {Ref.of(obj).identity for obj in desired}
         changes += comparison.removals(ref for ref in _deletable(stored) if ref.identity not in kept)
         if installed is None:
@@ -319,14 +337,20 @@ def _differs(obj: Object, plan: Plan) -> bool:
     return any(change.ref.identity == identity and change.change in ("changed", "created") for change in plan.changes)
 
 
-def _require_ownership(release: Release, changes: Sequence[Change], known: Container[Identity]) -> None:
-    """Helm takes over no object that is not its own. It says so only when half of the work is done."""
+def _require_ownership(
+    release: Release, changes: Sequence[Change], known: Container[Identity], leaving: Container[str]
+) -> None:
+    """Helm takes over no object that is not its own. It says so only when half of the work is done.
+
+    What belongs to a release that is removed in the same run is gone by then.
+    """
     strangers = [
         f"- {change.ref} (belongs to {f'release {change.owner}' if change.owner else 'no release'})"
         for change in changes
         if change.change != "created"
         and change.ref.identity not in known
         and change.owner != f"{release.namespace}/{release.name}"
+        and change.owner not in leaving
     ]
     if strangers:
         raise ReleaseFailure(
