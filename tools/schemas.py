@@ -1,15 +1,14 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, Corporation v3 platform team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Writes the schemas that mesh_validate knows, from CustomResourceDefinitions.
 
-    tools/schemas.py istio 1.30=crds-1.30.yaml 1.31=~/.kube/config
-    tools/schemas.py gateway 1.6=config/crd/experimental
+    python tools/schemas.py istio 1.30=crds-1.30.yaml 1.31=~/.kube/config
+    python tools/schemas.py gateway 1.6=config/crd/experimental
 
 A release is named NAME=SOURCE: a file of CRDs, a folder of such files, or the kubeconfig of a cluster that has them.
-Releases that are in the data already and are not named stay. `tools/schemas.py gateway --remove 1.5` takes one out.
+Releases that are in the data already and are not named stay. `python tools/schemas.py gateway --remove 1.5` takes one out.
 
 The data is Python modules, because Ansible ships nothing else with a module: the nodes of all schemas, each kept once
 (v1 and v1beta1 of a kind are mostly the same), as JSON, compressed. The same input gives the same bytes on the same
