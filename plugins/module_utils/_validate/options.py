@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
@@ -18,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import
     IstiodFailure,
     connected_proxies,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import Chart, InputError, Reader
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import LiveInput, read
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
@@ -25,6 +27,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import collector_paused
 
+# Seconds; istiod collects changes for a tenth of one before it pushes.
+_SECOND_LOOK = 2
 _CHART: dict[str, Any] = {
     "path": {"type": "str", "required": True},
     "name": {"type": "str", "default": "release"},
@@ -73,6 +77,7 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: f
             cluster = connect()
             live = read(cluster, params["namespaces"], params["istio_namespace"])
             facts["proxies"] = _proxies(cluster, params, notes)
+            facts["kubernetes_version"] = cluster.version()
     notes += [f"{kind} was not read: {reason}" for kind, reason in sorted(live.unread.items())]
     settings = Settings(
         root_namespace=params["istio_namespace"],
@@ -101,19 +106,22 @@ def _read_files(params: Mapping[str, Any]) -> Reader:
 
 def _proxies(cluster: Cluster, params: Mapping[str, Any], notes: list[str]) -> list[dict[str, Any]]:
     """The connected proxies, as the live checks take them; none where istiod cannot be asked."""
+    place = (params["istio_namespace"], params["istiod_access"])
     try:
-        found = connected_proxies(cluster, params["istio_namespace"], params["istiod_access"])
+        found = connected_proxies(cluster, *place)
+        if any(proxy.stale for proxy in found):
+            # What was sent a moment ago is accepted a moment later: only what stays behind is a fault.
+            time.sleep(_SECOND_LOOK)
+            behind = {(proxy.namespace, proxy.name): proxy for proxy in found if proxy.stale}
+            found = [
+                _still(proxy, behind.get((proxy.namespace, proxy.name))) for proxy in connected_proxies(cluster, *place)
+            ]
     except (ApiFailure, IstiodFailure) as error:
         notes.append(f"what proxies accepted is not known: {error}")
         return []
-    return [
-        {
-            "name": proxy.name,
-            "namespace": proxy.namespace,
-            "type": proxy.type,
-            "version": proxy.version,
-            "stale": list(proxy.stale),
-            "rejected": list(proxy.rejected),
-        }
-        for proxy in found
-    ]
+    return [{**asdict(proxy), "stale": list(proxy.stale), "rejected": list(proxy.rejected)} for proxy in found]
+
+
+def _still(proxy: Proxy, before: Proxy | None) -> Proxy:
+    """With what both looks show as not accepted."""
+    return replace(proxy, stale=tuple(kind for kind in proxy.stale if before is not None and kind in before.stale))
