@@ -45,6 +45,8 @@ INJECT = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"
 INJECTION = "istio-injection"
 DATAPLANE = "istio.io/dataplane-mode"
+_POD_NAME = "statefulset.kubernetes.io/pod-name"
+_MADE_BY_CONTROLLERS = {_POD_NAME, "apps.kubernetes.io/pod-index", "controller-revision-hash", "pod-template-hash"}
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,17 @@ class Mesh:
         if found is None:
             selector = part(service.spec, "selector")
             found = self.labels.matching(service.namespace, selector) if selector else []
+            if not found and not _MADE_BY_CONTROLLERS.isdisjoint(selector):
+                found = self._behind_one_pod(service.namespace, selector)
             self._behind[id(service)] = found
         return found
+
+    def _behind_one_pod(self, namespace: str, selector: Mapping[str, Any]) -> list[Workload]:
+        """Of a selector with labels that no template has, as a Service for one pod of a StatefulSet."""
+        rest = {key: value for key, value in selector.items() if key not in _MADE_BY_CONTROLLERS}
+        name = str(selector.get(_POD_NAME) or "").rpartition("-")[0]
+        found = self.labels.matching(namespace, rest)
+        return [workload for workload in found if not name or workload.name == name]
 
     @cached_property
     def services_by_workload(self) -> dict[int, list[Resource]]:
