@@ -45,7 +45,8 @@ _SCALAR = ["string", "number", "boolean", "null"]
 
 def schema_of(chart: Path, more: list[str]) -> Schema:
     """The JSON schema of a chart and its subcharts."""
-    values = yaml.safe_load((chart / "values.yaml").read_text()) or {}
+    file = chart / "values.yaml"
+    values = (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
     texts = [path.read_text() for path in sorted((chart / "templates").rglob("*")) if path.is_file()]
     opened = {match[1][1:] for text in texts for pattern in _OPEN for match in pattern.finditer(text)}
     opened |= {match[1] for text in texts for match in _OPEN_INDEX.finditer(text)}
@@ -53,7 +54,7 @@ def schema_of(chart: Path, more: list[str]) -> Schema:
     for text in texts:
         for match in _NAMED.finditer(text):
             _add(schema, match[1][1:].split("."))
-    schema["properties"].setdefault("global", ANYTHING)
+    schema.setdefault("properties", {}).setdefault("global", ANYTHING)
     for sub in sorted((chart / "charts").glob("*/Chart.yaml")):
         name = yaml.safe_load(sub.read_text())["name"]
         inner = schema_of(sub.parent, [])
