@@ -8,7 +8,7 @@
     python tools/schemas.py gateway 1.6=config/crd/experimental
 
 A release is named NAME=SOURCE: a file of CRDs, a folder of such files, or the kubeconfig of a cluster that has them.
-Releases that are in the data already and are not named stay. `python tools/schemas.py gateway --remove 1.5` takes one out.
+Releases that are in the data already and are not named stay; --remove 1.5 takes one out.
 
 The data is Python modules, because Ansible ships nothing else with a module: the nodes of all schemas, each kept once
 (v1 and v1beta1 of a kind are mostly the same), as JSON, compressed. The same input gives the same bytes on the same

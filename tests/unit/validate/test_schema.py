@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,20 @@ import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import store
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import cel_syntax, go, regex, store
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.structure import family_of
 
-_spec = importlib.util.spec_from_file_location("schema_cases", Path(__file__).parent / "schema_cases.py")
-assert _spec and _spec.loader
-schema_cases = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(schema_cases)
+
+def module(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert spec and spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+schema_cases = module("schema_cases")
+mutations = module("mutations")
 
 CHECKS = [check for check in catalog.all_checks() if ".schema_" in check.function.__module__]
 CASES = list(schema_cases.cases())
@@ -58,3 +67,85 @@ def test_the_data_is_what_the_script_would_write(family: str) -> None:
 
 def test_the_supported_releases_are_known() -> None:
     assert store.table("istio").releases == ["1.30", "1.31"]
+
+
+def test_what_fits_at_a_glance_has_no_fault_at_a_closer_look() -> None:
+    chosen = random.Random(1)  # noqa: S311
+    for obj in VALID:
+        group, _slash, version = obj["apiVersion"].partition("/")
+        family = family_of(group)
+        assert family is not None
+        root = family.table.roots[family.table.releases[-1]][f"{group}/{obj['kind']}/{version}"]
+        spec = family.table.nodes[root]["properties"]["spec"]
+        for what, changed in mutations.mutations(obj):
+            if chosen.random() < 0.1 and family.compiler.fits(spec)(changed.get("spec")):
+                assert list(family.explainer.faults(spec, changed["spec"], ("spec",))) == [], what
+
+
+# As Go's regexp says of each.
+@pytest.mark.parametrize(
+    "text",
+    *[
+        [
+            "a|b",
+            "(?i)a",
+            "(?P<n>a)",
+            "(?<n>a)",
+            "[]a]",
+            "[^]a]",
+            "a{,3}",
+            "a{2,3}?",
+            r"\pL\x{10FFFF}\Q(\E",
+            "[[:alpha:]]",
+            r"\01",
+        ]
+    ],
+)
+def test_expressions_that_re2_takes(text: str) -> None:
+    assert regex.error(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    *[
+        [
+            "(?=a)",
+            "(?!a)",
+            "(?<=a)",
+            "(a",
+            "a)",
+            "[a",
+            "[z-a]",
+            "a**",
+            "*a",
+            "a{1001}",
+            "a{3,2}",
+            r"\1",
+            r"\Z",
+            "[[:no:]]",
+            "\\",
+        ]
+    ],
+)
+def test_expressions_that_re2_refuses(text: str) -> None:
+    assert regex.error(text) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [("1h2m3.5s", 3723500000000), ("0", 0), ("-1ms", -1000000), ("1d", None), ("5", None), ("", None), ("1e3s", None)],
+)
+def test_durations_of_go(text: str, nanoseconds: int | None) -> None:
+    assert go.duration(text) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "a.b(c)[0] ? {'x': 1u} : [2.5e3]", "!-a", "x.y{z: 1}", "r'\\d' in [b\"c\"] // why"]
+)
+def test_expressions_of_cel(text: str) -> None:
+    assert (cel_syntax.error(text) == "") is (text != "!-a")
+
+
+@pytest.mark.parametrize("text", ["", "a >=", "a b", "(a", "[1, 2", "a..b", "'a", "for", "a ? b"])
+def test_no_expressions_of_cel(text: str) -> None:
+    assert cel_syntax.error(text) != ""

@@ -105,6 +105,8 @@ class _Reader:
                 self.name()
                 if self.take("("):
                     self.rest(")")
+                elif self.take("{"):
+                    self.pairs()
             elif self.take("["):
                 self.take("?")
                 self.expression()
