@@ -96,7 +96,10 @@ def our_word(obj: dict[str, Any]) -> Word:
     assert outcome.broken == {}, obj
     found = [finding.as_dict() for finding in outcome.findings if finding.rule.code != "IST0002"]
     errors = [finding for finding in found if finding["code"] == "IST0106"]
-    dropped = frozenset(finding["field"] for finding in found if finding["code"] == "MESH101")
+    # The API server does not quote keys that have dots.
+    dropped = frozenset(
+        re.sub(r'\["(.*?)"\]', r".\1", finding["field"]) for finding in found if finding["code"] == "MESH101"
+    )
     doubts = [finding for finding in found if finding["level"] != "error"]
     text = "; ".join(f"{finding['field']}: {finding['message']}" for finding in errors or doubts)
     return Word(bool(errors), dropped, bool(doubts), text)

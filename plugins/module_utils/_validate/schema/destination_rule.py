@@ -137,7 +137,7 @@ def connection_pool(say: Say, path: Path, pool: Object) -> None:
         _not_negative(say, where, tcp, "maxConnections")
         durations(say, where, tcp, "connectTimeout", "maxConnectionDuration")
         # 0s switches it off.
-        if text := tcp.get("idleTimeout"):
+        if (text := tcp.get("idleTimeout")) is not None:
             say.refused((*where, "idleTimeout"), values.bad_duration(text, zero=True))
         if (alive := tcp.get("tcpKeepalive")) is not None:
             durations(say, (*where, "tcpKeepalive"), alive, "time", "interval")
@@ -173,7 +173,7 @@ def _consistent_hash(say: Say, path: Path, consistent: Object) -> None:
     if (cookie := consistent.get("httpCookie")) is not None:
         if not cookie.get("name"):
             say.refused((*path, "httpCookie", "name"), "the cookie has no name")
-        if (ttl := cookie.get("ttl")) and go.duration(ttl) is None:
+        if (ttl := cookie.get("ttl")) is not None and go.duration(ttl) is None:
             say.refused((*path, "httpCookie", "ttl"), f"{ttl!r} is no duration; 5s and 100ms are")
         seen: set[str] = set()
         for index, attribute in enumerate(some(cookie.get("attributes"))):

@@ -54,15 +54,16 @@ class _Same:
     """Earlier matches, for which only the same one is a repetition."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[tuple[str, str], _Seen] = {}
 
-    def earlier(self, match: Object) -> tuple[_Seen | None, bool]:
-        """What takes all that the match would get, and whether it is the same."""
-        found = self._seen.get(_content(match))
+    def earlier(self, match: Object, delegate: str) -> tuple[_Seen | None, bool]:
+        """What takes all that the match would get, and whether it is the same: with the same delegate, or without."""
+        content = _content(match)
+        found = self._seen.get((content, "")) or self._seen.get((content, delegate))
         return found, found is not None
 
-    def add(self, seen: _Seen) -> None:
-        self._seen.setdefault(_content(seen.match), seen)
+    def add(self, seen: _Seen, delegate: str) -> None:
+        self._seen.setdefault((_content(seen.match), delegate), seen)
 
 
 class _Covering(_Same):
@@ -73,8 +74,8 @@ class _Covering(_Same):
         self._by_prefix: dict[str, list[_Seen]] = defaultdict(list)
         self._by_uri: dict[str, list[_Seen]] = defaultdict(list)
 
-    def earlier(self, match: Object) -> tuple[_Seen | None, bool]:
-        same, is_same = super().earlier(match)
+    def earlier(self, match: Object, delegate: str) -> tuple[_Seen | None, bool]:
+        same, is_same = super().earlier(match, delegate)
         if is_same:
             return same, True
         for seen in self._candidates(match):
@@ -82,8 +83,10 @@ class _Covering(_Same):
                 return seen, False
         return None, False
 
-    def add(self, seen: _Seen) -> None:
-        super().add(seen)
+    def add(self, seen: _Seen, delegate: str) -> None:
+        super().add(seen, delegate)
+        if delegate:
+            return
         uri = seen.match.get("uri") or {}
         if uri.get("prefix") is not None and not seen.match.get("ignoreUriCase"):
             self._by_prefix[uri["prefix"]].append(seen)
@@ -108,24 +111,24 @@ def _dead(protocol: str, routes: list[Object], known: _Same) -> Iterator[Dead]:
         path = ("spec", protocol, index)
         label = f"rule {route['name']!r}" if route.get("name") else f"{protocol} rule {index}"
         matches: list[Object] = route.get("match") or []
-        takes_all = route.get("delegate") is None
+        delegate = "" if route.get("delegate") is None else json.dumps(route["delegate"], sort_keys=True, default=str)
         if catch_all:
             yield Dead(path, f"{label} is never used: {catch_all}, before it, takes every request", True)
             continue
         if not matches:
-            catch_all = label if takes_all else ""
+            catch_all = "" if delegate else label
             continue
         repeated = 0
         for place, match in enumerate(matches):
-            seen, is_same = known.earlier(match)
+            seen, is_same = known.earlier(match, delegate)
             named = f"match {match['name']!r}" if match.get("name") else f"match {place}"
             if seen is not None:
                 repeated += is_same
                 how = "the same as" if is_same else "covered by"
                 message = f"{named} of {label} is {how} {seen.label} of {seen.rule}"
                 yield Dead((*path, "match", place), message, False)
-            elif takes_all:
-                known.add(_Seen(label, named, match))
+            else:
+                known.add(_Seen(label, named, match), delegate)
         if repeated == len(matches):
             yield Dead(path, f"{label} is never used: earlier ones have the same matches", True)
 

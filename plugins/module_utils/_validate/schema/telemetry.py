@@ -34,8 +34,10 @@ def telemetry(resource: Resource, say: Say) -> None:
         _tracing(say, ("spec", "tracing", index), trace)
     for index, logging in enumerate(some(spec.get("accessLogging"))):
         _providers(say, ("spec", "accessLogging", index), logging)
-        expression = (logging.get("filter") or {}).get("expression")
-        if expression is not None and (fault := cel_syntax.error(expression)):
+        if logging.get("filter") is None:
+            continue
+        expression = logging["filter"].get("expression") or ""
+        if fault := cel_syntax.error(expression):
             where = ("spec", "accessLogging", index, "filter", "expression")
             say.refused(where, f"{expression!r} is no expression of CEL: {fault}")
 
