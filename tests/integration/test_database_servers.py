@@ -278,7 +278,7 @@ def test_a_backup_is_restored_to_a_fresh_server(cluster: Postgresql, folder: Pat
         content = bytearray(dump.read_bytes())
         content[len(content) // 2] ^= 1
         dump.write_bytes(content)
-        assert "damaged" in restore(fresh, RESTORE_TARGET="another")[1]
+        assert "damaged" in restore(fresh, RESTORE_TARGET="another", RESTORE_BACKUP=name)[1]
         assert f"there are: {name}" in restore(fresh, RESTORE_BACKUP="20200101T000000Z")[1]
     finally:
         fresh.end()
