@@ -49,6 +49,32 @@ def test_what_is_committed_is_what_the_code_makes() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_schema_knows_every_field(name: str) -> None:
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    register_default_plugins()
+    committed = load(name)
+    read = json.loads(json.dumps(Dashboard.from_json(committed), cls=JSONEncoder))
+    assert_kept(committed, read, name)
+
+
+def assert_kept(part: Any, whole: Any, where: str) -> None:
+    """Reading drops what the schema does not know, and adds defaults."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            assert key in whole, f"{where}/{key}"
+            assert_kept(value, whole[key], f"{where}/{key}")
+    elif isinstance(part, list):
+        assert len(part) == len(whole), where
+        for place, value in enumerate(part):
+            assert_kept(value, whole[place], f"{where}/{place}")
+    else:
+        assert part == whole, where
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_uids_are_fixed(name: str) -> None:
     dashboard = load(name)
     assert dashboard["uid"] == name

@@ -150,3 +150,9 @@ def test_the_runbook_belongs_to_an_alert_or_an_operation(path: Path) -> None:
         text = path.read_text()
         assert text.startswith(f"# {alert}\n")
         assert re.findall("^## (.+)$", text, re.MULTILINE) == CHAPTERS
+
+
+@pytest.mark.parametrize("path", [*runbooks(), RUNBOOKS / "README.md"], ids=lambda path: path.stem)
+def test_links_of_the_runbook_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+        assert (path.parent / target).exists(), target
