@@ -101,10 +101,11 @@ def documents(text: str) -> list[Object]:
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
+    """By file. Each ends with one line break, as helm sends it: a text at the end of an object has it, too."""
     head, *rest = _SECTION.split(text)
     return [
-        ("", head.strip()),
-        *((source or "", body.strip()) for source, body in zip(rest[::2], rest[1::2], strict=True)),
+        ("", f"{head.strip()}\n"),
+        *((source or "", f"{body.strip()}\n") for source, body in zip(rest[::2], rest[1::2], strict=True)),
     ]
 
 

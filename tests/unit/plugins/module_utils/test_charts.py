@@ -115,3 +115,10 @@ def test_documents_take_all() -> None:
     assert len(documents(RENDERED)) == 7
     assert documents("") == []
     assert names(documents("kind: A\nmetadata: {name: a}\n--- \nkind: B\nmetadata: {name: b}")) == ["a", "b"]
+
+
+def test_a_text_that_ends_an_object_has_the_line_break_that_helm_sends() -> None:
+    for end in ("", "\n", "\n\n---\n# Source: a/templates/b.yaml\n"):
+        text = f"---\n# Source: a/templates/a.yaml\nkind: A\nmetadata: {{name: a}}\ndata:\n  key: |\n    text{end}"
+        assert rendering(text).objects[0]["data"] == {"key": "text\n"}
+        assert documents(text)[0]["data"] == {"key": "text\n"}
