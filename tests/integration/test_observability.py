@@ -25,6 +25,10 @@ NAMESPACE = "istio-system"
 COMPONENTS = {
     "prometheus": ["prometheus"],
     "grafana": ["grafana"],
+    "loki": ["loki"],
+    "alloy": ["alloy"],
+    "jaeger": ["jaeger-storage", "jaeger-collector", "jaeger-query"],
+    "kiali": ["kiali"],
 }
 
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {

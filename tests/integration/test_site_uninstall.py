@@ -9,7 +9,20 @@ from .conftest import INVENTORY, RunPlaybook, Snapshot
 pytestmark = pytest.mark.skipif(bool(INVENTORY), reason="takes the mesh away, so only on the tests' own lab")
 
 # What a cluster has by itself, and what the lab gives it.
-OURS = ("istio", "restaurant", "service-mesh", "corpv3", "prometheus", "grafana", "pvc-", "database")
+OURS = (
+    "istio",
+    "restaurant",
+    "service-mesh",
+    "corpv3",
+    "prometheus",
+    "grafana",
+    "loki",
+    "alloy",
+    "jaeger",
+    "kiali",
+    "pvc-",
+    "database",
+)
 
 
 def test_uninstall_leaves_nothing_and_site_brings_all_back(
@@ -17,7 +30,8 @@ def test_uninstall_leaves_nothing_and_site_brings_all_back(
 ) -> None:
     kept = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
     assert kept.rc == 0, kept.stdout
-    assert "volume claims grafana, prometheus-server, storage-prometheus-alertmanager-0" in kept.text, kept.stdout
+    claims = "grafana, jaeger-badger, prometheus-server, storage-loki-0, storage-prometheus-alertmanager-0"
+    assert f"volume claims {claims}" in kept.text, kept.stdout
     held = {name.split()[0] for name in cluster_snapshot() if " istio-system/" in name}
     assert held <= {"PersistentVolumeClaim", "Secret", "ConfigMap", "ServiceAccount"}, held
 
@@ -35,7 +49,19 @@ def test_uninstall_leaves_nothing_and_site_brings_all_back(
 
     announced = run_playbook("site.yml", "--check", "--diff")
     assert announced.rc == 0, announced.stdout
-    for name in ("istiod", "istio-ingressgateway", "order-service", "restaurant-management", "database", "prometheus-server", "grafana"):
+    for name in (
+        "istiod",
+        "istio-ingressgateway",
+        "order-service",
+        "restaurant-management",
+        "database",
+        "prometheus-server",
+        "grafana",
+        "loki",
+        "alloy",
+        "jaeger-query",
+        "kiali",
+    ):
         assert name in announced.text, name
     assert cluster_snapshot() == empty
 
