@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,8 +24,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inpu
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import LiveInput, read
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Settings
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import DEPLOYMENT, Resource, items
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import collector_paused
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.versions import minor_of, tag_of
 
 # Seconds; istiod collects changes for a tenth of one before it pushes.
 _SECOND_LOOK = 2
@@ -78,6 +79,7 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: f
             live = read(cluster, params["namespaces"], params["istio_namespace"])
             facts["proxies"] = _proxies(cluster, params, notes)
             facts["kubernetes_version"] = cluster.version()
+            facts["istio_release"] = _release(live.resources, params["istio_namespace"])
     notes += [f"{kind} was not read: {reason}" for kind, reason in sorted(live.unread.items())]
     settings = Settings(
         root_namespace=params["istio_namespace"],
@@ -120,6 +122,18 @@ def _proxies(cluster: Cluster, params: Mapping[str, Any], notes: list[str]) -> l
         notes.append(f"what proxies accepted is not known: {error}")
         return []
     return [{**asdict(proxy), "stale": list(proxy.stale), "rejected": list(proxy.rejected)} for proxy in found]
+
+
+def _release(resources: Sequence[Resource], namespace: str) -> str:
+    """Of the oldest istiod: a field that it does not know has no effect where it serves. Empty where images do not say."""
+    minors = {
+        minor_of(tag_of(container.get("image")))
+        for plane in resources
+        if plane.kind == DEPLOYMENT and plane.namespace == namespace and plane.labels.get("app") == "istiod"
+        for _index, container in items(plane.spec, "template", "spec", "containers")
+    }
+    known = sorted(minor for minor in minors if minor)
+    return f"{known[0][0]}.{known[0][1]}" if known else ""
 
 
 def _still(proxy: Proxy, before: Proxy | None) -> Proxy:
