@@ -125,7 +125,7 @@ def _proxies(cluster: Cluster, params: Mapping[str, Any], notes: list[str]) -> l
 
 
 def _release(resources: Sequence[Resource], namespace: str) -> str:
-    """Of the oldest istiod: a field that it does not know has no effect where it serves. Empty where images do not say."""
+    """Of the oldest istiod: what it does not know has no effect where it serves. Empty where images do not say."""
     minors = {
         minor_of(tag_of(container.get("image")))
         for plane in resources
