@@ -23,7 +23,7 @@ NAME = "labtest"
 OFFSET = 700
 VARIABLES = {"lab_name": NAME, "lab_port_offset": OFFSET}
 STATE = ROOT / f".lab-{NAME}"
-PORTS = [port + OFFSET for port in (8080, 8443, 9090, 6443, 2379, 2380, 10247, 10257, 10259)]
+PORTS = [port + OFFSET for port in (8080, 8443, 9090, 6443, 2379, 2380, 10247, 10257, 10259, 10285, 10286)]
 
 
 @pytest.fixture
