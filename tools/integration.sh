@@ -12,7 +12,7 @@ helm_of_the_lab() {
   python -c 'import json; print(json.load(open(".lab-molecule/tools.json"))["helm"])'
 }
 
-molecule test --destroy=never && SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) PYTHONPATH=.ansible/collections pytest --durations=5 tests/integration "$@"
+molecule test --destroy=never && SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) PYTHONPATH=.ansible/collections pytest --durations=25 tests/integration "$@"
 status=$?
 end_lab
 exit $status
