@@ -131,6 +131,7 @@ def test_the_generated_key_is_kept_and_never_shown(run_playbook: RunPlaybook, ge
     before = get(path)
     key = base64.b64decode(before["data"]["key"]).decode()
     assert len(key) == 32
+    assert config_of(get, "kiali")["login_token"]["signing_key"] == "secret:kiali-signing-key:key"
     run = run_playbook("site.yml", "--tags", "kiali", "--diff", "-vvv")
     assert (run.rc, run.changed) == (0, 0), run.stdout
     assert get(path)["data"] == before["data"]
