@@ -74,7 +74,11 @@ BUILDS = (
         "helm",
         "helm",
         ("helm.sh/helm/v3/cmd/helm",),
-        (f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}",),
+        (
+            f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}",
+            # What charts are rendered for where no cluster is asked; else it would be Kubernetes 1.20.
+            "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36",
+        ),
         56,
     ),
     Build(
