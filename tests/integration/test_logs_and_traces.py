@@ -31,7 +31,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["kiali_signing_key has 5 characters", "16, 24 or 32"],
     ),
     "a key that nobody chose": (
-        {"service_mesh_generated_secrets_allowed": False},
+        {"service_mesh_generated_secrets_allowed": False, "grafana_admin_password": "given"},
         ["kiali_signing_key is empty", "kiali_signing_key_existing_secret"],
     ),
     "a collector that there is not": (
