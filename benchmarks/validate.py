@@ -6,8 +6,8 @@
 
     python benchmarks/validate.py [--sizes 100 1000 5000] [--runs 5] [--istioctl PATH]
 
-Whole processes, in turn: istioctl with --use-kube=false -A, and the same checks as module mesh_validate without Ansible in
-front. Prints a table; needs nothing but the two programs. Wall-clock and CPU seconds are the median with minimum and
+Whole processes, in turn: istioctl with --use-kube=false -A, and the same checks as module mesh_validate without Ansible
+in front. Prints a table; needs nothing but the two programs. Wall-clock and CPU seconds are the median with minimum and
 maximum, memory is the largest resident set. `--entry FILE` is what it calls itself with.
 """
 
@@ -102,9 +102,8 @@ def main() -> None:
         entry(options.entry)
     ours = [sys.executable, str(Path(__file__).resolve()), "--entry"]
     theirs = [options.istioctl, "analyze", "--use-kube=false", "-A", "-o", "json"] if options.istioctl else []
-    print(
-        f"{options.runs} runs each, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"
-    )
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"
+    print(f"{options.runs} runs each, {machine}")
     print(f"{'services':>8} {'program':<13} {'wall s':<20} {'CPU s':<20} {'MB':<14} found")
     with tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:
