@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, Corporation v3 platform team
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the table of Istio's annotations for mesh_validate.
 
-    tools/annotations.py "$(go list -m -f '{{.Dir}}' istio.io/api)" > plugins/module_utils/_validate/annotation_table.py
+    python tools/annotations.py "$(go list -m -f '{{.Dir}}' istio.io/api)" > plugins/module_utils/_validate/annotation_table.py
 
 Only facts are taken: names, maturity, whether deprecated, and the kinds that an annotation belongs to.
 """

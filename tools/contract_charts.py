@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Keeps the tests' contract charts true to the upstream charts that they stand for.
 
     contract_charts.py schema  UPSTREAM CONTRACT            write CONTRACT/values.schema.json from UPSTREAM's keys

@@ -345,7 +345,7 @@ class Rabbitmq:
 
     def __init__(self, folder: Path) -> None:
         objects = render()
-        self.port, self.metrics, self.erlang, self.epmd = (free_port() for _ in range(4))
+        self.port, self.metrics, self.erlang, self.epmd = (free_port() for __ in range(4))
         write(folder, {}, "rabbitmq")
         for name in ("home", "run"):
             write(folder / name, {}, "rabbitmq")

@@ -11,11 +11,11 @@ import json
 import shutil
 import subprocess
 import tarfile
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import Finding, Rule

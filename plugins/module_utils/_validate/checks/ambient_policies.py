@@ -48,7 +48,7 @@ _HTTP_SOURCE = ("notRequestPrincipals", "requestPrincipals")
 _HTTP_CONDITION = ("request.headers", "request.auth.")
 
 # The field of a policy that only a proxy for HTTP understands; None where it has none.
-_Http = Callable[[Mesh, Resource], Path | None]
+_Http = Callable[[Mesh, Resource], Path | None]  # pylint: disable=unsupported-binary-operation
 
 
 def _http_of_authorization(mesh: Mesh, policy: Resource) -> Path | None:

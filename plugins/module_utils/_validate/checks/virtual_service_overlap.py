@@ -119,7 +119,7 @@ def _matches(service: Resource) -> Iterator[tuple[tuple[str, str], str]]:
                 if not conditions or conditions == {"uri": {"prefix": "/"}}:
                     yield (f"{protocol} all", ""), "every request"
                 elif len(conditions) == 1 and isinstance(uri, dict) and len(uri) == 1:
-                    kind, text = next(iter(uri.items()))
+                    ((kind, text),) = uri.items()
                     yield (str(kind), str(text)), f"{kind} '{text}'"
                 else:
                     same = repr(sorted(conditions.items(), key=repr))
