@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the table of Istio's annotations for mesh_validate.
 
-    python tools/annotations.py "$(go list -m -f '{{.Dir}}' istio.io/api)" > plugins/module_utils/_validate/annotation_table.py
+    api=$(go list -m -f '{{.Dir}}' istio.io/api)
+    python tools/annotations.py "$api" > plugins/module_utils/_validate/annotation_table.py
 
 Only facts are taken: names, maturity, whether deprecated, and the kinds that an annotation belongs to.
 """
