@@ -8,7 +8,7 @@
 
 Whole processes, in turn: istioctl with --use-kube=false -A, and the same checks as module mesh_validate without Ansible
 in front. Prints a table; needs nothing but the two programs. Wall-clock and CPU seconds are the median with minimum and
-maximum, memory is the largest resident set. `--entry FILE` is what it calls itself with.
+maximum, memory is the largest resident set.
 """
 
 from __future__ import annotations
@@ -28,38 +28,12 @@ from typing import NamedTuple
 
 from generated_mesh import Fault, mesh, planted
 
-ROOT = Path(__file__).resolve().parents[1]
-COLLECTIONS = ROOT / ".ansible/collections"
-
 
 class Run(NamedTuple):
     wall: float
     cpu: float
     megabytes: float
     output: str
-
-
-def entry(file: str) -> None:
-    """What the module does with paths: [file]; the findings as JSON."""
-    sys.path.insert(0, str(COLLECTIONS))
-    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
-    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import Reader
-    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Settings
-    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import Policy
-    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
-        Request,
-        collector_paused,
-        validate,
-    )
-
-    with collector_paused():
-        reader = Reader()
-        reader.read([file])
-        result = validate(reader.loaded, Settings(), all_checks(), Request(Policy({})), reader.files)
-    json.dump(result.findings, sys.stdout)
-    sys.stdout.flush()
-    # Taking the objects apart one by one is of no use to anybody any more.
-    os._exit(0)
 
 
 def measured(command: list[str]) -> Run:
@@ -96,11 +70,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--istioctl", default=shutil.which("istioctl") or "")
-    parser.add_argument("--entry", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.entry:
-        entry(options.entry)
-    ours = [sys.executable, str(Path(__file__).resolve()), "--entry"]
+    ours = [sys.executable, str(Path(__file__).resolve().with_name("validate_entry.py"))]
     theirs = [options.istioctl, "analyze", "--use-kube=false", "-A", "-o", "json"] if options.istioctl else []
     machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"
     print(f"{options.runs} runs each, {machine}")

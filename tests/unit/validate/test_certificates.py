@@ -93,7 +93,8 @@ def test_without_the_library_nothing_is_silently_right(monkeypatch: pytest.Monke
     assert unreadable() == ""
     monkeypatch.setitem(sys.modules, "cryptography", None)
     assert unreadable() == "the Python library cryptography"
-    case = made.with_secrets({"input": "kind: Nothing\n", "secrets": [{"name": "shop", "namespace": "shop"}]})
+    config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+    case = made.with_secrets({"input": config_map, "secrets": [{"name": "shop", "namespace": "shop"}]})
     outcome = harness.run(case["input"], harness.settings_of(case["settings"]))
     wanting = {check.rule.name for check in catalog.all_checks() if check.requires is unreadable}
     assert "certificate_runs_out" in wanting

@@ -41,6 +41,7 @@ _CERTIFICATES = ("ca-cert.pem", _ROOT)
     title="The mesh's authority ends",
     why="When it has ended no proxy trusts another, or the API server does not trust istiod: calls and new pods fail.",
     remedy="Renew the authority while both are valid; see Istio's pages on plugging in and rotating a CA.",
+    needs=(CONFIG_MAP,),
     requires=unreadable,
 )
 def ending_authority(mesh: Mesh, report: Report) -> None:

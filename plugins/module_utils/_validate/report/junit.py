@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import what, where
 
@@ -46,4 +46,4 @@ def _case(finding: Mapping[str, Any], failed: bool) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(_CONTROL.sub("?", text))
+    return '"' + escape(_CONTROL.sub("?", text)).replace("\n", "&#10;") + '"'
