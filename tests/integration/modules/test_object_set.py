@@ -156,7 +156,12 @@ def test_what_does_not_become_ready_says_why(ensure: Any, namespace: str) -> Non
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": "data", "namespace": namespace},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            # Of no class that anybody provisions.
+            "storageClassName": "nobodys",
+        },
     }
     outcome = ensure([claim], wait_timeout=2)
     assert "is not ready after 2 s" in outcome.message
