@@ -324,6 +324,8 @@ def test_an_application_elsewhere_stays(application: client.ApiClient, run_playb
 
 
 def test_weights_are_reset_when_asked_to(canary: OrderService, kubeconfig: str) -> None:
+    # helm compares custom resources with what it wrote last, not with the cluster: so it has to have seen the canary.
+    upgraded(kubeconfig, {})
     upgraded(kubeconfig, {"istio": {"resetWeights": True}})
     (primary,) = virtual_service(canary.objects, "order-service")["spec"]["http"]
     assert weights(primary) == [100, 0]

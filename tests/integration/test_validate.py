@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,16 @@ class Objects:
             self._client.server_side_apply(kind, obj, namespace=namespace, field_manager="trial", force_conflicts=True)
 
     def delete(self, text: str) -> None:
+        deadline = time.monotonic() + 60
         for obj in reversed([*filter(None, yaml.safe_load_all(text))]):
             kind = self._client.resources.get(api_version=obj["apiVersion"], kind=obj["kind"])
+            name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
             try:
-                kind.delete(name=obj["metadata"]["name"], namespace=obj["metadata"].get("namespace"))
+                kind.delete(name=name, namespace=namespace)
+                # A namespace stays for a while, with all its labels.
+                while obj["kind"] == "Namespace" and time.monotonic() < deadline:
+                    kind.get(name=name)
+                    time.sleep(0.2)
             except NotFoundError:
                 continue
 
