@@ -255,7 +255,7 @@ class Lab:
         """The split and the state as they are."""
         return sighted(self.objects.get_namespaced_custom_object(*VIRTUAL_SERVICES, name or self.service), route)
 
-    def until(self, what: str, condition: Any, seconds: float = 60) -> Any:
+    def until(self, what: str, condition: Any, seconds: float = 180) -> Any:
         """Wait for it; what it is stands in the failure."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
