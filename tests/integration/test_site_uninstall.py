@@ -20,7 +20,7 @@ OURS = (
     "alloy",
     "jaeger",
     "kiali",
-    "pvc-",
+    "PersistentVolume /pvc-",
     "database",
 )
 
