@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, selector_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names, selector_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     AUTHORIZATION_POLICY,
@@ -129,6 +130,25 @@ def values(holder: Object, path: Path, *fields: str) -> Iterator[tuple[Path, str
 def matches_everything(rule: Object) -> bool:
     """``{}``: a rule without conditions matches each request."""
     return not any(rule.get(part_of_rule) for part_of_rule in ("from", "to", "when"))
+
+
+def selected_twice(
+    mesh: Mesh, selectors: Iterable[tuple[Resource, Mapping[str, Any]]]
+) -> Iterator[tuple[Resource, str]]:
+    """Each resource with words on another that selects the same workload; no labels select nothing."""
+    first: dict[int, Resource] = {}
+    told: set[tuple[str, str, str]] = set()
+    for resource, labels in selectors:
+        for workload in mesh.labels.matching(resource.namespace, labels) if labels else ():
+            other = first.setdefault(id(workload), resource)
+            if other is resource:
+                continue
+            for one, another in ((other, resource), (resource, other)):
+                key = (one.namespace, one.name, another.name)
+                if key not in told:
+                    told.add(key)
+                    what = f"{workload.resource.kind.kind} {workload.name}"
+                    yield one, f"{names([another])} selects {what} as well"
 
 
 def is_gateway(workload: Workload) -> bool:

@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names, selector_labels
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import has_target, reach
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import (
+    has_target,
+    reach,
+    selected_twice,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     AUTHORIZATION_POLICY,
     PEER_AUTHENTICATION,
@@ -96,20 +100,12 @@ def several_for_namespace(mesh: Mesh, report: Report) -> None:
     needs=[POD],
 )
 def several_for_workload(mesh: Mesh, report: Report) -> None:
-    first: dict[int, Resource] = {}
-    told: set[tuple[str, str, str]] = set()
-    for policy in mesh.of(PEER_AUTHENTICATION):
-        labels = {} if _is_ignored(mesh, policy) else selector_labels(policy)
-        for workload in mesh.labels.matching(policy.namespace, labels) if labels else ():
-            other = first.setdefault(id(workload), policy)
-            if other is policy:
-                continue
-            for one, another in ((other, policy), (policy, other)):
-                key = (one.namespace, one.name, another.name)
-                if key not in told:
-                    told.add(key)
-                    what = f"{workload.resource.kind.kind} {workload.name}"
-                    report(one, _SELECTOR, f"{names([another])} selects {what} as well")
+    found = (
+        (policy, {} if _is_ignored(mesh, policy) else selector_labels(policy))
+        for policy in mesh.of(PEER_AUTHENTICATION)
+    )
+    for policy, message in selected_twice(mesh, found):
+        report(policy, _SELECTOR, message)
 
 
 @check(

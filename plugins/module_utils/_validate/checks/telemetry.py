@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names, selector_labels
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import has_target
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import has_target, selected_twice
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     POD,
     TELEMETRY,
@@ -67,20 +67,11 @@ def logging_without_provider(mesh: Mesh, report: Report) -> None:
     needs=[POD],
 )
 def several_for_workload(mesh: Mesh, report: Report) -> None:
-    first: dict[int, Resource] = {}
-    told: set[tuple[str, str, str]] = set()
-    for telemetry in mesh.of(TELEMETRY):
-        labels = {} if has_target(telemetry) else selector_labels(telemetry)
-        for workload in mesh.labels.matching(telemetry.namespace, labels) if labels else ():
-            other = first.setdefault(id(workload), telemetry)
-            if other is telemetry:
-                continue
-            for one, another in ((other, telemetry), (telemetry, other)):
-                key = (one.namespace, one.name, another.name)
-                if key not in told:
-                    told.add(key)
-                    what = f"{workload.resource.kind.kind} {workload.name}"
-                    report(one, _SELECTOR, f"{names([another])} selects {what} as well")
+    found = (
+        (telemetry, {} if has_target(telemetry) else selector_labels(telemetry)) for telemetry in mesh.of(TELEMETRY)
+    )
+    for telemetry, message in selected_twice(mesh, found):
+        report(telemetry, _SELECTOR, message)
 
 
 @check(
