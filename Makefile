@@ -77,7 +77,7 @@ $(DEV_STAMP): | prerequisites
 
 .PHONY: test
 test: ## everything that CI runs
-	@tools/timed.sh lint sanity unit integration
+	@tools/timed.sh "-j2 -Oline lint sanity unit" integration
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## ansible-lint, yamllint, ruff, mypy, import contracts, changelog, helm lint

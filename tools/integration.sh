@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Molecule's default scenario and, on the lab that it leaves, pytest's integration tests; then nothing is left running.
-# Arguments go to pytest. KEEP_LAB=1 leaves the lab for another look; `molecule destroy` ends it.
+# Arguments go to pytest in place of the whole folder. KEEP_LAB=1 leaves the lab; `molecule destroy` ends it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,15 @@ helm_of_the_lab() {
   python -c 'import json; print(json.load(open(".lab-molecule/tools.json"))["helm"])'
 }
 
-molecule test --destroy=never && SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) PYTHONPATH=.ansible/collections pytest --durations=25 tests/integration "$@"
+tests() {
+  SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) PYTHONPATH=.ansible/collections pytest --durations=25 "$@"
+}
+
+all_tests() {
+  tests -n 2 --dist loadfile -m alongside tests/integration && tests -m "not alongside" tests/integration
+}
+
+molecule test --destroy=never && if [ $# -gt 0 ]; then tests "$@"; else all_tests; fi
 status=$?
 end_lab
 exit $status

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# tools/timed.sh TARGET...: the make targets one after the other, stopping at the first failure, with a table of times at the end.
+# tools/timed.sh TARGETS...: make's arguments one after the other, stopping at the first failure, with a table of times at
+# the end.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 rows=()
-for target in "$@"; do
-  echo "==> make $target"
+for targets in "$@"; do
+  echo "==> make $targets"
   begin=$SECONDS
-  make --no-print-directory "$target"
+  # shellcheck disable=SC2086
+  make --no-print-directory $targets
   rc=$?
-  rows+=("$(printf '%-12s %4d s  %s' "$target" $((SECONDS - begin)) "$([ $rc -eq 0 ] && echo passed || echo FAILED)")")
+  rows+=("$(printf '%-30s %4d s  %s' "$targets" $((SECONDS - begin)) "$([ $rc -eq 0 ] && echo passed || echo FAILED)")")
   [ $rc -ne 0 ] && break
 done
 

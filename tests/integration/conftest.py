@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,6 @@ class Run:
 
     rc: int
     stdout: str
-    # Of this machine's processors: what a quiet machine takes, whatever else runs here.
     # host -> ok, changed, failed ...
     stats: dict[str, dict[str, int]]
 
@@ -54,8 +54,27 @@ class Run:
         return " ".join(self.stdout.replace("''", "'").split())
 
 
+class Digests(dict[str, str]):
+    """Object -> digest; two that differ are explained by the objects that make the difference."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
+    if op != "==" or not isinstance(left, Digests) or not isinstance(right, Digests):
+        return None
+    return [
+        "the cluster is as it was",
+        *(f"only left: {name}" for name in sorted(left.keys() - right.keys())),
+        *(f"only right: {name}" for name in sorted(right.keys() - left.keys())),
+        *(f"differs: {name}" for name in sorted(left.keys() & right.keys()) if left[name] != right[name]),
+    ]
+
+
 RunPlaybook = Callable[..., Run]
-Snapshot = Callable[[], dict[str, str]]
+Snapshot = Callable[[], Digests]
 
 
 @pytest.fixture(scope="session")
@@ -123,10 +142,10 @@ def cluster_snapshot(api: client.ApiClient) -> Snapshot:
         answer: dict[str, Any] = json.loads(response.data)
         return answer
 
-    def snapshot() -> dict[str, str]:
+    def digests_now() -> Digests:
         roots = ["/api/v1"]
         roots += [f"/apis/{group['preferredVersion']['groupVersion']}" for group in ask("/apis")["groups"]]
-        digests = {}
+        digests = Digests()
         for root in roots:
             for kind in ask(root)["resources"]:
                 if "list" not in kind["verbs"] or kind["kind"] in _RESTLESS:
@@ -136,6 +155,18 @@ def cluster_snapshot(api: client.ApiClient) -> Snapshot:
                     if "deletionTimestamp" not in item["metadata"]:
                         digests[_name(kind["kind"], item)] = _digest(item)
         return digests
+
+    def namespaces_are_going() -> bool:
+        return any("deletionTimestamp" in item["metadata"] for item in ask("/api/v1/namespaces")["items"])
+
+    def snapshot() -> Digests:
+        """Once nothing moves any more of what an earlier test, or the one under way, has set going."""
+        deadline = time.monotonic() + 120
+        last, now = None, digests_now()
+        while (namespaces_are_going() or now != last) and time.monotonic() < deadline:
+            time.sleep(0.3)
+            last, now = now, digests_now()
+        return now
 
     return snapshot
 

@@ -59,7 +59,8 @@ def test_control_plane_has_the_documents_figures(api: client.ApiClient) -> None:
     core = client.CoreV1Api(api)
     mesh = yaml.safe_load(core.read_namespaced_config_map("istio", NAMESPACE).data["mesh"])
     assert (mesh["accessLogFile"], mesh["accessLogEncoding"]) == ("/dev/stdout", "JSON")
-    assert list(json.loads(mesh["accessLogFormat"]).values()) == ACCESS_LOG
+    # Ours comes after the document's: what leads from a line to its trace.
+    assert list(json.loads(mesh["accessLogFormat"]).values()) == [*ACCESS_LOG, "%REQ(TRACEPARENT)%"]
     assert mesh["enablePrometheusMerge"] is True
     assert mesh["extensionProviders"] == [
         {

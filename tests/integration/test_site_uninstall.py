@@ -1,4 +1,4 @@
-"""From the mesh to nothing, and back. Runs last of the site tests: each of the others needs the mesh."""
+"""From the mesh to nothing. That site.yml makes all of it from nothing is molecule's converge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import pytest
 
 from .conftest import INVENTORY, RunPlaybook, Snapshot
 
-pytestmark = pytest.mark.skipif(bool(INVENTORY), reason="takes the mesh away, so only on the tests' own lab")
+pytestmark = [
+    pytest.mark.last,
+    pytest.mark.skipif(bool(INVENTORY), reason="takes the mesh away, so only on the tests' own lab"),
+]
 
 # What a cluster has by itself, and what the lab gives it.
 OURS = (
@@ -25,9 +28,7 @@ OURS = (
 )
 
 
-def test_uninstall_leaves_nothing_and_site_brings_all_back(
-    run_playbook: RunPlaybook, cluster_snapshot: Snapshot
-) -> None:
+def test_uninstall_leaves_nothing_and_says_what_stays(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
     kept = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
     assert kept.rc == 0, kept.stdout
     claims = "grafana, jaeger-badger, prometheus-server, storage-loki-0, storage-prometheus-alertmanager-0"
@@ -64,6 +65,3 @@ def test_uninstall_leaves_nothing_and_site_brings_all_back(
     ):
         assert name in announced.text, name
     assert cluster_snapshot() == empty
-
-    installed = run_playbook("site.yml")
-    assert installed.rc == 0, installed.stdout

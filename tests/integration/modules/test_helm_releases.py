@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alongside
+
 CONFIG_MAP = """
     apiVersion: v1
     kind: ConfigMap

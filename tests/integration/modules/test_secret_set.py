@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alongside
+
 GENERATED = "service-mesh.corpv3.com/generated"
 
 
