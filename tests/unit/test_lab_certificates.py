@@ -10,7 +10,7 @@ from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.pki import 
 
 def test_a_strict_client_and_the_api_server_take_each_other(tmp_path: Path) -> None:
     pki = Pki(tmp_path)
-    pki.ensure(["127.0.0.1"])
+    pki.ensure(["127.0.0.1"], node_address="10.100.128.1")
     pki.kubeconfig(tmp_path / "kubeconfig", "https://127.0.0.1:6443", "admin", "system:masters", "lab")
     ours, theirs = ssl.create_default_context(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     for context, name in ((ours, "client-admin"), (theirs, "api")):

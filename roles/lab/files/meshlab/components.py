@@ -33,7 +33,7 @@ def server(settings: Settings) -> str:
 def write_credentials(settings: Settings) -> None:
     """Certificates and the kubeconfigs of the administrator and of the control plane."""
     pki = Pki(settings.state_dir / "pki")
-    pki.ensure([LOOPBACK])
+    pki.ensure([LOOPBACK], node_address=settings.bridge_ip)
     users = {
         "admin": (settings.kubeconfig, "system:masters"),
         "system:kube-controller-manager": (pki.path("controller-manager.kubeconfig"), None),
@@ -108,6 +108,9 @@ def _api_server(settings: Settings) -> Component:
             "--enable-aggregator-routing=true",
             # Nodes have no name that anything resolves.
             "--kubelet-preferred-address-types=InternalIP",
+            f"--kubelet-certificate-authority={pki / 'ca.crt'}",
+            f"--kubelet-client-certificate={pki / 'client-kube-apiserver.crt'}",
+            f"--kubelet-client-key={pki / 'client-kube-apiserver.key'}",
             "--v=1",
         ],
         address=server(settings),
@@ -171,7 +174,7 @@ def _kwok(settings: Settings) -> Component:
             "--manage-all-nodes=true",
             f"--config={settings.state_dir / 'kwok.yaml'}",
             f"--server-address={address}",
-            # kwok addresses nodes that have none of their own with this; nothing listens there.
+            # kwok addresses nodes that have none of their own with this; the pod agent answers there for logs.
             f"--node-ip={settings.bridge_ip}",
             "--node-lease-duration-seconds=40",
         ],

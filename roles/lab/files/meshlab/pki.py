@@ -27,8 +27,8 @@ class Pki:
         """A file of the folder."""
         return self.folder / name
 
-    def ensure(self, addresses: list[str]) -> None:
-        """Make what is missing: CA, the API server's certificate for these addresses, the service account key."""
+    def ensure(self, addresses: list[str], node_address: str) -> None:
+        """Make what is missing: CA, the API server's two certificates, the nodes' one, the service account key."""
         if not self.path("ca.crt").exists():
             key = ec.generate_private_key(ec.SECP256R1())
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "meshlab")])
@@ -38,6 +38,10 @@ class Pki:
             self._write("ca", builder.sign(key, hashes.SHA256()), key)
         if not self.path("api.crt").exists():
             self._issue("api", "kube-apiserver", None, [*addresses, "localhost", "kubernetes.default.svc"])
+        if not self.path("client-kube-apiserver.crt").exists():
+            self._issue("client-kube-apiserver", "kube-apiserver", None, [])
+        if not self.path("node.crt").exists():
+            self._issue("node", "meshlab-node", None, [node_address])
         if not self.path("sa.key").exists():
             sa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
             _write_private(self.path("sa.key"), _pem(sa_key))

@@ -25,6 +25,10 @@ PORTS = {
     "kube_state_metrics_own": 10286,
     "container_metrics": 10287,
 }
+# On the bridge's address, which is this lab's alone.
+BRIDGE_PORTS = {
+    "kubelet": 10250,
+}
 # Only where there is no pod network, so no address of its own for istiod.
 LOOPBACK_PORTS = {
     "istiod_monitoring": 15014,
@@ -70,7 +74,7 @@ class Settings:
 
     def port(self, name: str) -> int:
         """The loopback port of a component."""
-        return {**PORTS, **LOOPBACK_PORTS}[name] + self.port_offset
+        return {**PORTS, **BRIDGE_PORTS, **LOOPBACK_PORTS}[name] + self.port_offset
 
     @property
     def port_names(self) -> list[str]:

@@ -80,6 +80,7 @@ conditions:
 addresses:
 - {type: InternalIP, address: {{ NodeIP | Quote }}}
 - {type: Hostname, address: {{ .metadata.name | Quote }}}
+daemonEndpoints: {kubeletEndpoint: {Port: KUBELET_PORT}}
 """
 
 
@@ -122,9 +123,10 @@ def kwok_config(settings: Settings) -> str:
     of_job = _requirement(".metadata.ownerReferences.[].kind", "In", "Job")
     deleted = _requirement(".metadata.deletionTimestamp", "Exists")
     not_ready = _requirement('.status.conditions.[] | select( .type == "Ready" ) | .status', "NotIn", "True")
+    node_ready = NODE_READY.replace("KUBELET_PORT", str(settings.port("kubelet")))
     return yaml.safe_dump_all(
         [
-            _stage("node-ready", [not_ready], {"statusTemplate": NODE_READY}, kind="Node"),
+            _stage("node-ready", [not_ready], {"statusTemplate": node_ready}, kind="Node"),
             _stage("pod-running", [*simulated, NOT_DELETED, pending], {"statusTemplate": POD_RUNNING}),
             _stage("job-pod-done", [*simulated, NOT_DELETED, running, of_job], {"statusTemplate": JOB_POD_DONE}),
             _stage("pod-deleted", [*simulated, deleted], {"delete": True}),

@@ -11,6 +11,7 @@ from ..api import Api
 from ..cleanup import end_pods
 from ..processes import Processes
 from ..settings import Settings
+from .kubelet import Kubelet
 from .metrics import ContainerMetrics
 from .names import Names
 from .pod import PodWorker
@@ -49,6 +50,7 @@ class Agent:
         self._names.start()
         threading.Thread(target=self._keep_names, daemon=True).start()
         ContainerMetrics(self._settings.port("container_metrics"), self._running).start()
+        Kubelet(self._settings).start()
         for event, item in self._api.watch("/api/v1/pods"):
             if event == "LIST":
                 self._reconcile(item.get("items", []))
