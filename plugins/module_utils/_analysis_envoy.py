@@ -116,10 +116,9 @@ class Proxies:
         return Counts(counted, seconds, f"{title} at {len(readings[-1].pages)} proxies", note)
 
     def _within(self, window: Window) -> list[_Reading]:
-        if window.strict:
-            return [reading for reading in self._readings if reading.at >= window.start]
-        first = max((n for n, reading in enumerate(self._readings) if reading.at <= window.start), default=0)
-        return self._readings[first:]
+        readings = [reading for reading in self._readings if window.since is None or reading.at >= window.since]
+        first = max((n for n, reading in enumerate(readings) if reading.at <= window.start), default=0)
+        return readings[first:]
 
 
 def _increases(readings: Sequence[_Reading], name: str, own: bool) -> list[Increase]:

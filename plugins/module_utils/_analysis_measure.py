@@ -67,9 +67,7 @@ class Target:
 
 def window_of(metric: Metric, target: Target, now: float) -> Window:
     start = now - metric.window
-    if target.since is not None and target.since > start:
-        return Window(target.since, now, strict=True)
-    return Window(start, now)
+    return Window(start if target.since is None else max(start, target.since), now, target.since)
 
 
 def measure(metric: Metric, target: Target, source: Source, now: float) -> Reading:

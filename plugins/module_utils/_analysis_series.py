@@ -46,16 +46,24 @@ class Counts:
 class Window:
     """From ``start`` to ``end``, in the source's own time.
 
-    ``strict``: ``start`` is a moment before which nothing counts, not even what one scrape has seen of both sides.
+    ``since``: the moment before which nothing counts, not even what one scrape has seen of both sides of it.
     """
 
     start: float
     end: float
-    strict: bool = False
+    since: float | None = None
 
     @property
     def seconds(self) -> float:
         return self.end - self.start
+
+    @property
+    def strict(self) -> bool:
+        """Whether the last scrape before the window may be older than ``since``.
+
+        It is no older than one more window: what is scraped less often has no data in this window anyway.
+        """
+        return self.since is not None and self.since > self.start - self.seconds
 
 
 class Source(Protocol):

@@ -234,7 +234,7 @@ def test_the_workload_decides_where_it_is_given_and_the_subset_where_a_proxy_say
 def test_nothing_before_the_run_is_looked_at() -> None:
     source = Traffic([GOOD])
     Analysis([SUCCESS], TARGET, source, since=1005).round()
-    assert source.windows == [Window(1005, 1010, strict=True)]
+    assert source.windows == [Window(1005, 1010, since=1005)]
     (early,) = Analysis([SUCCESS], TARGET, Traffic([GOOD]), since=2000).round()
     assert early.judgement.verdict == "no_data"
 
@@ -243,7 +243,7 @@ def test_the_guard_compares_with_the_time_before_the_run() -> None:
     metric = Metric("whole-service-errors", compare=Compare(max_delta=1))
     source = Traffic([GOOD])
     Analysis([metric], TARGET, source, since=900).round()
-    assert source.windows == [Window(980, 1010), Window(870, 900)]
+    assert source.windows == [Window(980, 1010, since=900), Window(870, 900)]
     source.current = [GOOD, BAD]
     reading = measure(metric, TARGET, source, 1010)
     assert judge(metric, reading).verdict == "no_data", "without since there is no time before"

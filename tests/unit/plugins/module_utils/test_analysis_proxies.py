@@ -56,8 +56,8 @@ def readings(*pages: dict[str, str | None]) -> Proxies:
     return source
 
 
-def total(source: Proxies, start: float, strict: bool = False) -> float:
-    return sum(entry.amount for entry in source.requests(Window(start, 99, strict), "source").increases)
+def total(source: Proxies, start: float, since: float | None = None) -> float:
+    return sum(entry.amount for entry in source.requests(Window(start, 99, since), "source").increases)
 
 
 def test_a_client_s_counters_in_the_words_of_istio() -> None:
@@ -90,7 +90,7 @@ def test_a_window_of_readings() -> None:
     source = readings(*({"a": page(count=10**n)} for n in range(1, 6)))
     assert total(source, 4) == 10**5 - 10**4
     assert total(source, 3.5) == 10**5 - 10**3, "at least the window"
-    assert total(source, 3.5, strict=True) == 10**5 - 10**4, "but never before the run"
+    assert total(source, 3.5, since=3.5) == 10**5 - 10**4, "but never before the run"
     assert total(source, 0) == 10**5 - 10**2, "no more is kept than the longest window needs"
     alone = readings({"a": page()})
     assert "second reading" in alone.requests(Window(0, 9), "source").note

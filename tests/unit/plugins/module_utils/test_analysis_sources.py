@@ -153,7 +153,9 @@ def test_a_scrape_that_was_missed_makes_no_new_series() -> None:
 
 def test_failures_of_the_run_before_are_over() -> None:
     server = Server15(bad=(BAD, every_15_s(700, 1000, *range(0, 900, 100), 800)), ok=(OK, {985: 20.0, 1000: 40.0}))
-    assert counted(server, Window(850, 1000, strict=True)) == {"500": 0, "200": 40}
+    assert counted(server, Window(850, 1000, since=850)) == {"500": 0, "200": 40}
+    # A window that begins a little later still has the scrape that saw both sides of it.
+    assert counted(server, Window(851, 1000, since=850)) == {"500": 0, "200": 40}
 
 
 @pytest.mark.parametrize(
