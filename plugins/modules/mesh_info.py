@@ -21,49 +21,10 @@ extends_documentation_fragment:
   - corpv3.service_mesh._attributes.info_module
   - corpv3.service_mesh._attributes.action_group
   - corpv3.service_mesh._istiod
+  - corpv3.service_mesh._prometheus
   - corpv3.service_mesh._validate_input
   - kubernetes.core.k8s_auth_options
 options:
-  prometheus:
-    description: Where the traffic is read. Without it, no traffic is told.
-    type: dict
-    suboptions:
-      url:
-        description: URL of what has Prometheus' API.
-        type: str
-        required: true
-      path_prefix:
-        description: What comes between the host and C(/api/v1), as for Mimir.
-        type: str
-        default: ""
-      token:
-        description: Bearer token.
-        type: str
-        default: ""
-      username:
-        description: User for basic authentication.
-        type: str
-        default: ""
-      password:
-        description: Password for basic authentication.
-        type: str
-        default: ""
-      ca_cert:
-        description: File of certificates that are trusted.
-        type: path
-        default: ""
-      validate_certs:
-        description: Whether the server's certificate is verified.
-        type: bool
-        default: true
-      timeout:
-        description: Seconds to wait for an answer.
-        type: float
-        default: 10
-  window:
-    description: Over how long the traffic is averaged, as PromQL writes it.
-    type: str
-    default: 5m
   svg:
     description: File to write the topology to, as a picture.
     type: path
@@ -150,7 +111,6 @@ notes:
 import time
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_http import Server
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
@@ -163,6 +123,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of, svg
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.options import (
+    PROMETHEUS_OPTIONS,
+    prometheus_of,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
@@ -170,39 +134,20 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.opti
 
 
 def argument_spec() -> dict[str, Any]:
-    prometheus = {
-        "url": {"type": "str", "required": True},
-        "path_prefix": {"type": "str", "default": ""},
-        "token": {"type": "str", "default": "", "no_log": True},
-        "username": {"type": "str", "default": ""},
-        "password": {"type": "str", "default": "", "no_log": True},
-        "ca_cert": {"type": "path", "default": ""},
-        "validate_certs": {"type": "bool", "default": True},
-        "timeout": {"type": "float", "default": 10},
-    }
     return {
         **ISTIOD_OPTIONS,
         **INPUT_OPTIONS,
-        "prometheus": {"type": "dict", "options": prometheus},
-        "window": {"type": "str", "default": "5m"},
+        **PROMETHEUS_OPTIONS,
         "svg": {"type": "path"},
         "dot": {"type": "path"},
     }
 
 
-def traffic_of(params: dict[str, Any]) -> Traffic:
-    if not params["prometheus"]:
-        return Traffic()
-    server = Server(**params["prometheus"])
-    if problem := server.problem():
-        raise InputError(problem.replace("provider:", "prometheus:"))
-    return read_traffic(server.fetch, params["window"])
-
-
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
+    server = prometheus_of(params)
     found = read_input(params, lambda: Cluster(module), time.time())
-    traffic = traffic_of(params)
+    traffic = read_traffic(server.fetch, params["window"]) if server else Traffic()
     mesh = Mesh([*found.live, *found.files.resources], found.settings)
     info = info_of(mesh, traffic, params["namespaces"])
     nodes, edges = graph_of(info)

@@ -23,7 +23,7 @@ _STYLE = """
 .topology text { fill: #1c2128; } .topology .small { font-size: 11px; fill: #57606a; }
 .topology .edge { paint-order: stroke; stroke: #fff; stroke-width: 4; }
 .topology rect { fill: #f6f8fa; stroke-width: 2; } .topology path { fill: none; stroke-width: 1.5; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   .topology text { fill: #e6edf3; } .topology .edge { stroke: #0d1117; }
   .topology .small { fill: #9198a1; } .topology rect { fill: #161b22; }
 }

@@ -12,22 +12,18 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._page import page
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import conclusion, what, where
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --error: #c0392b; --warning: #b9770e; --info: #2471a3; }
-@media (prefers-color-scheme: dark) { :root { --error: #ff7b72; --warning: #e3b341; --info: #79c0ff; } }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; margin-bottom: 0; }
-p.sum { margin-top: .3rem; opacity: .8; }
+p.sum { color: var(--faint); margin-top: .3rem; }
 ul.codes { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; list-style: none; padding: 0; }
 ul.codes a { color: inherit; }
 article { border-left: .3rem solid var(--level); margin: 1.2rem 0; padding: .1rem 0 .1rem 1rem; break-inside: avoid; }
-.error { --level: var(--error); } .warning { --level: var(--warning); } .info { --level: var(--info); }
 h2 { font-size: 1rem; margin: 0; } h2 b { color: var(--level); text-transform: uppercase; font-size: .8em; }
-code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
+h2 a { color: inherit; }
 dl { display: grid; grid-template-columns: 6rem 1fr; margin: .4rem 0; gap: .1rem .8rem; }
-dt { opacity: .65; } dd { margin: 0; }
+dt { color: var(--faint); } dd { margin: 0; }
 """
 
 
@@ -41,12 +37,11 @@ def html(findings: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], titl
     )
     seen: set[str] = set()
     articles = "\n".join(_article(finding, seen) for finding in findings)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+    return page(
+        title,
         f"<h1>{escape(title)}</h1>\n<p class=sum>{escape(conclusion(summary))}</p>\n"
-        f"<ul class=codes>{index}</ul>\n{articles}\n</body></html>\n"
+        f"<ul class=codes>{index}</ul>\n{articles}",
+        _STYLE,
     )
 
 

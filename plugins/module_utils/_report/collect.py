@@ -1,0 +1,210 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""All that a report tells, read once and put together as plain data: what module mesh_report writes as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils import _canary_objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import saturation, versions
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import certificates
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
+    INPUT_OPTIONS,
+    Input,
+    read_input,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    CONFIG_MAP,
+    MUTATING_WEBHOOK,
+    SECRET,
+    VALIDATING_WEBHOOK,
+    VIRTUAL_SERVICE,
+    Kind,
+    Resource,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import Policy, Suppression
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import Request, validate
+
+# Of the JSON file. Whoever reads it can refuse what is newer.
+FORMAT = 1
+_CERTIFICATE_KINDS = (SECRET, CONFIG_MAP, MUTATING_WEBHOOK, VALIDATING_WEBHOOK)
+
+
+class Cluster(_canary_objects.Cluster, Protocol):
+    """A cluster that says where it is, too."""
+
+    @property
+    def server(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """title, change (why the report is made), name and environment: texts of the user.
+
+    namespaces: what is told of, empty for all. fetch: Prometheus, None without one. now: seconds since the epoch.
+    cost: what module mesh_cost returned, empty where it was not asked.
+    """
+
+    title: str
+    now: float
+    change: str = ""
+    name: str = ""
+    environment: str = ""
+    namespaces: Sequence[str] = ()
+    istio_namespace: str = "istio-system"
+    istiod_access: str = "port_forward"
+    fetch: Fetch | None = None
+    window: str = "5m"
+    policy: Policy = field(default_factory=lambda: Policy({}))
+    suppressions: Sequence[Suppression] = ()
+    certificate_days: int = 30
+    cost: Mapping[str, Any] = field(default_factory=dict)
+
+
+def collect(cluster: Cluster, wanted: Wanted) -> dict[str, Any]:
+    """Sections cluster, versions, traffic, validation, canaries, certificates, cost, each with ``notes``.
+
+    ``notes`` say what could not be read. Raises ApiFailure where the cluster does not answer at all.
+    """
+    found = read_input(_input_options(wanted), lambda: cluster, wanted.now)
+    found.settings.facts["certificate_days"] = wanted.certificate_days
+    mesh = Mesh(found.live, found.settings)
+    return {
+        "format": FORMAT,
+        "title": wanted.title,
+        "change": wanted.change,
+        "created": datetime.fromtimestamp(wanted.now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "namespaces": list(wanted.namespaces),
+        "cluster": _cluster(cluster, wanted, found),
+        "versions": _versions(cluster, wanted, mesh, found),
+        "traffic": _traffic(wanted, mesh, found),
+        "validation": _validation(wanted, found),
+        "canaries": _canaries(cluster, wanted, mesh, found),
+        "certificates": _certificates(wanted, mesh, found),
+        "cost": {**wanted.cost, "notes": [] if wanted.cost else ["nobody asked what it costs"]},
+    }
+
+
+def _input_options(wanted: Wanted) -> dict[str, Any]:
+    defaults = {name: option.get("default") for name, option in INPUT_OPTIONS.items()}
+    return {
+        **defaults,
+        "live": True,
+        "namespaces": list(wanted.namespaces),
+        "istio_namespace": wanted.istio_namespace,
+        "istiod_access": wanted.istiod_access,
+    }
+
+
+def _cluster(cluster: Cluster, wanted: Wanted, found: Input) -> dict[str, Any]:
+    notes: list[str] = []
+    system = _asked("namespace kube-system", lambda: cluster.get(Ref("v1", "Namespace", "", "kube-system")), notes)
+    nodes = _asked("Node", lambda: cluster.list("v1", "Node"), notes) or []
+    parts = urlsplit(cluster.server)
+    return {
+        "name": wanted.name,
+        "environment": wanted.environment,
+        # Without what a proxy's credentials may be.
+        "server": parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(),
+        "uid": str((system or {}).get("metadata", {}).get("uid", "")),
+        "account": cluster.account(),
+        "kubernetes": str(found.settings.facts["kubernetes_version"]),
+        "nodes": versions.nodes(Resource(node) for node in nodes),
+        "notes": notes,
+    }
+
+
+def _versions(cluster: Cluster, wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
+    notes = [note for note in found.notes if note.startswith("what proxies accepted")]
+    secrets: Objects = []
+    for namespace in wanted.namespaces or [""]:
+        what = f"Helm's releases in {namespace}" if namespace else "Helm's releases"
+        secrets += _asked(what, partial(cluster.list, "v1", "Secret", namespace, versions.NEWEST_RELEASES), notes) or []
+    return {
+        "control_planes": versions.control_planes(mesh),
+        "proxies": versions.proxies(found.settings.facts["proxies"]),
+        "releases": versions.releases(secrets),
+        "workloads": versions.workloads(mesh, wanted.namespaces),
+        "notes": notes,
+    }
+
+
+def _traffic(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
+    notes: list[str] = []
+    traffic, fullest = Traffic(), {}
+    if wanted.fetch is None:
+        notes.append("no Prometheus is named, so nobody knows the traffic")
+    else:
+        fetch, window = wanted.fetch, wanted.window
+        traffic = _asked("the traffic", lambda: read_traffic(fetch, window), notes) or traffic
+        shares = _asked("how full containers are", lambda: saturation.read_saturation(fetch, window), notes)
+        fullest = saturation.by_service(mesh, shares or {})
+    info = info_of(mesh, traffic, list(wanted.namespaces))
+    for service in info["services"]:
+        service["saturation"] = fullest.get((service["namespace"], service["name"]), {})
+    return {
+        "window": wanted.window,
+        "measured": bool(traffic.services),
+        **info,
+        "topology_svg": svg(*graph_of(info)),
+        "notes": [*notes, *_unread(found, (VIRTUAL_SERVICE,))],
+    }
+
+
+def _validation(wanted: Wanted, found: Input) -> dict[str, Any]:
+    request = Request(wanted.policy, wanted.suppressions, namespaces=wanted.namespaces)
+    result = validate(Loaded(found.live), found.settings, all_checks(), request)
+    return {
+        "findings": result.findings,
+        "summary": result.summary,
+        "undecided": result.undecided,
+        "notes": [*found.notes, *result.notes],
+    }
+
+
+def _canaries(cluster: Cluster, wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
+    notes = _unread(found, (VIRTUAL_SERVICE,))
+    return {"runs": canaries(cluster, mesh, wanted.namespaces, wanted.now, notes), "notes": notes}
+
+
+def _certificates(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
+    return {
+        "warn_days": wanted.certificate_days,
+        "certificates": certificates(mesh),
+        "notes": _unread(found, _CERTIFICATE_KINDS),
+    }
+
+
+def _unread(found: Input, kinds: Iterable[Kind]) -> list[str]:
+    """Of the notes of what was not read, those that the kinds are in."""
+    return [note for note in found.notes if any(note.startswith(f"{kind} was not read") for kind in kinds)]
+
+
+def _asked(what: str, ask: Callable[[], Any], notes: list[str]) -> Any:
+    """The answer, or None and a note why there is none."""
+    try:
+        return ask()
+    except (ApiFailure, SourceFailure) as failure:
+        notes.append(f"{what} was not read: {failure}")
+        return None

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The whole report: the sections, and what one has to know of each before reading any."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, sections
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import (
+    ERROR,
+    GOOD,
+    INFO,
+    WARNING,
+    Cell,
+    Document,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.html import html
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.markdown import markdown
+
+Data = Mapping[str, Any]
+ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}
+_SECTIONS = {
+    "cluster": sections.cluster,
+    "versions": sections.versions,
+    "traffic": sections.traffic,
+    "validation": sections.validation,
+    "canaries": sections.canaries,
+    "certificates": sections.certificates,
+    "cost": cost.section,
+}
+
+
+def rendered(form: str, data: Data) -> str:
+    """The report in one of ENDINGS' forms."""
+    if form == "json":
+        return json.dumps(data, indent=2) + "\n"
+    write = html if form == "html" else markdown
+    return write(document_of(data))
+
+
+def document_of(data: Data) -> Document:
+    found = data["cluster"]
+    place = " of ".join(filter(None, ["cluster " + found["name"] if found["name"] else "", found["environment"]]))
+    spaces = f"namespaces {', '.join(data['namespaces'])}" if data["namespaces"] else "all namespaces"
+    subtitle = "; ".join(filter(None, [f"{sections.moment(data['created'])} UTC", place, spaces]))
+    return Document(
+        data["title"],
+        subtitle,
+        data["change"],
+        [*overview(data)],
+        [section(data[key]) for key, section in _SECTIONS.items()],
+    )
+
+
+def overview(data: Data) -> Iterator[tuple[str, str, Cell]]:
+    yield ("traffic", "Services", _services(data["traffic"]))
+    yield ("versions", "Proxies", _proxies(data["versions"]["proxies"]))
+    yield ("validation", "Validation", _findings(data["validation"]["summary"]))
+    yield ("canaries", "Canaries", _canaries(data["canaries"]))
+    yield ("certificates", "Certificates", _certificates(data["certificates"]))
+    yield ("cost", "Cost", cost.overview(data["cost"]))
+
+
+def _services(data: Data) -> Cell:
+    states = Counter(item["health"] for item in data["services"] if item["workloads"])
+    if not states:
+        return Cell("none seen", WARNING)
+    said = ", ".join(f"{states[state]} {state}" for state in ("failed", "degraded", "healthy", "idle") if states[state])
+    tone = ERROR if states["failed"] else WARNING if states["degraded"] else GOOD
+    return Cell(said, tone) if data["measured"] else Cell(f"{said}; traffic not known", WARNING)
+
+
+def _proxies(data: Data) -> Cell:
+    if not data["total"]:
+        return Cell("none seen", WARNING)
+    return Cell(f"{data['in_sync']} of {data['total']} in sync", GOOD if data["in_sync"] == data["total"] else ERROR)
+
+
+def _findings(summary: Data) -> Cell:
+    said = [f"{summary[level]} {level}{'' if summary[level] == 1 else 's'}" for level in ("error", "warning")]
+    tone = ERROR if summary["error"] else WARNING if summary["warning"] else GOOD
+    return Cell(", ".join(said), tone)
+
+
+def _canaries(data: Data) -> Cell:
+    active = [item for item in data["runs"] if item["phase"] not in ("Succeeded", "Failed")]
+    if any(item["drift"] for item in data["runs"]):
+        return Cell(f"{len(active)} under way; not as its run left it: see there", WARNING)
+    if active:
+        return Cell(f"{len(active)} under way", INFO)
+    return Cell("none under way", WARNING if data["notes"] else GOOD)
+
+
+def _certificates(data: Data) -> Cell:
+    found = data["certificates"]
+    days = [item["days_left"] for item in found if item["days_left"] is not None]
+    faults = len(found) - len(days)
+    if faults:
+        return Cell(f"{faults} not readable or not there", ERROR)
+    if not days:
+        return Cell("none seen", WARNING)
+    tone = WARNING if data["notes"] else sections.expiry_tone(min(days), data["warn_days"])
+    return Cell(f"the first ends in {min(days)} days" if min(days) >= 0 else "one has ended", tone)

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Texts of a cluster, made fit to be shown: nobody may hide or turn around what stands beside them."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters, and those that reorder or hide letters: U+200B to U+200F, U+202A to U+202E, U+2060 to U+2069.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+
+
+def visible(text: str) -> str:
+    """One line without such characters."""
+    return _INVISIBLE.sub("\ufffd", " ".join(text.split()))

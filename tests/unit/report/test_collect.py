@@ -1,0 +1,180 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a report tells, and that it is told even where something cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import Wanted, collect
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import overview, rendered
+
+
+def in_short(data: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {name: (cell.text, cell.tone) for _key, name, cell in overview(data)}
+
+
+def test_the_cluster(data: dict[str, Any]) -> None:
+    cluster = data["cluster"]
+    assert (cluster["server"], cluster["uid"]) == ("https://api.example.com:6443", "5d0c1f0e-kube-system")
+    assert cluster["kubernetes"] == "v1.36.3"
+    assert cluster["nodes"] == [
+        {"version": "v1.36.3", "os": "Debian 13", "architecture": "amd64", "count": 2, "ready": 1}
+    ]
+
+
+def test_the_versions(data: dict[str, Any]) -> None:
+    versions = data["versions"]
+    (plane,) = versions["control_planes"]
+    assert (plane["name"], plane["revision"], plane["version"], plane["ready"]) == ("istiod", "blue", "1.31.0", 2)
+    assert versions["proxies"]["versions"] == [
+        {"type": "router", "version": "1.30.3", "count": 1, "in_sync": 1},
+        {"type": "sidecar", "version": "1.31.0", "count": 1, "in_sync": 1},
+    ]
+    # The newest revision, even though it is not the one that serves.
+    (release,) = versions["releases"]
+    assert (release["chart"], release["version"], release["revision"]) == ("istiod", "1.0.3", 3)
+    assert (release["status"], release["updated"]) == ("failed", "2027-01-14T08:00:00")
+    images = {item["name"]: item["images"] for item in versions["workloads"]}
+    assert images["cart-v2"] == {"cart": "shop.example.com/cart:1.1.0"}
+
+
+def test_proxies_that_are_behind_are_named(mesh: Any, wanted: dict[str, Any]) -> None:
+    mesh.sync[0] |= {"resources": {"type.googleapis.com/Cluster": {"lastError": "no such <host>"}}}
+    proxies = collect(mesh, Wanted(**wanted))["versions"]["proxies"]
+    assert proxies["behind"] == ["shop/cart-0 refused type.googleapis: no such <host>"] or proxies["behind"] == [
+        "shop/cart-0 refused com/Cluster: no such <host>"
+    ]
+    assert (proxies["total"], proxies["in_sync"]) == (2, 1)
+
+
+def test_traffic_and_golden_signals(data: dict[str, Any]) -> None:
+    (cart,) = [item for item in data["traffic"]["services"] if item["name"] == "cart"]
+    assert cart["traffic"] == {"requests_per_second": 10.0, "error_percent": 1.0, "p50": 42.0, "p95": 42.0, "p99": 42.0}
+    assert cart["saturation"] == {"cpu": 85.0}
+    assert cart["health"] == "degraded"
+    (call,) = data["traffic"]["calls"]
+    assert (call["client"]["workload"], call["service"]["name"]) == ("web", "cart")
+    assert ">cart</text>" in data["traffic"]["topology_svg"]
+
+
+def test_the_canaries_history_says_who_and_why(data: dict[str, Any]) -> None:
+    (run,) = data["canaries"]["runs"]
+    assert (run["namespace"], run["service"], run["phase"]) == ("shop", "cart", "Failed")
+    assert run["weights"] == {"stable": 100, "canary": 0}
+    assert [(event["phase"], event["weight"], event["reason"]) for event in run["history"]] == [
+        ("Progressing", 10, "cart 1.1.0"),
+        ("RollingBack", 0, "success rate 91.0 is below 99"),
+        ("Failed", 0, "success rate 91.0 is below 99"),
+    ]
+    assert {event["actor"] for event in run["history"]} == {"alice (process 7)"}
+
+
+def test_a_run_that_cannot_be_read_is_said(mesh: Any, wanted: dict[str, Any]) -> None:
+    for item in mesh.objects:
+        if item["kind"] == "VirtualService":
+            item["metadata"]["annotations"] = {"canary.service-mesh.corpv3.com/cart": "{"}
+    canaries = collect(mesh, Wanted(**wanted))["canaries"]
+    assert canaries["runs"] == []
+    assert "VirtualService shop/cart carries a run, but the state cannot be read" in canaries["notes"][0]
+
+
+def test_certificates_the_first_to_end_first(data: dict[str, Any]) -> None:
+    found = [(item["use"], item["where"], item["days_left"]) for item in data["certificates"]["certificates"]]
+    assert found == [
+        ("gateway", "Secret istio-system/forgotten", None),
+        ("webhook", "ValidatingWebhookConfiguration without-bundle", None),
+        ("gateway", "Secret istio-system/shop-tls", 12),
+        ("mesh authority", "ConfigMap istio-system/istio-ca-root-cert", 3000),
+        ("webhook", "MutatingWebhookConfiguration istio-sidecar-injector", 3000),
+        ("mesh authority", "Secret istio-system/istio-ca-secret, ca-cert.pem", 3000),
+    ]
+    (shop,) = [item for item in data["certificates"]["certificates"] if item["days_left"] == 12]
+    assert (shop["names"], shop["used_by"], shop["ends"]) == (
+        ["shop.example.com"],
+        ["shop/front"],
+        "2027-01-27T08:00:00Z",
+    )
+
+
+def test_what_has_to_be_known_first(data: dict[str, Any]) -> None:
+    short = in_short(data)
+    assert short["Services"] == ("1 degraded", "warning")
+    assert short["Proxies"] == ("2 of 2 in sync", "good")
+    assert short["Canaries"] == ("none under way", "good")
+    assert short["Certificates"] == ("2 not readable or not there", "error")
+
+
+def test_validation_is_that_of_mesh_validate(data: dict[str, Any], mesh: Any, wanted: dict[str, Any]) -> None:
+    codes = {finding["code"] for finding in data["validation"]["findings"]}
+    # The Gateway names a Secret that does not exist.
+    assert "IST0101" in codes
+    quiet = collect(mesh, Wanted(**wanted, namespaces=["shop"], policy=_off()))
+    assert "IST0101" not in {finding["code"] for finding in quiet["validation"]["findings"]}
+
+
+def _off() -> Any:
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import policy_of
+
+    return policy_of({"levels": {"IST0101": "off"}})
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "section", "note"),
+    [
+        ({"Node"}, "cluster", "Node was not read: may not list Node"),
+        ({"Secret"}, "certificates", "Secret was not read: istio-system: may not list Secret"),
+        ({"Secret"}, "versions", "Helm's releases was not read: may not list Secret"),
+        ({"VirtualService"}, "canaries", "VirtualService.networking.istio.io was not read"),
+        ({"VirtualService"}, "traffic", "VirtualService.networking.istio.io was not read"),
+        ({"DestinationRule"}, "canaries", "the run of shop/cart tells of itself alone: may not list DestinationRule"),
+        ({"Pod"}, "versions", "what proxies accepted is not known"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, set) else None,
+)
+def test_what_may_not_be_read_is_said_in_its_section(
+    mesh: Any, wanted: dict[str, Any], forbidden: set[str], section: str, note: str
+) -> None:
+    mesh.forbidden = forbidden
+    data = collect(mesh, Wanted(**wanted))
+    assert any(text.startswith(note) for text in data[section]["notes"]), data[section]["notes"]
+    for form in ("html", "markdown"):
+        assert "Not known: " in rendered(form, data)
+
+
+def test_nothing_but_the_clusters_version_may_be_read(mesh: Any, wanted: dict[str, Any]) -> None:
+    mesh.forbidden = {item["kind"] for item in mesh.objects}
+    data = collect(mesh, Wanted(**wanted))
+    assert in_short(data)["Services"] == ("none seen", "warning")
+    for form in ("html", "markdown", "json"):
+        assert "v1.36.3" in rendered(form, data)
+
+
+def test_without_prometheus_the_section_says_so(mesh: Any, wanted: dict[str, Any]) -> None:
+    data = collect(mesh, Wanted(**{**wanted, "fetch": None}))
+    assert data["traffic"]["notes"] == ["no Prometheus is named, so nobody knows the traffic"]
+    assert in_short(data)["Services"] == ("1 idle; traffic not known", "warning")
+    assert "no Prometheus is named" in rendered("html", data)
+
+
+def test_a_prometheus_that_does_not_answer_is_said(mesh: Any, wanted: dict[str, Any]) -> None:
+    def dead(path: str, parameters: Any) -> tuple[int, bytes]:
+        raise SourceFailure("prometheus.example.com has not answered within 10 s")
+
+    data = collect(mesh, Wanted(**{**wanted, "fetch": dead}))
+    assert (
+        data["traffic"]["notes"][0] == "the traffic was not read: prometheus.example.com has not answered within 10 s"
+    )
+    assert "## Canaries" in rendered("markdown", data)
+
+
+def test_other_namespaces_are_left_out(mesh: Any, wanted: dict[str, Any]) -> None:
+    data = collect(mesh, Wanted(**wanted, namespaces=["elsewhere"]))
+    assert data["traffic"]["services"] == []
+    assert data["versions"]["workloads"] == []
+    assert data["versions"]["releases"] == []
+    assert data["canaries"]["runs"] == []
