@@ -56,8 +56,8 @@ class Kubelet(threading.Thread):
             def do_GET(self) -> None:
                 address = urlsplit(self.path)
                 match [unquote(part) for part in address.path.split("/")]:
-                    case ["", "containerLogs", *names] if len(names) == 3 and not {"", ".", ".."} & {*names}:
-                        status, text = container_log(logs, *names, parse_qs(address.query))
+                    case ["", "containerLogs", namespace, pod, name] if not {"", ".", ".."} & {namespace, pod, name}:
+                        status, text = container_log(logs, namespace, pod, name, parse_qs(address.query))
                     case _:
                         status, text = 404, "the lab's nodes have logs only"
                 body = text.encode()
