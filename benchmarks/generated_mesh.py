@@ -10,9 +10,10 @@ Of every hundred services ten have one fault each; the rest is flawless. ``plant
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NAMESPACES = 50
+REPLICAS = 2
 
 
 class Fault(NamedTuple):
@@ -57,12 +58,70 @@ def mesh(services: int) -> Iterator[str]:
         yield from _service(number)
 
 
+def running(services: int) -> Iterator[dict[str, Any]]:
+    """What controllers, scheduler and kubelets would make of the mesh: ready pods with sidecars, and endpoints."""
+    for number in range(services):
+        pods = [_pod(number, place) for place in range(REPLICAS)]
+        yield from pods
+        yield _endpoints(number, pods)
+
+
+def _pod(number: int, place: int) -> dict[str, Any]:
+    name = f"svc-{number}"
+    labels = {"app": name, "version": "v1", "pod-template-hash": "5d8f"}
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"{name}-5d8f", "uid": name, "controller": True}
+    address = f"10.{64 + place}.{number // 250}.{number % 250 + 1}"
+    ready = {"type": "Ready", "status": "True"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{name}-5d8f-{place}",
+            "namespace": f"ns-{number % NAMESPACES}",
+            "labels": labels,
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "containers": [
+                {"name": "app", "image": f"example.com/{name}:1.0.0", "ports": [{"containerPort": 8080}]},
+                {"name": "istio-proxy", "image": "example.com/proxyv2:1.31.0"},
+            ],
+            "nodeName": "node-1",
+        },
+        "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [ready]},
+    }
+
+
+def _endpoints(number: int, pods: list[dict[str, Any]]) -> dict[str, Any]:
+    name, namespace = f"svc-{number}", f"ns-{number % NAMESPACES}"
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{name}-1",
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": name},
+        },
+        "addressType": "IPv4",
+        "endpoints": [
+            {
+                "addresses": [pod["status"]["podIP"]],
+                "conditions": {"ready": True},
+                "targetRef": {"kind": "Pod", "namespace": namespace, "name": pod["metadata"]["name"]},
+            }
+            for pod in pods
+        ],
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+    }
+
+
 def _service(number: int) -> Iterator[str]:
     fault = number % 100
     name, namespace = f"svc-{number}", f"ns-{number % NAMESPACES}"
     fields = {
         "name": name,
         "namespace": namespace,
+        "replicas": str(REPLICAS),
         "port_name": "web" if fault == 63 else "http",
         "rule_host": "nowhere" if fault == 23 else name,
         "version": "v9" if fault == 33 else "v1",
@@ -97,7 +156,7 @@ metadata:
   labels:
     app: {name}
 spec:
-  replicas: 2
+  replicas: {replicas}
   selector:
     matchLabels:
       app: {name}
