@@ -1,0 +1,290 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""The bill for people: tables for a terminal, for Markdown and for the page of a report."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import readable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import MESH, OBSERVABILITY, OTHERS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.right_size import (
+    FITS,
+    LOWER,
+    NO_DATA,
+    RAISE,
+    RESOURCES,
+    TOO_LITTLE,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import (
+    ERROR,
+    GOOD,
+    WARNING,
+    Cell,
+    Column,
+    Document,
+    Section,
+    Table,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.markdown import markdown as as_markdown
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.text import visible
+
+# Of a line at a terminal, and of one of its columns; what is longer goes on below.
+_WIDTH, _WIDEST = 118, 40
+# Columns that are told below their row, by the name of the last one.
+_BELOW = {"at what price": 2, "risk": 1}
+_NONE = Cell("-")
+
+
+def blocks(bill: Mapping[str, Any]) -> list[Table]:
+    """Every table of the bill that has something in it."""
+    found = [
+        _components(bill),
+        _sidecars(bill),
+        _optimizations(bill),
+        _right_sizing(bill),
+        _unproposed(bill),
+        _volumes(bill),
+        _load_balancers(bill),
+        _prices(bill),
+    ]
+    return [table for table in found if table.rows]
+
+
+def markdown(bill: Mapping[str, Any], title: str) -> str:
+    section = Section("cost", "Cost", blocks(bill), notes=bill["notes"])
+    return as_markdown(Document(title, summary(bill), "", sections=[section]))
+
+
+def summary(bill: Mapping[str, Any]) -> str:
+    """One line."""
+    added = bill["totals"]["added"]
+    text = f"mesh and observability: {_money(added['cost']['total'])} {bill['currency']} a month"
+    return f"{text}, {_money(bill['optimized'])} with all five optimizations"
+
+
+def lines(bill: Mapping[str, Any]) -> list[str]:
+    """For a terminal."""
+    found: list[str] = []
+    for table in blocks(bill):
+        found += [*_rendered(table, _BELOW.get(table.columns[-1].name, 0)), ""]
+    return [*found, summary(bill)]
+
+
+def _components(bill: Mapping[str, Any]) -> Table:
+    rows = []
+    for group, total in ((MESH, ""), (OBSERVABILITY, "mesh and observability"), (OTHERS, "everything")):
+        rows += [_component(item["component"], item) for item in bill["components"] if item["group"] == group]
+        if total:
+            rows.append(_component(total, bill["totals"]["all" if group == OTHERS else "added"], GOOD))
+    names = ("pods", "CPU", "memory", "used", "used", "volumes", "LBs")
+    columns = [Column("component"), *(Column(name, True) for name in names), Column(bill["currency"], True)]
+    return Table("A month, by component", [*columns, Column("% of nodes", True)], rows)
+
+
+def _component(name: str, item: Mapping[str, Any], tone: str = "") -> list[Cell]:
+    used, share = item["used"], item["node_percent"]
+    # Of the others nothing is known.
+    at_least = ">" if used and used["containers"] < item["containers"] else ""
+    sizes = ", ".join(f"{_size(size)} {storage}" for storage, size in item["storage_by_class"].items())
+    return [
+        Cell(name, tone),
+        Cell(str(item["pods"]) if item["pods"] or not item["containers"] else f"in {item['containers']}"),
+        Cell(_cores(item["cpu"])),
+        Cell(_size(item["memory"])),
+        Cell(at_least + _cores(used["cpu"])) if used else _NONE,
+        Cell(at_least + _size(used["memory"])) if used else _NONE,
+        Cell(sizes) if sizes else _NONE,
+        Cell(str(item["load_balancers"])) if item["load_balancers"] else _NONE,
+        Cell(_money(item["cost"]["total"])),
+        _NONE if share is None else Cell(f"{share:.1f}"),
+    ]
+
+
+def _sidecars(bill: Mapping[str, Any]) -> Table:
+    item = bill["sidecars"]
+    columns = [Column(""), Column("CPU", True), Column("memory", True), Column(bill["currency"], True)]
+    caption = f"What {item['count']} sidecars add to their pods"
+    if not item["count"]:
+        return Table(caption, columns, [])
+    used, beside = item["used"], item["beside"]
+    rows = [
+        _row("requested", _cores(item["cpu"]), _size(item["memory"]), _money(item["cost"])),
+        _row("requested beside them", _cores(beside["cpu"]), _size(beside["memory"]), "-"),
+        _row("more by", _percent(item["cpu_percent"]), _percent(item["memory_percent"]), "-"),
+    ]
+    if used:
+        rows.append(
+            _row(f"used by {used['containers']}", _cores(used["cpu"]), _size(used["memory"]), _money(used["cost"]))
+        )
+    else:
+        rows.append(_row("used", "no data", "no data", "-"))
+    return Table(caption, columns, rows)
+
+
+def _optimizations(bill: Mapping[str, Any]) -> Table:
+    rows = [
+        [
+            Cell(item["title"]),
+            Cell("unknown", WARNING) if item["saves"] is None else Cell(_money(item["saves"])),
+            Cell(item["now"]),
+            Cell(item["how"], code=True),
+            Cell(item["costs"]),
+        ]
+        for item in bill["optimizations"]
+    ]
+    names = ("now", "set", "at what price")
+    columns = [Column("what"), Column(f"saves {bill['currency']}", True), *(Column(name) for name in names)]
+    return Table("The document's optimizations", columns, rows)
+
+
+def _right_sizing(bill: Mapping[str, Any]) -> Table:
+    rows = []
+    for item in bill["right_sizing"]:
+        wanted = [item[resource]["verdict"] in (LOWER, RAISE) for resource in RESOURCES]
+        if not any(wanted) and not item["risks"]:
+            continue
+        cpu, memory = item["cpu"], item["memory"]
+        rows.append(
+            [
+                Cell(_workload(item)),
+                Cell(item["container"]),
+                Cell(str(item["pods"])),
+                Cell(_cores(cpu["request"])),
+                Cell(_known(cpu["p95"], _cores)),
+                Cell(_proposed(cpu, _cores)),
+                Cell(_size(memory["request"])),
+                Cell(_known(memory["p95"], _size)),
+                Cell(_known(memory["peak"], _size)),
+                Cell(_proposed(memory, _size)),
+                Cell(_money(item["saves"])),
+                Cell(", ".join(f"{name} {share:.0%}" for name, share in item["autoscaled"].items()) or "-"),
+                Cell("; ".join(item["risks"]), ERROR) if item["risks"] else _NONE,
+            ]
+        )
+    names = ("pods", "CPU", "P95", "propose", "memory", "P95", "peak", "propose", bill["currency"])
+    columns = [Column("workload"), Column("container"), *(Column(name, True) for name in names)]
+    columns += [Column("autoscaled at"), Column("risk")]
+    caption = (
+        f"Right-sizing, by the last {bill['window']}: saves {_money(bill['right_sizing_saves'])} {bill['currency']}"
+    )
+    return Table(caption, columns, rows)
+
+
+def _proposed(judged: Mapping[str, Any], shown: Any) -> str:
+    return shown(judged["proposed"]) if judged["proposed"] is not None else str(judged["verdict"])
+
+
+def _unproposed(bill: Mapping[str, Any]) -> Table:
+    """Of whom nothing can be said, so that nobody takes silence for consent."""
+    rows = []
+    for verdict in (FITS, TOO_LITTLE, NO_DATA):
+        names = [
+            f"{_workload(item)} {item['container']}"
+            for item in bill["right_sizing"]
+            if all(item[resource]["verdict"] == verdict for resource in RESOURCES)
+        ]
+        if names:
+            rows.append([Cell(verdict), Cell(str(len(names))), Cell(", ".join(names))])
+    return Table("Right-sizing without a proposal", [Column("why"), Column("containers", True), Column("which")], rows)
+
+
+def _volumes(bill: Mapping[str, Any]) -> Table:
+    rows = [
+        [
+            Cell(f"{item['namespace']}/{item['name']}"),
+            Cell(item["component"]),
+            Cell(item["storage_class"]),
+            Cell(_size(item["size"])),
+            Cell(_money(item["cost"])),
+            Cell(", ".join(item["used_by"])) if item["used_by"] else Cell("nobody", WARNING),
+        ]
+        for item in bill["volumes"]
+    ]
+    columns = [Column("claim"), Column("component"), Column("class"), Column("size", True)]
+    return Table("Volumes", [*columns, Column(bill["currency"], True), Column("used by")], rows)
+
+
+def _load_balancers(bill: Mapping[str, Any]) -> Table:
+    rows = [
+        _row(f"{item['namespace']}/{item['name']}", item["component"], _money(item["cost"]))
+        for item in bill["load_balancers"]
+    ]
+    return Table("Load balancers", [Column("service"), Column("component"), Column(bill["currency"], True)], rows)
+
+
+def _prices(bill: Mapping[str, Any]) -> Table:
+    prices = bill["prices"]
+    rows = [
+        _row(name, f"{item['price']:g}", item["date"], item["source"]) for name, item in sorted(prices["used"].items())
+    ]
+    caption = f"Prices: {prices['name']}, in {bill['currency']}, a month of {prices['hours_per_month']:g} hours"
+    return Table(caption, [Column("of"), Column("price", True), Column("date"), Column("source")], rows)
+
+
+def _row(*texts: str) -> list[Cell]:
+    return [Cell(text) for text in texts]
+
+
+def _workload(item: Mapping[str, Any]) -> str:
+    return f"{item['namespace']}/{item['workload']}" if item["namespace"] else str(item["workload"])
+
+
+def _money(amount: float) -> str:
+    return f"{amount:.2f}"
+
+
+def _cores(amount: float) -> str:
+    return f"{round(amount * 1000)}m"
+
+
+def _size(amount: float) -> str:
+    return readable(Decimal(amount))
+
+
+def _percent(amount: float | None) -> str:
+    return "unknown" if amount is None else f"{amount:g} %"
+
+
+def _known(amount: float | None, shown: Any) -> str:
+    return "-" if amount is None else shown(amount)
+
+
+def _rendered(table: Table, below: int) -> Iterator[str]:
+    """Columns side by side, but for the last ``below`` ones; a cell that is too wide goes on in the next line."""
+    columns = table.columns[: len(table.columns) - below]
+    names = [column.name for column in columns]
+    rows = [[visible(cell.text) for cell in row] for row in table.rows]
+    wrapped = [[textwrap.wrap(text, _WIDEST) or [""] for text in row[: len(columns) - 1]] for row in rows]
+    widths = [
+        max(len(part) for part in (name, *(part for row in wrapped for part in row[place])))
+        for place, name in enumerate(names[:-1])
+    ]
+    left = max(_WIDTH - sum(widths) - 2 * len(columns), len(names[-1]), 20)
+    for row, texts in zip(wrapped, rows, strict=True):
+        row.append(textwrap.wrap(texts[len(columns) - 1], left) or [""])
+    widths.append(max(len(part) for part in (names[-1], *(part for row in wrapped for part in row[-1]))))
+    yield table.caption
+    yield _line(names, widths, columns)
+    for row, texts in zip(wrapped, rows, strict=True):
+        for number in range(max(len(cell) for cell in row)):
+            yield _line([cell[number] if number < len(cell) else "" for cell in row], widths, columns)
+        for column, text in zip(table.columns[len(columns) :], texts[len(columns) :], strict=True):
+            if text not in ("", _NONE.text):
+                yield from textwrap.wrap(
+                    f"{column.name}: {text}", _WIDTH, initial_indent="      ", subsequent_indent="        "
+                )
+
+
+def _line(texts: Iterable[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
+    cells = (
+        f"{text:>{width}}" if column.is_number else f"{text:<{width}}"
+        for text, width, column in zip(texts, widths, columns, strict=True)
+    )
+    return f"  {'  '.join(cells)}".rstrip()

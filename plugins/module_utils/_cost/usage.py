@@ -1,0 +1,122 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""What containers have used, as Prometheus knows it from the kubelets' cAdvisor."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch, result_of, vector
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+
+_EACH = "namespace, pod, container"
+_SERIES = {"cpu": "container_cpu_usage_seconds_total", "memory": "container_memory_working_set_bytes"}
+# cAdvisor has series of the pod itself beside those of its containers.
+_USED = {
+    "cpu": f"sum by ({_EACH}) (rate({_SERIES['cpu']}{{container!='',container!='POD'%s}}[%s]))",
+    "memory": f"max by ({_EACH}) (max_over_time({_SERIES['memory']}{{container!='',container!='POD'%s}}[%s]))",
+}
+_UNITS = {
+    name: Decimal(seconds)
+    for name, seconds in (
+        ("ms", "0.001"),
+        ("s", 1),
+        ("m", 60),
+        ("h", 3600),
+        ("d", 86400),
+        ("w", 604800),
+        ("y", 31536000),
+    )
+}
+_PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
+
+# namespace, pod, container
+Place = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Used:
+    """Cores or bytes. seconds: for how long there were measurements; gaps do not count."""
+
+    p95: Decimal
+    mean: Decimal
+    peak: Decimal
+    seconds: int
+
+
+# "cpu" and "memory" -> container -> what it used
+Usage = Mapping[str, Mapping[Place, Used]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """length: how far back. resolution: over how long CPU is averaged, so that a burst of a second is none."""
+
+    length: str
+    resolution: str
+
+    def __post_init__(self) -> None:
+        for name, text in (("window", self.length), ("resolution", self.resolution)):
+            if not seconds_of(text):
+                raise InputError(f"{name}: '{text}' is no time of PromQL; write it like 30s, 5m or 7d.")
+        if seconds_of(self.resolution) * 2 > seconds_of(self.length):
+            raise InputError(f"resolution: {self.resolution} has to be at most half of the window, {self.length}.")
+
+
+def seconds_of(duration: str) -> Decimal:
+    """Of a duration as Prometheus writes it. 0 for what is none."""
+    parts = _PART.findall(duration)
+    if "".join(number + unit for number, unit in parts) != duration:
+        return Decimal(0)
+    return sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
+
+
+def read_usage(fetch: Fetch, window: Window, namespaces: Sequence[str]) -> dict[str, dict[Place, Used]]:
+    """Eight queries. Raises SourceFailure without an answer."""
+    return {resource: _used(fetch, query, window, namespaces) for resource, query in _USED.items()}
+
+
+def missing(usage: Usage, window: Window) -> list[str]:
+    """Notes on what Prometheus has nothing of at all."""
+    return [
+        f"Prometheus has no {_SERIES[resource]} of the last {window.length}, so the use of {resource} is not known. "
+        "Either nobody scrapes the kubelets' cAdvisor (prometheus_scrape_jobs), or resolution "
+        f"({window.resolution}) is shorter than two scrapes."
+        for resource, found in usage.items()
+        if not found
+    ]
+
+
+def _used(fetch: Fetch, query: str, window: Window, namespaces: Sequence[str]) -> dict[Place, Used]:
+    chosen = ""
+    if namespaces:
+        chosen = f",namespace=~{json.dumps('|'.join(re.escape(namespace) for namespace in namespaces))}"
+    samples = f"({query % (chosen, window.resolution)})[{window.length}:{window.resolution}]"
+    p95, mean, peak, count = (
+        _by_place(fetch, f"{function}{samples})")
+        for function in ("quantile_over_time(0.95, ", "avg_over_time(", "max_over_time(", "count_over_time(")
+    )
+    step, longest = seconds_of(window.resolution), seconds_of(window.length)
+    return {
+        place: Used(p95[place], mean[place], peak[place], int(min(count[place] * step, longest)))
+        # A series may begin between two of the queries.
+        for place in p95.keys() & mean.keys() & peak.keys() & count.keys()
+    }
+
+
+def _by_place(fetch: Fetch, query: str) -> dict[Place, Decimal]:
+    found = {}
+    for key, value in vector(result_of(*fetch("/api/v1/query", {"query": query}))).items():
+        labels = dict(key)
+        if math.isfinite(value):
+            place = (labels.get("namespace", ""), labels.get("pod", ""), labels.get("container", ""))
+            found[place] = Decimal(str(value))
+    return found
