@@ -72,6 +72,9 @@ $(DEV_STAMP): | prerequisites
 	rm -f .venv/.dev-* .venv/.run-*
 	touch $@ $(RUN_STAMP)
 
+.PHONY: development
+development: $(DEV_STAMP) ## setup, and what the tests need
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Tests
 
@@ -80,7 +83,7 @@ test: ## everything that CI runs
 	@tools/timed.sh "-j2 -Oline lint sanity unit" integration
 
 .PHONY: lint
-lint: $(DEV_STAMP) ## ansible-lint, yamllint, ruff, mypy, import contracts, changelog, helm lint
+lint: $(DEV_STAMP) ## ansible-lint, yamllint, ruff, mypy, import contracts, changelog, helm lint, workflows, execution environment
 	@tools/lint.sh
 
 .PHONY: sanity
@@ -110,3 +113,22 @@ codes: $(DEV_STAMP) ## docs/validation-codes.md, from the checks of mesh_validat
 .PHONY: soak
 soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a lab of its own (half an hour; not part of test)
 	@tests/soak/run.sh $(ARGS)
+
+.PHONY: core
+core: prerequisites ## the unit tests of modules and pure core with another ansible-core: make core CORE=2.17
+	@tools/core.sh "$(CORE)" $(ARGS)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Releases
+
+.PHONY: ee
+ee: $(DEV_STAMP) ## .ansible/ee/context, of which podman or docker build the execution environment
+	@tools/ee.sh .ansible/ee
+
+.PHONY: artifact
+artifact: $(DEV_STAMP) ## the collection's artifact, in .ansible/dist; VERSION=0.2.0 refuses any other
+	@tools/artifact.sh "$(VERSION)"
+
+.PHONY: publish
+publish: $(DEV_STAMP) ## the artifact of VERSION to Galaxy, with the token of ANSIBLE_GALAXY_SERVER_GALAXY_TOKEN
+	@ansible-galaxy collection publish ".ansible/dist/corpv3-service_mesh-$(VERSION).tar.gz"

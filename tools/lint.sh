@@ -29,6 +29,8 @@ check "mypy (pure core)" mypy $pure
 check "mypy (lab)" mypy --config-file tools/mypy-lab.ini -p meshlab
 check "import contracts" env PYTHONPATH=.ansible/collections lint-imports --no-cache
 check antsibull-changelog antsibull-changelog lint
+check actionlint python tools/actionlint.py 
+check ansible-builder ansible-builder introspect --sanitize .ansible/collections
 if [ -n "$helm" ]; then
   check "helm lint" "$helm" lint --strict roles/restaurant_app/files/chart roles/database/files/chart
 else

