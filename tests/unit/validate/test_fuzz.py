@@ -21,6 +21,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import (
     catalog,
     engine,
@@ -104,6 +105,22 @@ def test_no_check_stumbles_over_garbage(data: st.DataObject) -> None:
     wanted = harness.settings_of(case.get("settings", {}))
     outcome = engine.run_checks(Mesh(resources, wanted), CHECKS)
     assert outcome.broken == {}
+
+
+# What a check or a report once stumbled over.
+FOUND: list[dict[str, Any]] = [
+    {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "ServiceEntry",
+        "metadata": {"name": "db", "namespace": "shop"},
+        "spec": {"hosts": ["db.example.com"], "resolution": "DNS", "ports": [None, None]},
+    },
+]
+
+
+@pytest.mark.parametrize("obj", FOUND)
+def test_nothing_stumbles_twice(obj: dict[str, Any]) -> None:
+    assert engine.run_checks(Mesh([Resource(obj, Source("fuzz.yaml", 1))]), CHECKS).broken == {}
 
 
 @until_the_time_is_over

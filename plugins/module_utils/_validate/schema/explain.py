@@ -149,7 +149,10 @@ def _repeated(node: Node, value: list[Any], path: Path) -> Iterator[Fault]:
         return
     seen: list[Any] = []
     for place, item in enumerate(value):
-        identity = [item.get(key) for key in keys] if keys and isinstance(item, dict) else item
+        if keys and not isinstance(item, dict):
+            # What it is instead is said already.
+            continue
+        identity = [item.get(key) for key in keys] if keys else item
         if identity in seen:
             named = ", ".join(f"{key} {shown(item.get(key))}" for key in keys) if keys else shown(item)
             yield Fault((*path, place), f"{named} is in the list twice")
