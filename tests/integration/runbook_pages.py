@@ -93,7 +93,8 @@ class Shell:
             preparation(),
             f"[ ! -e '{self._state}' ] || . '{self._state}'",
             text,
-            f"export -p > '{self._state}'",
+            # Without those that bash itself keeps.
+            f"export -p | sed '/^declare -[a-z]*r/d' > '{self._state}'",
         ]
         return subprocess.run(
             ["bash", "-aeuo", "pipefail", "-c", "\n".join(script)],
