@@ -84,12 +84,13 @@ options:
     type: int
     default: 30
   cost:
-    description: What M(corpv3.service_mesh.mesh_cost) returned. Without it, the report tells no cost.
+    description: What M(corpv3.service_mesh.mesh_cost) returned as C(cost). Without it, the report tells no cost.
     type: dict
     default: {}
 seealso:
   - module: corpv3.service_mesh.mesh_info
   - module: corpv3.service_mesh.mesh_validate
+  - module: corpv3.service_mesh.mesh_cost
   - module: corpv3.service_mesh.canary_info
 """
 
@@ -137,8 +138,8 @@ report:
   description: What the JSON form holds, without the picture.
   returned: success
   type: dict
-unknown:
-  description: What could not be read, with the section.
+notes:
+  description: What could not be read, and other notes, each with its section.
   returned: success
   type: list
   elements: str
@@ -213,7 +214,7 @@ def run(module: Any) -> dict[str, Any]:
     paths = {form: params["path"] + ENDINGS[form] for form in ENDINGS if form in params["formats"]}
     for path in paths.values():
         if problem := folder_problem(path):
-            raise InputError(f"path: {problem}")
+            raise InputError(f"path (report_path): {problem}")
     wanted = wanted_of(params)
     data = collect(Cluster(module), wanted)
     files, diff = [], []
@@ -230,7 +231,7 @@ def run(module: Any) -> dict[str, Any]:
         "files": files,
         **({"diff": diff} if module._diff else {}),
         "overview": [f"{name}: {cell.text}" for _key, name, cell in overview(data)],
-        "unknown": [f"{key}: {note}" for key, part in data.items() if isinstance(part, dict) for note in part["notes"]],
+        "notes": [f"{key}: {note}" for key, part in data.items() if isinstance(part, dict) for note in part["notes"]],
         "report": {**data, "traffic": {**data["traffic"], "topology_svg": ""}},
     }
 

@@ -63,7 +63,7 @@ class Wanted:
     """title, change (why the report is made), name and environment: texts of the user.
 
     namespaces: what is told of, empty for all. fetch: Prometheus, None without one. now: seconds since the epoch.
-    cost: what module mesh_cost returned, empty where it was not asked.
+    cost: the bill of module mesh_cost, empty where it was not asked.
     """
 
     title: str
@@ -102,7 +102,7 @@ def collect(cluster: Cluster, wanted: Wanted) -> dict[str, Any]:
         "validation": _validation(wanted, found),
         "canaries": _canaries(cluster, wanted, mesh, found),
         "certificates": _certificates(wanted, mesh, found),
-        "cost": {**wanted.cost, "notes": [] if wanted.cost else ["nobody asked what it costs"]},
+        "cost": dict(wanted.cost) or {"notes": ["nobody asked what it costs"]},
     }
 
 
@@ -167,9 +167,16 @@ def _traffic(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
         "window": wanted.window,
         "measured": bool(traffic.services),
         **info,
-        "topology_svg": svg(*graph_of(info)),
+        "topology_svg": _picture(info),
         "notes": [*notes, *_unread(found, (VIRTUAL_SERVICE,))],
     }
+
+
+def _picture(info: Mapping[str, Any]) -> str:
+    """Of who calls or is called; empty where nobody does. The others would make it taller than any screen."""
+    nodes, edges = graph_of(info)
+    connected = {key for edge in edges for key in (edge.client, edge.server)}
+    return svg([node for node in nodes if node.key in connected], edges) if edges else ""
 
 
 def _validation(wanted: Wanted, found: Input) -> dict[str, Any]:

@@ -41,14 +41,16 @@ ul.overview a.error { --level: var(--error); }
 p.note { border-left: .3rem solid var(--warning); margin: .6rem 0; padding-left: .8rem; }
 dl { display: grid; gap: .2rem 1rem; grid-template-columns: max-content 1fr; margin: .6rem 0; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
-.scroll { margin: .8rem 0 1.4rem; overflow-x: auto; }
+.scroll { margin: .8rem 0 1.4rem; overflow-x: auto; } table code { overflow-wrap: break-word; }
 table { border-collapse: collapse; font-size: .9rem; width: 100%; }
 caption { font-weight: 600; padding: .3rem 0; text-align: left; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top;
   overflow-wrap: break-word; }
 thead th { color: var(--faint); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 400; }
-.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
+th.number, td.number { font-variant-numeric: tabular-nums; padding-right: 1.6rem; text-align: right;
+  white-space: nowrap; }
+th.number:last-child, td.number:last-child { padding-right: 0; }
 .good { color: var(--good); } .info { color: var(--info); } .warning { color: var(--warning); }
 .error { color: var(--error); } td.warning, td.error, dd.warning, dd.error { font-weight: 600; }
 figure { margin: .8rem 0; overflow-x: auto; }
@@ -56,13 +58,17 @@ figure svg { display: block; height: auto; max-width: 100%; }
 :focus-visible { outline: 2px solid var(--info); outline-offset: 2px; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; }
   figure svg { max-width: none; } }
-@page { margin: 14mm 12mm; }
+@page { margin: 12mm; size: landscape; }
 @media print { body { font-size: 9.5pt; margin: 0; max-width: none; padding: 0; } .scroll, figure { overflow: visible; }
   table { font-size: 8pt; } th, td { padding: .15rem .5rem .15rem 0; } thead th { white-space: normal; }
-  tr, figure, ul.overview li, p.note { break-inside: avoid; } caption { break-after: avoid; }
-  ul.overview { grid-template-columns: repeat(3, 1fr); }
+  table code { overflow-wrap: anywhere; } th, td { min-width: 4.5em; } th.number, td.number { padding-right: .8rem; }
+  tr, figure, ul.overview li, p.note, .short { break-inside: avoid; }
+  caption, thead { break-after: avoid; } tbody tr:first-child { break-before: avoid; }
+  ul.overview { grid-template-columns: repeat(6, 1fr); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
+# Rows of a table that is not torn apart by the end of a page.
+_SHORT = 12
 
 
 def html(document: Document) -> str:
@@ -84,7 +90,7 @@ def _section(section: Section) -> Iterator[str]:
     key = escape(section.key)
     yield f'<section id="{key}" aria-labelledby="{key}-title">\n<h2 id="{key}-title">{_text(section.title)}</h2>'
     for note in section.notes:
-        yield f'<p class="note">Not known: {_text(note)}</p>'
+        yield f'<p class="note">Note: {_text(note)}</p>'
     for place, block in enumerate(section.blocks):
         if isinstance(block, Facts):
             yield _facts(block)
@@ -105,7 +111,8 @@ def _facts(facts: Facts) -> str:
 
 def _table(table: Table, key: str) -> Iterator[str]:
     # A region that scrolls has to be reachable with the keyboard and to have a name.
-    yield f'<div class="scroll" role="region" aria-labelledby="{key}" tabindex="0">'
+    classes = _class("scroll", "short" if len(table.rows) <= _SHORT else "")
+    yield f'<div{classes} role="region" aria-labelledby="{key}" tabindex="0">'
     yield f'<table><caption id="{key}">{_text(table.caption)}</caption><thead><tr>'
     yield "".join(f'<th scope="col"{_class(_side(column))}>{_text(column.name)}</th>' for column in table.columns)
     yield "</tr></thead><tbody>"

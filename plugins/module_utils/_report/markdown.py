@@ -37,7 +37,7 @@ def markdown(document: Document) -> str:
 def _section(section: Section) -> Iterator[str]:
     yield f"## {_text(section.title)}"
     for note in section.notes:
-        yield from ("", f"> Not known: {_text(note)}")
+        yield from ("", f"> Note: {_text(note)}")
     for block in section.blocks:
         if isinstance(block, Facts):
             yield ""

@@ -27,15 +27,17 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.markdo
 
 Data = Mapping[str, Any]
 ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}
-_SECTIONS = {
-    "cluster": sections.cluster,
-    "versions": sections.versions,
-    "traffic": sections.traffic,
-    "validation": sections.validation,
-    "canaries": sections.canaries,
-    "certificates": sections.certificates,
-    "cost": cost.section,
-}
+# In the order in which they are read. What is long and rarely looked at comes last.
+_SECTIONS = (
+    ("cluster", sections.cluster),
+    ("versions", sections.versions),
+    ("traffic", sections.traffic),
+    ("validation", sections.validation),
+    ("canaries", sections.canaries),
+    ("certificates", sections.certificates),
+    ("cost", cost.section),
+    ("versions", sections.images),
+)
 
 
 def rendered(form: str, data: Data) -> str:
@@ -48,15 +50,18 @@ def rendered(form: str, data: Data) -> str:
 
 def document_of(data: Data) -> Document:
     found = data["cluster"]
-    place = " of ".join(filter(None, ["cluster " + found["name"] if found["name"] else "", found["environment"]]))
-    spaces = f"namespaces {', '.join(data['namespaces'])}" if data["namespaces"] else "all namespaces"
-    subtitle = "; ".join(filter(None, [f"{sections.moment(data['created'])} UTC", place, spaces]))
+    parts = [f"{sections.moment(data['created'])} UTC"]
+    parts += [
+        f"{name} {found[key]}" for name, key in (("cluster", "name"), ("environment", "environment")) if found[key]
+    ]
+    parts.append(f"namespaces {', '.join(data['namespaces'])}" if data["namespaces"] else "all namespaces")
+    subtitle = "; ".join(parts)
     return Document(
         data["title"],
         subtitle,
         data["change"],
         [*overview(data)],
-        [section(data[key]) for key, section in _SECTIONS.items()],
+        [section(data[key]) for key, section in _SECTIONS],
     )
 
 
@@ -75,7 +80,9 @@ def _services(data: Data) -> Cell:
         return Cell("none seen", WARNING)
     said = ", ".join(f"{states[state]} {state}" for state in ("failed", "degraded", "healthy", "idle") if states[state])
     tone = ERROR if states["failed"] else WARNING if states["degraded"] else GOOD
-    return Cell(said, tone) if data["measured"] else Cell(f"{said}; traffic not known", WARNING)
+    if data["measured"]:
+        return Cell(said, tone)
+    return Cell(f"{said}; traffic not known", WARNING) if data["notes"] else Cell(f"{said}; no traffic", tone)
 
 
 def _proxies(data: Data) -> Cell:

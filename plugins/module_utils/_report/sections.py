@@ -55,7 +55,7 @@ def cluster(data: Data) -> Section:
     ]
     rows = [
         [
-            Cell(item["version"], code=True),
+            Cell(item["version"] or "not said", code=bool(item["version"])),
             Cell(item["os"] or "-"),
             Cell(item["architecture"] or "-"),
             _of(item["ready"], item["count"]),
@@ -93,12 +93,19 @@ def versions(data: Data) -> Section:
             columns("Release", "Chart", "Version", "Application", "#Revision", "Status", "Updated (UTC)"),
             [_release(item) for item in data["releases"]],
         ),
-        Table(
-            "Images", columns("Workload", "Kind", "Image", "#Ready"), [_workload(item) for item in data["workloads"]]
-        ),
     ]
     nothing = "" if planes else "No control plane of Istio is seen in its namespace."
     return Section("versions", "Versions", [table for table in found if table.rows], nothing, data["notes"])
+
+
+def images(data: Data) -> Section:
+    table = Table(
+        "Workloads with the images of their containers",
+        columns("Workload", "Kind", "Image", "#Ready"),
+        [_workload(item) for item in data["workloads"]],
+    )
+    nothing = "" if table.rows else "No workload is seen."
+    return Section("images", "Images", [table] if table.rows else [], nothing)
 
 
 def _release(item: Data) -> list[Cell]:
@@ -114,26 +121,28 @@ def _release(item: Data) -> list[Cell]:
 
 
 def _workload(item: Data) -> list[Cell]:
+    images = ", ".join(sorted(set(item["images"].values())))
     return [
         Cell(f"{item['namespace']}/{item['name']}", code=True),
         Cell(item["kind"]),
-        Cell(", ".join(sorted(set(item["images"].values()))), code=True),
+        Cell(images or "the proxy alone", code=bool(images)),
         _of(item["ready"], item["replicas"]),
     ]
 
 
 def traffic(data: Data) -> Section:
     shown = [item for item in data["services"] if item["workloads"]]
+    told = [item for item in shown if item["traffic"] or item["saturation"] or item["health"] != "idle"]
     window = f"over the last {data['window']}"
     services = Table(
         f"Golden signals of the services {window}; CPU and memory in percent of the limit, of the fullest container",
         columns(*_SIGNALS),
-        [_service(item) for item in shown],
+        [_service(item) for item in told],
     )
     configured = Table(
-        "Services with their security and their traffic's split",
+        "Services of the mesh with their security and their traffic's split",
         columns("Service", "Mutual TLS", "Versions", "Split"),
-        [_configured(item) for item in shown],
+        [_configured(item) for item in shown if item["mtls"] != "none"],
     )
     calls = Table(
         f"Who calls whom {window}",
@@ -146,18 +155,20 @@ def traffic(data: Data) -> Section:
         [_gateway(item) for item in data["gateways"]],
     )
     tables = [table for table in (services, calls, configured, gateways) if table.rows]
+    outside = [f"{item['namespace']}/{item['name']}" for item in shown if item["mtls"] == "none"]
+    rest = [Facts([("Services without a sidecar", Cell(", ".join(outside), code=True))])] if outside else []
     nothing = "" if shown else "No service with pods is seen."
     if shown and not data["calls"] and not data["notes"]:
         nothing = f"Prometheus knows of no request to these services {window}."
-    picture = [Picture(data["topology_svg"])] if shown else []
-    return Section("traffic", "Topology and traffic", [*picture, *tables], nothing, data["notes"])
+    picture = [Picture(data["topology_svg"])] if data["topology_svg"] else []
+    return Section("traffic", "Topology and traffic", [*picture, *tables, *rest], nothing, data["notes"])
 
 
 def _service(item: Data) -> list[Cell]:
     signals = item["traffic"] or {}
     errors = signals.get("error_percent")
     ready = sum(workload["ready"] or 0 for workload in item["workloads"])
-    wanted = sum(workload["replicas"] or 0 for workload in item["workloads"])
+    wanted = [workload["replicas"] for workload in item["workloads"]]
     return [
         Cell(f"{item['namespace']}/{item['name']}", code=True),
         Cell(item["health"], HEALTH[item["health"]]),
@@ -165,7 +176,7 @@ def _service(item: Data) -> list[Cell]:
         _number(errors, 2, "" if not errors else ERROR if errors > 5 else WARNING),
         *(_number(signals.get(name), 0) for name in ("p50", "p95", "p99")),
         *(_share(item["saturation"].get(name)) for name in ("cpu", "memory")),
-        _of(ready, wanted),
+        _of(ready, None if None in wanted else sum(wanted)),
     ]
 
 
@@ -178,7 +189,7 @@ def _configured(item: Data) -> list[Cell]:
     }
     return [
         Cell(f"{item['namespace']}/{item['name']}", code=True),
-        Cell(item["mtls"], WARNING if item["mtls"] in ("PERMISSIVE", "DISABLE", "mixed") else ""),
+        Cell(item["mtls"], WARNING if item["mtls"] in ("DISABLE", "mixed") else ""),
         Cell(", ".join(versions_of_it) or "-"),
         Cell("; ".join(sorted(split for split in splits if split)) or "-"),
     ]
@@ -327,4 +338,4 @@ def _number(value: float | None, digits: int, tone: str = "") -> Cell:
 
 
 def _share(percent: float | None) -> Cell:
-    return _number(percent, 0, WARNING if percent is not None and percent >= _NEARLY_FULL else "")
+    return _number(percent, 1, WARNING if percent is not None and percent >= _NEARLY_FULL else "")

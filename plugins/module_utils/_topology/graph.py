@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-_COLUMN, _ROW, _WIDTH, _HEIGHT, _MARGIN = 260, 84, 190, 52, 24
+_COLUMN, _ROW, _WIDTH, _HEIGHT, _MARGIN = 320, 100, 190, 52, 24
+# A label's letters and lines, and where it may stand along its edge and beside it: in the middle, if that is free.
+_LETTER, _LINE = 6, 13
+_ALONG, _BESIDE = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8), (0, -_LINE, _LINE)
+
 # Readable on white and on black, and apart for who does not see red and green apart: shape of the border says it, too.
 _COLOURS = {"healthy": "#2e9e5b", "degraded": "#c98a00", "failed": "#d0342c", "idle": "#8a8f98"}
 _DASHES = {"healthy": "", "degraded": "6 3", "failed": "2 2", "idle": "1 4"}
@@ -28,6 +32,11 @@ _STYLE = """
   .topology .small { fill: #9198a1; } .topology rect { fill: #161b22; }
 }
 """
+
+
+Point = tuple[int, int]
+# Left, top, width, height.
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Edge:
 
     @property
     def label(self) -> str:
-        wrong = f", {self.errors:.1f} % errors" if self.errors >= 0.05 else ""
+        wrong = f", {self.errors:.3g} % errors" if self.errors >= 0.05 else ""
         return f"{self.rate:.1f}/s{wrong}" + ("" if self.mutual else ", no mTLS")
 
     @property
@@ -170,24 +179,64 @@ def svg(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 8 4 0 8z" style="fill:#8a8f98;stroke:none"/></marker></defs>',
     ]
-    lines += [_drawn_edge(edge, at) for edge in edges if edge.client in at and edge.server in at]
+    drawn = [edge for edge in edges if edge.client in at and edge.server in at]
+    lines += [_drawn_edge(edge, at) for edge in drawn]
     lines += [_drawn_node(node, *at[node.key]) for node in nodes if node.key in at]
+    lines += _drawn_labels(drawn, at)
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def _drawn_edge(edge: Edge, at: Mapping[str, tuple[int, int]]) -> str:
+def _curve(edge: Edge, at: Mapping[str, tuple[int, int]]) -> tuple[Point, Point, Point, Point]:
+    """A Bezier curve: its start, the two points that bend it, its end."""
     (x1, y1), (x2, y2) = at[edge.client], at[edge.server]
     start, end = (x1 + _WIDTH, y1 + _HEIGHT // 2), (x2, y2 + _HEIGHT // 2)
     if x2 <= x1:
         start, end = (x1 + _WIDTH // 2, y1 + _HEIGHT), (x2 + _WIDTH // 2, y2 + _HEIGHT)
     bend = max(40, abs(end[0] - start[0]) // 2)
-    curve = f"M{start[0]} {start[1]}C{start[0] + bend} {start[1]} {end[0] - bend} {end[1]} {end[0]} {end[1]}"
+    return start, (start[0] + bend, start[1]), (end[0] - bend, end[1]), end
+
+
+def _drawn_edge(edge: Edge, at: Mapping[str, tuple[int, int]]) -> str:
+    start, *bends_and_end = _curve(edge, at)
+    curve = f"M{start[0]} {start[1]}C{' '.join(f'{x} {y}' for x, y in bends_and_end)}"
     colour, dashes = _COLOURS[edge.health], "" if edge.mutual else "4 3"
-    middle = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2 - 5)
-    return (
-        f'<path d="{curve}" stroke="{colour}" stroke-dasharray="{dashes}" marker-end="url(#tip)"/>'
-        f'<text class="small edge" x="{middle[0]}" y="{middle[1]}" text-anchor="middle">{escape(edge.label)}</text>'
-    )
+    return f'<path d="{curve}" stroke="{colour}" stroke-dasharray="{dashes}" marker-end="url(#tip)"/>'
+
+
+def _drawn_labels(edges: Sequence[Edge], at: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Each along its edge where it covers least of the nodes and of other labels."""
+    taken: list[Box] = [(x, y, _WIDTH, _HEIGHT) for x, y in at.values()]
+    found = []
+    for edge in edges:
+        rate, comma, rest = edge.label.partition(", ")
+        texts = [rate, rest] if comma else [rate]
+        width, height = max(map(len, texts)) * _LETTER, len(texts) * _LINE
+        places = [_point(_curve(edge, at), along) for along in _ALONG]
+        boxes = [(x - width // 2, y - height // 2 + beside, width, height) for beside in _BESIDE for x, y in places]
+        left, top, *_size = best = min(boxes, key=lambda box: sum(_covered(box, other) for other in taken))
+        taken.append(best)
+        lines = "".join(
+            f'<tspan x="{left + width // 2}" y="{top + _LINE * place + 10}">{escape(text)}</tspan>'
+            for place, text in enumerate(texts)
+        )
+        found.append(f'<text class="small edge" text-anchor="middle">{lines}</text>')
+    return found
+
+
+def _point(curve: tuple[Point, Point, Point, Point], along: float) -> Point:
+    back = 1 - along
+    shares = (back**3, 3 * back**2 * along, 3 * back * along**2, along**3)
+    x, y = (sum(share * point[axis] for share, point in zip(shares, curve, strict=True)) for axis in (0, 1))
+    return round(x), round(y)
+
+
+def _covered(one: Box, other: Box) -> int:
+    """The area that both have."""
+    sides = [
+        max(0, min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) - max(one[axis], other[axis]))
+        for axis in (0, 1)
+    ]
+    return sides[0] * sides[1]
 
 
 def _drawn_node(node: Node, x: int, y: int) -> str:

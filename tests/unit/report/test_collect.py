@@ -143,7 +143,7 @@ def test_what_may_not_be_read_is_said_in_its_section(
     data = collect(mesh, Wanted(**wanted))
     assert any(text.startswith(note) for text in data[section]["notes"]), data[section]["notes"]
     for form in ("html", "markdown"):
-        assert "Not known: " in rendered(form, data)
+        assert "Note: " in rendered(form, data)
 
 
 def test_nothing_but_the_clusters_version_may_be_read(mesh: Any, wanted: dict[str, Any]) -> None:
