@@ -99,8 +99,8 @@ def _findings(summary: Data) -> Cell:
 
 def _canaries(data: Data) -> Cell:
     active = [item for item in data["runs"] if item["phase"] not in ("Succeeded", "Failed")]
-    if any(item["drift"] for item in data["runs"]):
-        return Cell(f"{len(active)} under way; not as its run left it: see there", WARNING)
+    if drifted := sum(bool(item["drift"]) for item in data["runs"]):
+        return Cell(f"{len(active)} under way, {drifted} not as the run wrote it", WARNING)
     if active:
         return Cell(f"{len(active)} under way", INFO)
     return Cell("none under way", WARNING if data["notes"] else GOOD)

@@ -28,6 +28,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import Wanted, collect
 
+from ..cost.cluster import documents_cluster, reckon
+
 HERE = Path(__file__).parent
 _spec = importlib.util.spec_from_file_location("report_certificates", HERE.parent / "validate/certificates.py")
 assert _spec and _spec.loader
@@ -203,6 +205,7 @@ def wanted() -> dict[str, Any]:
         "name": "staging",
         "environment": "staging",
         "fetch": prometheus,
+        "cost": reckon(documents_cluster()),
     }
 
 

@@ -107,6 +107,13 @@ def test_what_has_to_be_known_first(data: dict[str, Any]) -> None:
     assert short["Proxies"] == ("2 of 2 in sync", "good")
     assert short["Canaries"] == ("none under way", "good")
     assert short["Certificates"] == ("2 not readable or not there", "error")
+    assert short["Cost"][0].endswith(" USD a month for mesh and observability")
+
+
+def test_without_a_bill_the_section_says_so(mesh: Any, wanted: dict[str, Any]) -> None:
+    data = collect(mesh, Wanted(**{**wanted, "cost": {}}))
+    assert in_short(data)["Cost"] == ("not asked", "")
+    assert "Note: nobody asked what it costs" in rendered("markdown", data)
 
 
 def test_validation_is_that_of_mesh_validate(data: dict[str, Any], mesh: Any, wanted: dict[str, Any]) -> None:

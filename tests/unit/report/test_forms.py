@@ -19,7 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.grap
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' &lt; | `x` [a](javascript:b) ![i](http://evil/i)\u202e\x1b[2J\n# h"
 # Words that the collection itself chooses.
-_OWN = {"health", "level", "security", "use", "phase", "topology_svg"}
+_OWN = {"health", "level", "security", "use", "phase", "topology_svg", "group", "verdict"}
 _LOADING = {"src", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href", "ping"}
 
 
