@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import Need, need, readable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import CapacityError, Need, need, readable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import (
     PROXY,
     SIDECARS,
@@ -49,7 +49,7 @@ class Rules:
 
     @classmethod
     def of(cls, margin_percent: float, floor: Mapping[str, Any], min_measured: str, window: Window) -> Rules:
-        """Of options. Raises InputError or CapacityError."""
+        """Of options. Raises InputError."""
         enough = seconds_of(min_measured)
         if not enough:
             raise InputError(f"min_measured: '{min_measured}' is no time of PromQL; write it like 30s, 5m or 1d.")
@@ -57,7 +57,11 @@ class Rules:
             raise InputError(f"min_measured: {min_measured} is more than the window, {window.length}. Lower it.")
         if not 0 <= margin_percent < math.inf:
             raise InputError(f"margin: {margin_percent} has to be a percentage from 0.")
-        return cls(Decimal(str(margin_percent)) / 100, need(floor), int(enough))
+        try:
+            lowest = need(floor)
+        except CapacityError as error:
+            raise InputError(f"floor: {error}") from error
+        return cls(Decimal(str(margin_percent)) / 100, lowest, int(enough))
 
 
 @dataclass(frozen=True)

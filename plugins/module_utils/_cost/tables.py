@@ -36,7 +36,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.markdo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.text import visible
 
 # Of a line at a terminal, and of one of its columns; what is longer goes on below.
-_WIDTH, _WIDEST = 118, 40
+_WIDTH, _WIDEST = 118, 42
 # Columns that are told below their row, by the name of the last one.
 _BELOW = {"at what price": 2, "risk": 1}
 _NONE = Cell("-")
@@ -70,7 +70,7 @@ def summary(bill: Mapping[str, Any]) -> str:
 
 
 def lines(bill: Mapping[str, Any]) -> list[str]:
-    """For a terminal."""
+    """For a terminal. Ansible's output in YAML breaks lines at single spaces, so numbers far on the right have none."""
     found: list[str] = []
     for table in blocks(bill):
         found += [*_rendered(table, _BELOW.get(table.columns[-1].name, 0)), ""]
@@ -83,16 +83,16 @@ def _components(bill: Mapping[str, Any]) -> Table:
         rows += [_component(item["component"], item) for item in bill["components"] if item["group"] == group]
         if total:
             rows.append(_component(total, bill["totals"]["all" if group == OTHERS else "added"], GOOD))
-    names = ("pods", "CPU", "memory", "used", "used", "volumes", "LBs")
+    names = ("pods", "CPU", "memory", "used CPU", "used memory", "volumes", "LBs")
     columns = [Column("component"), *(Column(name, True) for name in names), Column(bill["currency"], True)]
-    return Table("A month, by component", [*columns, Column("% of nodes", True)], rows)
+    return Table("A month, by component", [*columns, Column("nodes%", True)], rows)
 
 
 def _component(name: str, item: Mapping[str, Any], tone: str = "") -> list[Cell]:
     used, share = item["used"], item["node_percent"]
     # Of the others nothing is known.
     at_least = ">" if used and used["containers"] < item["containers"] else ""
-    sizes = ", ".join(f"{_size(size)} {storage}" for storage, size in item["storage_by_class"].items())
+    sizes = ", ".join(f"{storage}:{_size(size)}" for storage, size in item["storage_by_class"].items())
     return [
         Cell(name, tone),
         Cell(str(item["pods"]) if item["pods"] or not item["containers"] else f"in {item['containers']}"),
@@ -153,8 +153,7 @@ def _right_sizing(bill: Mapping[str, Any]) -> Table:
         cpu, memory = item["cpu"], item["memory"]
         rows.append(
             [
-                Cell(_workload(item)),
-                Cell(item["container"]),
+                Cell(_container(item)),
                 Cell(str(item["pods"])),
                 Cell(_cores(cpu["request"])),
                 Cell(_known(cpu["p95"], _cores)),
@@ -164,13 +163,13 @@ def _right_sizing(bill: Mapping[str, Any]) -> Table:
                 Cell(_known(memory["peak"], _size)),
                 Cell(_proposed(memory, _size)),
                 Cell(_money(item["saves"])),
-                Cell(", ".join(f"{name} {share:.0%}" for name, share in item["autoscaled"].items()) or "-"),
+                Cell(", ".join(f"{name}:{share:.0%}" for name, share in item["autoscaled"].items()) or "-"),
                 Cell("; ".join(item["risks"]), ERROR) if item["risks"] else _NONE,
             ]
         )
     names = ("pods", "CPU", "P95", "propose", "memory", "P95", "peak", "propose", bill["currency"])
-    columns = [Column("workload"), Column("container"), *(Column(name, True) for name in names)]
-    columns += [Column("autoscaled at"), Column("risk")]
+    columns = [Column("container"), *(Column(name, True) for name in names)]
+    columns += [Column("autoscaled"), Column("risk")]
     caption = (
         f"Right-sizing, by the last {bill['window']}: saves {_money(bill['right_sizing_saves'])} {bill['currency']}"
     )
@@ -186,7 +185,7 @@ def _unproposed(bill: Mapping[str, Any]) -> Table:
     rows = []
     for verdict in (FITS, TOO_LITTLE, NO_DATA):
         names = [
-            f"{_workload(item)} {item['container']}"
+            _container(item)
             for item in bill["right_sizing"]
             if all(item[resource]["verdict"] == verdict for resource in RESOURCES)
         ]
@@ -232,8 +231,12 @@ def _row(*texts: str) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-def _workload(item: Mapping[str, Any]) -> str:
-    return f"{item['namespace']}/{item['workload']}" if item["namespace"] else str(item["workload"])
+def _container(item: Mapping[str, Any]) -> str:
+    """Its name is told where the workload has another one."""
+    if not item["namespace"]:
+        return str(item["workload"])
+    name = "" if item["container"] == item["workload"] else f" {item['container']}"
+    return f"{item['namespace']}/{item['workload']}{name}"
 
 
 def _money(amount: float) -> str:
@@ -261,14 +264,14 @@ def _rendered(table: Table, below: int) -> Iterator[str]:
     columns = table.columns[: len(table.columns) - below]
     names = [column.name for column in columns]
     rows = [[visible(cell.text) for cell in row] for row in table.rows]
-    wrapped = [[textwrap.wrap(text, _WIDEST) or [""] for text in row[: len(columns) - 1]] for row in rows]
+    wrapped = [[_wrap(text, _WIDEST) for text in row[: len(columns) - 1]] for row in rows]
     widths = [
         max(len(part) for part in (name, *(part for row in wrapped for part in row[place])))
         for place, name in enumerate(names[:-1])
     ]
     left = max(_WIDTH - sum(widths) - 2 * len(columns), len(names[-1]), 20)
     for row, texts in zip(wrapped, rows, strict=True):
-        row.append(textwrap.wrap(texts[len(columns) - 1], left) or [""])
+        row.append(_wrap(texts[len(columns) - 1], left))
     widths.append(max(len(part) for part in (names[-1], *(part for row in wrapped for part in row[-1]))))
     yield table.caption
     yield _line(names, widths, columns)
@@ -278,8 +281,17 @@ def _rendered(table: Table, below: int) -> Iterator[str]:
         for column, text in zip(table.columns[len(columns) :], texts[len(columns) :], strict=True):
             if text not in ("", _NONE.text):
                 yield from textwrap.wrap(
-                    f"{column.name}: {text}", _WIDTH, initial_indent="      ", subsequent_indent="        "
+                    f"{column.name}: {text}",
+                    _WIDTH,
+                    initial_indent="      ",
+                    subsequent_indent="        ",
+                    break_on_hyphens=False,
                 )
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    # Names of Kubernetes are not torn apart at their hyphens.
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
 
 
 def _line(texts: Iterable[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
