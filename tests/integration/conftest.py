@@ -11,7 +11,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +141,13 @@ def cluster_snapshot(api: client.ApiClient) -> Snapshot:
         answer: dict[str, Any] = json.loads(response.data)
         return answer
 
-    def digests_now() -> Digests:
+    def snapshot() -> Digests:
+        # What an earlier test deleted may take its time to go.
+        going = {
+            item["metadata"]["name"]
+            for item in ask("/api/v1/namespaces")["items"]
+            if "deletionTimestamp" in item["metadata"]
+        }
         roots = ["/api/v1"]
         roots += [f"/apis/{group['preferredVersion']['groupVersion']}" for group in ask("/apis")["groups"]]
         digests = Digests()
@@ -151,22 +156,10 @@ def cluster_snapshot(api: client.ApiClient) -> Snapshot:
                 if "list" not in kind["verbs"] or kind["kind"] in _RESTLESS:
                     continue
                 for item in ask(f"{root}/{kind['name']}")["items"]:
-                    # What an earlier test deleted may take its time to go.
-                    if "deletionTimestamp" not in item["metadata"]:
+                    metadata = item["metadata"]
+                    if "deletionTimestamp" not in metadata and metadata.get("namespace") not in going:
                         digests[_name(kind["kind"], item)] = _digest(item)
         return digests
-
-    def namespaces_are_going() -> bool:
-        return any("deletionTimestamp" in item["metadata"] for item in ask("/api/v1/namespaces")["items"])
-
-    def snapshot() -> Digests:
-        """Once nothing moves any more of what an earlier test, or the one under way, has set going."""
-        deadline = time.monotonic() + 120
-        last, now = None, digests_now()
-        while (namespaces_are_going() or now != last) and time.monotonic() < deadline:
-            time.sleep(0.3)
-            last, now = now, digests_now()
-        return now
 
     return snapshot
 
