@@ -274,8 +274,10 @@ class Canary:
 
     def _watch(self, state: State) -> Watch | None:
         params = self._params
-        decided = state.phase in (FINALISING, ROLLING_BACK) or state.strategy == SPLIT
-        if not params["metrics"] and (decided or params["state"] not in ("progressed", "resumed")):
+        # Whoever takes a run back may not know where its metrics are.
+        if state.phase in (FINALISING, ROLLING_BACK):
+            return None
+        if not params["metrics"] and (state.strategy == SPLIT or params["state"] not in ("progressed", "resumed")):
             return None
         named = {
             "stable": {**params["stable"], "subset": state.stable.subset},

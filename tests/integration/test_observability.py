@@ -63,6 +63,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"prometheus_alertmanager_routes": {"critical": "on-call"}},
         ["prometheus_alertmanager_routes.critical is 'on-call'", "prometheus_alertmanager_receivers"],
     ),
+    "a first route to a receiver that there is not": (
+        {"prometheus_alertmanager_first_routes": [{"receiver": "canaries", "continue": True}]},
+        ["prometheus_alertmanager_first_routes[0]", "'canaries'", "prometheus_alertmanager_receivers"],
+    ),
     "a password that nobody chose": (
         {"service_mesh_generated_secrets_allowed": False},
         ["grafana_admin_password is empty", "grafana_admin_existing_secret"],
