@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from .awx_surveys import survey_problems
+
 TOKEN = "stand-in"
 ENCRYPTED = "$encrypted$"
-SURVEY_TYPES = {"text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect"}
 _ASKS = ("limit", "job_type", "diff_mode", "tags")
 _NOTES = ("started", "success", "error")
 _LINKS = ("success_nodes", "failure_nodes", "always_nodes")
@@ -152,50 +153,6 @@ class Refused(Exception):
     """A 400 with the body that AWX gives."""
 
 
-def survey_problems(spec: Mapping[str, Any]) -> list[str]:
-    """What AWX finds wrong in a survey when it is saved."""
-    found = [f"survey has no {key}" for key in ("name", "description", "spec") if key not in spec]
-    names = [question.get("variable") for question in spec.get("spec", [])]
-    found += [f"{name} is asked twice" for name in set(names) if names.count(name) > 1]
-    for question in spec.get("spec", []):
-        name = question.get("variable", "?")
-        found += [
-            f"{name} has no {key}" for key in ("question_name", "variable", "type", "required") if key not in question
-        ]
-        if question.get("type") not in SURVEY_TYPES:
-            found.append(f"{name} has the type {question.get('type')}")
-        if question.get("type", "").startswith("multi") and not question.get("choices"):
-            found.append(f"{name} has no choices")
-        if "default" in question:
-            found += answer_problems({**question, "required": False}, {name: question["default"]})
-    return found
-
-
-def answer_problems(question: Mapping[str, Any], answers: Mapping[str, Any]) -> list[str]:
-    """What AWX finds wrong in the answer to a question, before there is a job."""
-    name, kind = question["variable"], question["type"]
-    if name not in answers:
-        return [f"{name} is missing"] if question["required"] else []
-    value = answers[name]
-    low, high = question.get("min"), question.get("max")
-    if kind in ("text", "textarea", "password"):
-        if not isinstance(value, str):
-            return [f"{name} must be a text"]
-        size: float = len(value)
-    elif kind in ("integer", "float"):
-        if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else (int, float)):
-            return [f"{name} must be of type {kind}"]
-        size = value
-    else:
-        wrong = [
-            choice for choice in (value if kind == "multiselect" else [value]) if choice not in question["choices"]
-        ]
-        return [f"{name} is {choice}, which is none of the choices" for choice in wrong]
-    too_small = low is not None and size < low
-    too_big = high is not None and size > high
-    return [f"{name} is too small or too short"] * too_small + [f"{name} is too big or too long"] * too_big
-
-
 class Controller:
     """The objects, and every request that was made."""
 
@@ -299,6 +256,10 @@ class Controller:
             for name in ("job_type", "diff_mode"):
                 if given.get(name) is not None and not template.get(f"ask_{name}_on_launch"):
                     raise Refused({name: ["Field is not configured to prompt on launch."]})
+            survey = self.surveys.get((f"{template['type']}s", template["id"]), {})
+            asked = {question["variable"] for question in survey.get("spec", [])}
+            if unknown := sorted(given.get("extra_data", {}).keys() - asked):
+                raise Refused({"extra_data": [f"Variables {unknown} are not allowed on launch."]})
         if kind == "schedules" and "rrule" in given:
             pattern = r"DTSTART:\d{8}T\d{6}Z RRULE:FREQ=(MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY);INTERVAL=\d+"
             if not re.fullmatch(pattern, given["rrule"]):
@@ -363,6 +324,9 @@ def serve(controller: Controller) -> Iterator[str]:
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
+        # Headers and body in one piece; in two, the second waits 40 ms for the first one's acknowledgement.
+        wbufsize = -1
+
         def _do(self) -> None:
             parts = urlsplit(self.path)
             size = int(self.headers.get("Content-Length") or 0)

@@ -23,7 +23,7 @@ from typing import Any
 import ansible_runner
 import yaml
 
-from .awx_controller import answer_problems
+from .awx_surveys import answer_problems
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a run sets with set_stats; AWX hands it to the jobs after it in a workflow.
@@ -31,7 +31,7 @@ Artifacts = dict[str, Any]
 
 
 class Unsafe(str):
-    """A text that Ansible must not take for a template."""
+    """A text that Ansible must not take for a template. ansible-core 2.19 makes numbers of those that look like one."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -54,12 +54,16 @@ _Dumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!u
 
 
 @functools.cache
-def objects(**variables: str) -> dict[str, list[dict[str, Any]]]:
-    """The role's data: controller_* -> objects. Variables that are no text come as JSON."""
+def objects(variables: str = "{}") -> dict[str, list[dict[str, Any]]]:
+    """The role's data: controller_* -> objects. The role's variables come as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         play, path = Path(folder, "play.yml"), Path(folder, "data.json")
         play.write_text(_DATA)
-        given = {"path": str(path), "awx_execution_environment_image": "registry.example.com/ee:1", **variables}
+        given = {
+            "path": str(path),
+            "awx_execution_environment_image": "registry.example.com/ee:1",
+            **json.loads(variables),
+        }
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         command = ["ansible-playbook", str(play), "-e", json.dumps(given)]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -144,10 +148,12 @@ class Awx:
         chosen = template(name)
         answers = dict(answers or {})
         questions = chosen.get("survey_spec", {}).get("spec", [])
-        refused = tuple(problem for question in questions for problem in answer_problems(question, answers))
+        defaults = {question["variable"]: question["default"] for question in questions if "default" in question}
+        # The form is filled in with them.
+        form = {**defaults, **answers}
+        refused = tuple(problem for question in questions for problem in answer_problems(question, form))
         if refused and not unasked:
             return Job("refused", "", refused=refused)
-        defaults = {question["variable"]: question["default"] for question in questions if "default" in question}
         self._jobs += 1
         meta = {"awx_job_id": self._jobs, "awx_job_template_name": chosen["name"], "awx_user_name": "alice"}
         launched = {**defaults, **(artifacts or {}), **answers, **meta}
@@ -198,7 +204,7 @@ def unsafe(value: Any) -> Any:
     if isinstance(value, str):
         return Unsafe(value)
     if isinstance(value, Mapping):
-        return {key: unsafe(inner) for key, inner in value.items()}
+        return {Unsafe(key): unsafe(inner) for key, inner in value.items()}
     return [unsafe(inner) for inner in value] if isinstance(value, list) else value
 
 
