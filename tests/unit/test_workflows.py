@@ -5,6 +5,7 @@ Whether they are workflows at all says actionlint (tools/lint.sh).
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -24,6 +25,7 @@ RUNNERS = {"GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY"}
 ENVIRONMENT = re.compile(r"lookup\('ansible\.builtin\.env', '(\w+)'\)")
 
 
+@functools.cache
 def variables_of_roles_and_playbooks() -> set[str]:
     """Options of roles, the inventory's variables behind their defaults, and variables of plays."""
     known: set[str] = set()
