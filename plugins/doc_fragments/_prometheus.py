@@ -11,7 +11,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   prometheus:
-    description: Where the traffic is read. Without it, no traffic is told.
+    description: Where measurements are read. Without it, nothing is told that is measured.
     type: dict
     suboptions:
       url:

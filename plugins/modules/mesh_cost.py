@@ -44,10 +44,9 @@ options:
       - Namespace of Prometheus, Grafana, Loki, Jaeger and Kiali. Those of other namespaces count as somebody else's.
       - O(istio_namespace) by default.
     type: str
-  prometheus:
-    description: Where the use of CPU and memory is read. Without it, no requests are proposed.
   window:
-    description: Of how long a time the use is looked at, as PromQL writes it.
+    description: Of how long a time the use of CPU and memory is looked at, as PromQL writes it.
+    type: str
     default: 7d
   resolution:
     description:
