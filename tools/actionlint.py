@@ -1,6 +1,7 @@
 """actionlint with our arguments, built once from its pinned module into the cache of the lab's tools.
 
-PyPI's wheel of it would do as well, but downloads the binary from GitHub when it is installed, and without a pin of its own.
+PyPI's wheel of it would do as well, but downloads the binary from GitHub when it is installed, and without a pin of its
+own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "roles/lab/files"))
 
-from meshlab import tools  # noqa: E402  (the lab's builder, which is no installed package)
+from meshlab import tools
 
 ACTIONLINT = tools.Build(
     "actionlint", str(ROOT / "tools/actionlint"), ("github.com/rhysd/actionlint/cmd/actionlint",), (), 25

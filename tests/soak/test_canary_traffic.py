@@ -88,13 +88,13 @@ def test_mirrored_requests_come_first_and_nobody_sees_them(lab: Lab, report: Rep
 
     def look(canary: str) -> None:
         lab.until("the mirror", lambda: lab.now().state.get("step") == 0, 120)
-        time.sleep(4)
+        # Prometheus looks for new pods every five seconds.
+        lab.until("50 copies", lambda: lab.value(query) - before > 50, 25)
         assert lab.now().weights[canary] == 0
         seen.append(lab.value(query) - before)
 
-    healthy(lab, report, look, strategy="mirror", mirror_percentage=50, steps=[50], step_duration="6s")
+    healthy(lab, report, look, strategy="mirror", mirror_percentage=50, steps=[50], step_duration="30s")
     report(f"{seen[0]:.0f} requests were copied to the canary at weight 0")
-    assert seen[0] > 50
 
 
 def test_testers_first_then_everybody(lab: Lab, report: Report) -> None:
