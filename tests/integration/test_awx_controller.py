@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .awx_controller import TOKEN, Controller, serve
+from .awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
 from .conftest import ROOT
 
 pytestmark = pytest.mark.alongside
@@ -94,6 +94,7 @@ def apply(address: str, *arguments: str, token: str = TOKEN, **variables: Any) -
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_PIPELINING": "1",
+        **NO_CERTIFICATES,
         "CONTROLLER_HOST": address,
         "CONTROLLER_OAUTH_TOKEN": token,
     }

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...integration.awx_controller import TOKEN, Controller, serve
+from ...integration.awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
 from ...integration.awx_job import ROOT, objects
 from .modules import argument_spec, call
 
@@ -96,6 +96,8 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
     made.add("credential_types", name="Bearer", kind="kubernetes", inputs=inputs)
     # The module waits a second for a project's update to settle.
     monkeypatch.setattr("time.sleep", lambda _: None)
+    for name, value in NO_CERTIFICATES.items():
+        monkeypatch.setenv(name, value)
     with serve(made) as address:
         monkeypatch.setenv("CONTROLLER_HOST", address)
         monkeypatch.setenv("CONTROLLER_OAUTH_TOKEN", TOKEN)
