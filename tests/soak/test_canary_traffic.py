@@ -22,6 +22,12 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+def ready(pod: Any) -> bool:
+    """A pod that goes is ready until its preStop hook is over, and does not count."""
+    statuses = pod.status.container_statuses or []
+    return not pod.metadata.deletion_timestamp and bool(statuses) and all(status.ready for status in statuses)
+
+
 def healthy(lab: Lab, report: Report, meanwhile: Callable[[str], None] | None = None, **options: Any) -> dict[str, Any]:
     """From the start until the old version is gone: every request is answered, and the shares are the weights."""
     stable, canary = lab.stable, lab.canary
@@ -65,7 +71,7 @@ def test_a_canary_whose_pods_restart_slowly(lab: Lab, report: Report) -> None:
             time.sleep(1)
             lab.until(
                 "two ready pods",
-                lambda: sum(all(c.ready for c in p.status.container_statuses or []) for p in lab.pods(canary)) >= 2,
+                lambda: sum(ready(pod) for pod in lab.pods(canary)) >= 2,
                 120,
             )
 
