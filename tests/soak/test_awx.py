@@ -175,7 +175,8 @@ def test_a_bad_release(awx: Awx, menu: Lab) -> None:
 
 
 def test_a_canary_that_is_held_and_goes_on(awx: Awx, menu: Lab) -> None:
-    answers, canary = release(menu), menu.canary
+    # Enough steps for another job to start beside it.
+    answers, canary = {**release(menu), "canary_steps": "10,20,30,40,50"}, menu.canary
     jobs: list[Job] = []
     run = threading.Thread(target=lambda: jobs.append(awx.launch("canary", answers)))
     with menu.load(PATH):
