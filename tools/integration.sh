@@ -2,7 +2,7 @@
 # Molecule's default scenario and, on the lab that it leaves, pytest's integration tests; then nothing is left running.
 # Arguments go to pytest in place of the whole folder. KEEP_LAB=1 leaves the lab; `molecule destroy` ends it.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 end_lab() {
   [ -n "${KEEP_LAB:-}" ] || molecule destroy || exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every linter, each even where another one complained: one run shows everything that is to be done.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 status=0
 
 check() {
@@ -25,6 +25,7 @@ check "ruff format" ruff format --check .
 # Through the link, so that each module has the one name that Ansible imports it by.
 collection=.ansible/collections/ansible_collections/corpv3/service_mesh
 pure=$(find $collection/plugins/module_utils -name '*.py' ! -name _kubernetes.py ! -name _helm.py | sort)
+# shellcheck disable=SC2086
 check "mypy (pure core)" mypy $pure
 check "mypy (lab)" mypy --config-file tools/mypy-lab.ini -p meshlab
 check "import contracts" env PYTHONPATH=.ansible/collections lint-imports --no-cache

@@ -136,7 +136,7 @@ cost:
       elements: dict
     totals: {description: "The same of each group, of C(added) (mesh and observability) and of C(all).", type: dict}
     nodes: {description: "Number, size, price and types of the nodes; null if they could not be read.", type: dict}
-    sidecars: {description: What sidecars request and use, and what is requested beside them., type: dict}
+    sidecars: {description: "What sidecars request and use, and what is requested beside them.", type: dict}
     volumes: {description: "Volumes, with class, size, cost and the pods that use them.", type: list, elements: dict}
     load_balancers: {description: Services that have a load balancer., type: list, elements: dict}
     optimizations:

@@ -309,7 +309,7 @@ class Controller:
         size, page = int(query.pop("page_size", 25)), int(query.pop("page", 1))
         found = list(self._all(kind).values())
         for key, value in query.items():
-            name, _, how = key.partition("__")
+            name, __, how = key.partition("__")
             known = {*(KINDS[kind].fields if kind in KINDS else KINDS["job_templates"].fields), "id", "type"}
             if name not in known or how not in ("", "startswith"):
                 raise Refused({"detail": f"{kind} have no field named '{key}'."})

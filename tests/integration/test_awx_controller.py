@@ -191,7 +191,7 @@ def test_a_check_of_an_empty_controller_writes_nothing(controller: Controller, a
 def test_bad_input_changes_nothing(
     variables: dict[str, Any], words: list[str], controller: Controller, address: str
 ) -> None:
-    rc, _, text = apply(address, **variables)
+    rc, __, text = apply(address, **variables)
     assert rc != 0
     running = " ".join(text.replace("''", "'").split())
     assert [word for word in words if word not in running] == [], text

@@ -65,11 +65,16 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def process(argv: list[str], port: int, log: Path, environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+def process(argv: list[str], port: int, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[None]:
     """It runs and listens. Ended with all that it started."""
     with log.open("wb") as file:
         started = subprocess.Popen(
-            argv, cwd=ROOT, env=dict(environment), stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            argv,
+            cwd=ROOT,
+            env=dict(environment or os.environ),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + _START_SECONDS

@@ -2,7 +2,7 @@
 # A lab of its own, everything that a canary may have to live through, and nothing left running. Arguments go to pytest.
 # KEEP_LAB=1 leaves the lab for another look. What was measured stands in tests/output/soak.txt.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 lab=(-i inventories/lab -e lab_name=canary -e lab_port_offset=500)
 
 rm -f tests/output/soak.txt

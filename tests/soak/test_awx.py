@@ -211,7 +211,7 @@ def test_all_objects_are_made_once(report: Report) -> None:
     controller = test_awx_controller.controller_with_what_has_to_be_there()
     with test_awx_controller.serve(controller) as address:
         begin = time.monotonic()
-        rc, _, text = test_awx_controller.apply(address)
+        rc, __, text = test_awx_controller.apply(address)
         assert rc == 0, text
         made = time.monotonic() - begin
         before = len(controller.writes)

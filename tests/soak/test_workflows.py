@@ -46,7 +46,7 @@ def deployed(lab: Lab, runner: Runner) -> Iterator[Runner]:
 def test_a_push_is_deployed_and_serves(deployed: Runner, lab: Lab) -> None:
     good(deployed.run(step("ci-cd-istio.yml", "deploy-infra", "Deploy")))
     good(deployed.run(step("ci-cd-istio.yml", "deploy-app", "Deploy")))
-    _, image = lab.workloads()[lab.workload(lab.stable)]
+    __, image = lab.workloads()[lab.workload(lab.stable)]
     assert image == f"docker.io/corpv3/{SERVICE}:{VALUES['github.sha']}"
     again = good(deployed.run(step("ci-cd-istio.yml", "deploy-app", "Deploy")))
     assert "changed=0 " in again, again[-1000:]

@@ -78,7 +78,7 @@ def test_each_program_is_pinned_for_both_machines() -> None:
     assert {(pin[0], pin[2]) for pin in PINS} == {
         (program, machine) for program in ("helm", "kubectl", "istioctl") for machine in ("x86_64", "aarch64")
     }
-    for program, version, _, checksum, _, address in PINS:
+    for program, version, __, checksum, __, address in PINS:
         assert re.fullmatch(r"[0-9a-f]{64}", checksum), program
         assert version in address, program
 

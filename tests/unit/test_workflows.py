@@ -61,7 +61,7 @@ def test_an_action_is_pinned_by_a_commit_that_the_documentation_lists() -> None:
             if action.startswith("./"):
                 assert (ROOT / action).exists(), f"{path.name}: {action}"
                 continue
-            name, _, commit = action.partition("@")
+            name, __, commit = action.partition("@")
             assert re.fullmatch(r"[0-9a-f]{40}", commit), f"{path.name}: {action} is not pinned by a commit"
             assert re.fullmatch(r"v\d+\.\d+\.\d+", version or ""), f"{path.name}: {action} does not say its version"
             pins.add((name, version, commit))
@@ -69,7 +69,7 @@ def test_an_action_is_pinned_by_a_commit_that_the_documentation_lists() -> None:
         r"^\| `([^`]+)` \| (v\S+) \| `([0-9a-f]{40})` \|", (ROOT / "docs/ci.md").read_text(), re.MULTILINE
     )
     assert sorted(listed) == sorted(pins)
-    assert len({name for name, _, _ in pins}) == len(pins), "one action in two versions"
+    assert len({name for name, __, __ in pins}) == len(pins), "one action in two versions"
 
 
 @pytest.mark.parametrize("name", ALL)

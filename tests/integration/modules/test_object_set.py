@@ -126,7 +126,8 @@ def test_a_namespace_a_kind_and_its_objects_in_one_set(ensure: Any, api: Any, de
     objects = [trial(definition, name), definition, namespace]
 
     assert set(changes(ensure(objects, "--check")).values()) == {"created"}
-    assert ensure(objects).changed
+    made = ensure(objects)
+    assert made.changed, made.message
     assert not ensure(objects).changed
     assert ensure(objects, state="absent", wait_timeout=60).changed
     assert api.get(f"/api/v1/namespaces/{name}") is None

@@ -71,15 +71,15 @@ def test_a_workflow_succeeds_only_if_all_of_it_did(name: str) -> None:
 
 
 def test_a_canary_that_is_not_promoted_is_taken_back() -> None:
-    for fails, ran, _ in every_way(FLOWS["release"]):
+    for fails, ran, __ in every_way(FLOWS["release"]):
         if "canary" in ran and not ran.get("promote"):
             assert "abort" in ran, (sorted(fails), ran)
         assert not ("abort" in ran and ran.get("promote")), (sorted(fails), ran)
 
 
 def test_nothing_moves_without_a_yes() -> None:
-    for fails, ran, _ in every_way(FLOWS["release"]):
+    for fails, ran, __ in every_way(FLOWS["release"]):
         assert ran.get("approve_canary") or "canary" not in ran, sorted(fails)
         assert ran.get("approve_promotion") or "promote" not in ran, sorted(fails)
-    for fails, ran, _ in every_way(FLOWS["deploy"]):
+    for fails, ran, __ in every_way(FLOWS["deploy"]):
         assert ran.get("approve_deploy") or "deploy" not in ran, sorted(fails)
