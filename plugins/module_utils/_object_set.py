@@ -174,12 +174,11 @@ class ObjectSet:
 
     def _execute(self, objects: Sequence[Object], changes: Sequence[Change]) -> None:
         due = {change.ref.identity for change in changes if change.change in ("created", "changed")}
-        definitions: list[Ref] = []
+        definitions: list[Object] = []
         for obj in objects:
             ref = Ref.of(obj)
             if definitions and ref.kind != "CustomResourceDefinition":
-                self._wait_ready(definitions)
-                self._api.forget_kinds()
+                self._wait_served(definitions)
                 definitions = []
             if ref.identity in due:
                 try:
@@ -187,7 +186,7 @@ class ObjectSet:
                 except ApiFailure as failure:
                     raise SetFailure(f"{ref} could not be applied: {failure}") from failure
                 if ref.kind == "CustomResourceDefinition":
-                    definitions.append(ref)
+                    definitions.append(obj)
         for change in changes:
             if change.change == "deleted":
                 try:
@@ -206,6 +205,26 @@ class ObjectSet:
                     f"set {self._settings.name} is not ready after {self._settings.wait_timeout} s:{reasons}"
                 )
             time.sleep(_POLL_SECONDS)
+
+    def _wait_served(self, definitions: Sequence[Object]) -> None:
+        """An API server says of a kind that it is established a moment before it serves it."""
+        self._wait_ready([Ref.of(definition) for definition in definitions])
+        kinds = [
+            (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+            for spec in (definition["spec"] for definition in definitions)
+            for version in spec["versions"]
+            if version["served"]
+        ]
+        deadline = time.monotonic() + self._settings.wait_timeout
+        self._api.forget_kinds()
+        while missing := [f"{version} {kind}" for version, kind in kinds if self._api.resource(version, kind) is None]:
+            if time.monotonic() > deadline:
+                raise SetFailure(
+                    f"set {self._settings.name}: the API server has established but does not serve "
+                    f"{', '.join(missing)} after {self._settings.wait_timeout} s"
+                )
+            time.sleep(_POLL_SECONDS)
+            self._api.forget_kinds()
 
     def _wait_gone(self, refs: Sequence[Ref]) -> None:
         deadline = time.monotonic() + self._settings.wait_timeout
