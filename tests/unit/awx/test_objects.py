@@ -115,7 +115,7 @@ def test_all_objects_are_made_once(controller: Controller) -> None:
     links = [
         node[name] for flow in defined("__awx_workflows") for node in flow["nodes"] for name in node if name in GOES_ON
     ]
-    there = [members for (kind, *_), members in controller.lists.items() if kind == "workflow_job_template_nodes"]
+    there = [members for (kind, *__), members in controller.lists.items() if kind == "workflow_job_template_nodes"]
     assert sum(map(len, there)) == sum(map(len, links))
 
 
