@@ -30,6 +30,7 @@ check "mypy (pure core)" mypy $pure
 check "mypy (lab)" mypy --config-file tools/mypy-lab.ini -p meshlab
 check "import contracts" env PYTHONPATH=.ansible/collections lint-imports --no-cache
 check antsibull-changelog antsibull-changelog lint
+check links python tools/links.py
 check actionlint python tools/actionlint.py 
 check ansible-builder ansible-builder introspect --sanitize .ansible/collections
 if [ -n "$helm" ]; then

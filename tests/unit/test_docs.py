@@ -1,0 +1,58 @@
+"""The check of the pages' links finds what it is there for."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("links", ROOT / "tools/links.py")
+assert _spec and _spec.loader
+links = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(links)
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("docs/design.md", ""),
+        ("docs", ""),
+        ("docs/design.md#which-cluster", ""),
+        ("#requirements", ""),
+        ("docs/missing.md", "leads to no file of the repository"),
+        ("docs/Design.md", "leads to no file of the repository"),
+        (".lab/kubeconfig", "leads to no file of the repository"),
+        ("docs/design.md#which-clusters", "leads to no heading of docs/design.md"),
+        ("#no-such-heading", "leads to no heading of README.md"),
+    ],
+)
+def test_a_link_leads_to_a_file_and_a_heading_of_the_repository(target: str, why: str) -> None:
+    assert links.wrong(ROOT / "README.md", target) == why
+
+
+def test_paths_are_looked_for_in_code_alone_and_placeholders_are_left_out() -> None:
+    text = """
+playbooks/prose.yml, `playbooks/span.yml`, `inventories/<environment>/hosts.yml`, `istio.io/inject`, `roles/*/tasks`
+
+```
+ansible-playbook playbooks/block.yml -i inventories/ENV --tags docs/x
+curl https://example.com/docs/index.html ~/roles/mine $PWD/tools/own.sh
+```
+"""
+    assert set(links.paths_in(text)) == {"playbooks/span.yml", "playbooks/block.yml", "roles/*/tasks", "docs/x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("playbooks/site.yml", True),
+        ("roles/*/tasks", True),
+        ("tests/output", True),  # made by a command, and ignored by git
+        ("playbooks/sites.yml", False),
+        ("roles/*/task", False),
+    ],
+)
+def test_a_path_is_one_of_the_repository_or_made_by_a_command(path: str, there: bool) -> None:
+    assert links.exists(path) is there
