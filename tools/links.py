@@ -43,7 +43,7 @@ def problems_of(page: Path) -> Iterator[str]:
     prose = SPAN.sub("", FENCE.sub("", text))
     where = os.path.relpath(page, ROOT)
     for match in LINK.finditer(prose):
-        target = next(filter(None, match.groups()))
+        target = next(filter(None, match.groups()), "")
         if not re.match(r"[a-z]+:", target) and (why := wrong(page, unquote(target))):
             yield f"{where}: the link {target} {why}"
     for word in sorted(set(paths_in(text))):
