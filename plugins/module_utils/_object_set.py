@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._compare import (
@@ -32,6 +33,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._readiness imp
 
 LABEL = "service-mesh.corpv3.com/part-of"
 _POLL_SECONDS = 0.5
+
+Item = TypeVar("Item")
 
 
 class SetFailure(Exception):
@@ -195,46 +198,50 @@ class ObjectSet:
                     raise SetFailure(f"{change.ref} could not be deleted: {failure}") from failure
 
     def _wait_ready(self, refs: Sequence[Ref]) -> None:
-        deadline = time.monotonic() + self._settings.wait_timeout
-        waiting = list(refs)
-        while waiting := [ref for ref in waiting if not_ready(self._api.get(ref) or {})]:
-            if time.monotonic() > deadline:
-                lines = unready(self._api, waiting)
-                reasons = "".join(f"\n- {line}" for line in lines)
-                raise SetFailure(
-                    f"set {self._settings.name} is not ready after {self._settings.wait_timeout} s:{reasons}"
-                )
-            time.sleep(_POLL_SECONDS)
+        def told(waiting: Sequence[Ref]) -> str:
+            reasons = "".join(f"\n- {line}" for line in unready(self._api, waiting))
+            return f"set {self._settings.name} is not ready after {self._settings.wait_timeout} s:{reasons}"
+
+        self._wait(refs, lambda ref: not_ready(self._api.get(ref) or {}), told)
 
     def _wait_served(self, definitions: Sequence[Object]) -> None:
         """An API server says of a kind that it is established a moment before it serves it."""
         self._wait_ready([Ref.of(definition) for definition in definitions])
-        kinds = [
-            (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
-            for spec in (definition["spec"] for definition in definitions)
-            for version in spec["versions"]
-            if version["served"]
-        ]
-        deadline = time.monotonic() + self._settings.wait_timeout
-        self._api.forget_kinds()
-        while missing := [f"{version} {kind}" for version, kind in kinds if self._api.resource(version, kind) is None]:
-            if time.monotonic() > deadline:
-                raise SetFailure(
-                    f"set {self._settings.name}: the API server has established but does not serve "
-                    f"{', '.join(missing)} after {self._settings.wait_timeout} s"
-                )
-            time.sleep(_POLL_SECONDS)
+        kinds: dict[str, list[str]] = {}
+        for spec in (definition["spec"] for definition in definitions):
+            for version in spec["versions"]:
+                if version["served"]:
+                    kinds.setdefault(f"{spec['group']}/{version['name']}", []).append(spec["names"]["kind"])
+
+        def missing(api_version: str) -> list[str]:
             self._api.forget_kinds()
+            return [kind for kind in kinds[api_version] if self._api.resource(api_version, kind) is None]
+
+        def told(waiting: Sequence[str]) -> str:
+            names = ", ".join(f"{api_version} {kind}" for api_version in waiting for kind in missing(api_version))
+            return (
+                f"set {self._settings.name}: the API server has established but does not serve {names} "
+                f"after {self._settings.wait_timeout} s"
+            )
+
+        self._wait(kinds, missing, told)
 
     def _wait_gone(self, refs: Sequence[Ref]) -> None:
+        def told(waiting: Sequence[Ref]) -> str:
+            reasons = "".join(f"\n- {ref}: {_hold_up(self._api.get(ref) or {})}" for ref in waiting)
+            return f"set {self._settings.name} is not gone after {self._settings.wait_timeout} s:{reasons}"
+
+        self._wait(refs, self._api.get, told)
+
+    def _wait(
+        self, items: Iterable[Item], pending: Callable[[Item], object], told: Callable[[list[Item]], str]
+    ) -> None:
+        """Until none is pending. Raises SetFailure with what is told of those that are when the time is over."""
         deadline = time.monotonic() + self._settings.wait_timeout
-        waiting = list(refs)
-        while waiting := [ref for ref in waiting if self._api.get(ref)]:
+        waiting = list(items)
+        while waiting := [item for item in waiting if pending(item)]:
             if time.monotonic() > deadline:
-                reasons = "".join(f"\n- {ref}: {_hold_up(self._api.get(ref) or {})}" for ref in waiting)
-                raise SetFailure(
-                    f"set {self._settings.name} is not gone after {self._settings.wait_timeout} s:{reasons}"
-                )
+                raise SetFailure(told(waiting))
             time.sleep(_POLL_SECONDS)
 
 

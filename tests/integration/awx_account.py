@@ -1,4 +1,4 @@
-"""The account in a cluster that a Kubernetes credential of AWX belongs to."""
+"""The account in a cluster that a Kubernetes credential of AWX belongs to, and an AWX that has it: fixtures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from kubernetes import client
 
-from .awx_job import Credential
+from .awx_job import Awx, Credential
+from .canary_lab import ROOT, Lab
 
 _NAME, _NAMESPACE = "awx-test", "kube-system"
 
@@ -35,3 +37,15 @@ def service_account(api: client.ApiClient) -> Iterator[Credential]:
         core.delete_namespaced_service_account(_NAME, _NAMESPACE)
         with contextlib.suppress(client.ApiException):
             rights.delete_cluster_role_binding(_NAME)
+
+
+@pytest.fixture(scope="module")
+def credential(whole_lab: Lab) -> Iterator[Credential]:
+    with service_account(whole_lab.api) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def awx(whole_lab: Lab, credential: Credential, tmp_path_factory: pytest.TempPathFactory) -> Awx:
+    variables = {**whole_lab.variables, "service_mesh_kubeconfig": None}
+    return Awx(tmp_path_factory.mktemp("awx"), ROOT / "inventories/lab", variables, credential)

@@ -358,6 +358,19 @@ def slowness(**options: Any) -> dict[str, Any]:
     return {**metric, "percentile": 50, "critical": True, **options}
 
 
+# A canary that decides in seconds, for canary.yml.
+QUICK: dict[str, Any] = {
+    "canary_provider": PROXIES,
+    "canary_metrics": [success(), slowness()],
+    "canary_whole_service_guard": {},
+    "canary_steps": [50],
+    "canary_step_duration": "1s",
+    "canary_checks": 1,
+    "canary_interval": "500ms",
+    "canary_drain": "1s",
+}
+
+
 def shares(
     seen: Sequence[Sighting],
     records: Sequence[Record],

@@ -6,29 +6,13 @@ Two that change nothing. All of them, and the canary's workflow from job to job,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from .awx_account import service_account
+from .awx_account import awx, credential
 from .awx_job import Awx, Credential
-from .canary_lab import ROOT, Lab
 from .test_canary import whole_lab
 
-__all__ = ["whole_lab"]
-
-
-@pytest.fixture(scope="module")
-def credential(whole_lab: Lab) -> Iterator[Credential]:
-    with service_account(whole_lab.api) as account:
-        yield account
-
-
-@pytest.fixture(scope="module")
-def awx(whole_lab: Lab, credential: Credential, tmp_path_factory: pytest.TempPathFactory) -> Awx:
-    variables = {**whole_lab.variables, "service_mesh_kubeconfig": None}
-    return Awx(tmp_path_factory.mktemp("awx"), ROOT / "inventories/lab", variables, credential)
+__all__ = ["awx", "credential", "whole_lab"]
 
 
 def test_a_job_reaches_the_cluster_by_the_credential_alone(awx: Awx) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .canary_lab import PROXIES, Lab, slowness, success
+from .canary_lab import QUICK, Lab
 from .conftest import RunPlaybook, Snapshot
 from .test_canary import whole_lab
 
@@ -17,16 +17,6 @@ __all__ = ["whole_lab"]
 
 SERVICE = "menu-service"
 RUN = {"canary_service": SERVICE, "canary_image_tag": "2.0.0"}
-QUICK: dict[str, Any] = {
-    "canary_provider": PROXIES,
-    "canary_metrics": [success(), slowness()],
-    "canary_whole_service_guard": {},
-    "canary_steps": [50],
-    "canary_step_duration": "1s",
-    "canary_checks": 1,
-    "canary_interval": "500ms",
-    "canary_drain": "1s",
-}
 # One run tells all problems at once.
 WRONG: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     (

@@ -24,6 +24,7 @@ from typing import Any
 import yaml
 
 from ..integration.canary_lab import ROOT, Lab
+from ..integration.database_servers import free_port
 
 ALERTMANAGER = "v0.34.2"
 # Of the module's content, as go.sum has it.
@@ -55,13 +56,6 @@ def alertmanager() -> Path:
     subprocess.run(build, cwd=source, env=environment, check=True)
     shutil.rmtree(source)
     return binary
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

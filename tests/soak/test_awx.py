@@ -14,26 +14,16 @@ from typing import Any
 import pytest
 
 from ..integration import test_awx_controller
-from ..integration.awx_account import service_account
+from ..integration.awx_account import awx, credential
 from ..integration.awx_job import Artifacts, Awx, Credential, Job, Kubeconfig
 from ..integration.canary_lab import ROOT, Lab
 from .conftest import Report
 
+__all__ = ["awx", "credential"]
+
 SERVICE = "menu-service"
 ASKED = {"canary_service": SERVICE}
 PATH = "/api/v1/menu"
-
-
-@pytest.fixture(scope="module")
-def credential(whole_lab: Lab) -> Iterator[Credential]:
-    with service_account(whole_lab.api) as account:
-        yield account
-
-
-@pytest.fixture(scope="module")
-def awx(whole_lab: Lab, credential: Credential, tmp_path_factory: pytest.TempPathFactory) -> Awx:
-    variables = {**whole_lab.variables, "service_mesh_kubeconfig": None}
-    return Awx(tmp_path_factory.mktemp("awx"), ROOT / "inventories/lab", variables, credential)
 
 
 @pytest.fixture

@@ -8,25 +8,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import FINAL, PROXIES, Call, Lab, slowness, success
+from ..integration.canary_lab import FINAL, QUICK, Call, Lab
 from ..integration.runbook_pages import Shell, blocks, pages
 from .conftest import Report
 
-# A canary that decides in seconds.
-QUICK: dict[str, Any] = {
-    "canary_provider": PROXIES,
-    "canary_metrics": [success(), slowness()],
-    "canary_whole_service_guard": {},
-    "canary_steps": [50],
-    "canary_step_duration": "1s",
-    "canary_checks": 1,
-    "canary_interval": "500ms",
-    "canary_drain": "1s",
-}
 HELD = {**QUICK, "canary_gates": [{"at": "promotion", "type": "hold", "timeout": "10m"}]}
 # A play that has ended well for one page is not played again for the next one that has it in the same words.
 PLAYS = re.compile(r"(ansible-playbook playbooks/(site|smoke|validate)\.yml \$CLUSTER( --tags \S+)?\n)+")

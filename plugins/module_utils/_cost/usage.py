@@ -17,12 +17,12 @@ from decimal import Decimal
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch, result_of, vector
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
 
-_EACH = "namespace, pod, container"
+EACH_CONTAINER = "namespace, pod, container"
 _SERIES = {"cpu": "container_cpu_usage_seconds_total", "memory": "container_memory_working_set_bytes"}
-# cAdvisor has series of the pod itself beside those of its containers.
+# cAdvisor has series of the pod itself beside those of its containers. With the rest of the selector, and a duration.
 _USED = {
-    "cpu": f"sum by ({_EACH}) (rate({_SERIES['cpu']}{{container!='',container!='POD'%s}}[%s]))",
-    "memory": f"max by ({_EACH}) (max_over_time({_SERIES['memory']}{{container!='',container!='POD'%s}}[%s]))",
+    "cpu": f"sum by ({EACH_CONTAINER}) (rate({_SERIES['cpu']}{{container!='',container!='POD'%s}}[%s]))",
+    "memory": f"max by ({EACH_CONTAINER}) (max_over_time({_SERIES['memory']}{{container!='',container!='POD'%s}}[%s]))",
 }
 _UNITS = {
     name: Decimal(seconds)
@@ -79,9 +79,17 @@ def seconds_of(duration: str) -> Decimal:
     return sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
 
 
+def used_query(resource: str, duration: str, namespaces: Sequence[str] = ()) -> str:
+    """PromQL for what each container uses of "cpu" (cores) or "memory" (bytes) within the duration."""
+    chosen = ""
+    if namespaces:
+        chosen = f",namespace=~{json.dumps('|'.join(re.escape(namespace) for namespace in namespaces))}"
+    return _USED[resource] % (chosen, duration)
+
+
 def read_usage(fetch: Fetch, window: Window, namespaces: Sequence[str]) -> dict[str, dict[Place, Used]]:
     """Eight queries. Raises SourceFailure without an answer."""
-    return {resource: _used(fetch, query, window, namespaces) for resource, query in _USED.items()}
+    return {resource: _used(fetch, used_query(resource, window.resolution, namespaces), window) for resource in _USED}
 
 
 def missing(usage: Usage, window: Window) -> list[str]:
@@ -95,11 +103,8 @@ def missing(usage: Usage, window: Window) -> list[str]:
     ]
 
 
-def _used(fetch: Fetch, query: str, window: Window, namespaces: Sequence[str]) -> dict[Place, Used]:
-    chosen = ""
-    if namespaces:
-        chosen = f",namespace=~{json.dumps('|'.join(re.escape(namespace) for namespace in namespaces))}"
-    samples = f"({query % (chosen, window.resolution)})[{window.length}:{window.resolution}]"
+def _used(fetch: Fetch, query: str, window: Window) -> dict[Place, Used]:
+    samples = f"({query})[{window.length}:{window.resolution}]"
     p95, mean, peak, count = (
         _by_place(fetch, f"{function}{samples})")
         for function in ("quantile_over_time(0.95, ", "avg_over_time(", "max_over_time(", "count_over_time(")

@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.text import iso_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.certificates import read_chain, unreadable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.credentials import (
     contents,
@@ -125,8 +125,8 @@ def _told(mesh: Mesh, use: str, where: str, used_by: Sequence[str], pem: bytes) 
         "subject": first.subject,
         "issuer": first.issuer,
         "names": list(first.names),
-        "starts": _moment(first.starts),
-        "ends": _moment(ends),
+        "starts": iso_of(first.starts),
+        "ends": iso_of(ends),
         "days_left": int((ends - mesh.settings.now) // _DAY),
         "fault": "",
     }
@@ -136,7 +136,3 @@ def _faulty(use: str, where: str, used_by: Sequence[str], fault: str) -> Object:
     empty: dict[str, Any] = dict.fromkeys(("subject", "issuer", "starts", "ends"), "")
     given = {"use": use, "where": where, "used_by": list(used_by)}
     return {**given, **empty, "names": [], "days_left": None, "fault": fault}
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects impor
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import saturation, versions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import certificates
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.text import iso_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
@@ -94,7 +94,7 @@ def collect(cluster: Cluster, wanted: Wanted) -> dict[str, Any]:
         "format": FORMAT,
         "title": wanted.title,
         "change": wanted.change,
-        "created": datetime.fromtimestamp(wanted.now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "created": iso_of(wanted.now),
         "namespaces": list(wanted.namespaces),
         "cluster": _cluster(cluster, wanted, found),
         "versions": _versions(cluster, wanted, mesh, found),

@@ -12,19 +12,14 @@ import math
 from collections.abc import Mapping
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch, result_of, vector
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import EACH_CONTAINER, used_query
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Name
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import SERVICE
 
-_EACH = "namespace, pod, container"
-_REAL = 'container!="",container!="POD"'
-_USED = {
-    "cpu": f"sum by ({_EACH}) (rate(container_cpu_usage_seconds_total{{{_REAL}}}[%s]))",
-    "memory": f"max by ({_EACH}) (max_over_time(container_memory_working_set_bytes{{{_REAL}}}[%s]))",
-}
 # A native sidecar is an init container that stays.
 _LIMIT = (
-    f'max by ({_EACH}) (kube_pod_container_resource_limits{{resource="%s"}}'
+    f'max by ({EACH_CONTAINER}) (kube_pod_container_resource_limits{{resource="%s"}}'
     ' or kube_pod_init_container_resource_limits{resource="%s"})'
 )
 
@@ -36,8 +31,8 @@ Saturation = Mapping[str, Mapping[Name, float]]
 def read_saturation(fetch: Fetch, window: str) -> Saturation:
     """Of each pod the container that is nearest to its limit. Two queries. Raises SourceFailure without an answer."""
     found = {}
-    for resource, used in _USED.items():
-        share = f"max by (namespace, pod) ({used % window} / {_LIMIT % (resource, resource)})"
+    for resource in ("cpu", "memory"):
+        share = f"max by (namespace, pod) ({used_query(resource, window)} / {_LIMIT % (resource, resource)})"
         answer = vector(result_of(*fetch("/api/v1/query", {"query": share})))
         shares = {}
         for labels, value in answer.items():

@@ -4,11 +4,12 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Texts of a cluster, made fit to be shown: nobody may hide or turn around what stands beside them."""
+"""Texts of a cluster, made fit to be shown: nobody may hide or turn around what stands beside them. And moments."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 # Control characters, and those that reorder or hide letters: U+200B to U+200F, U+202A to U+202E, U+2060 to U+2069.
 _INVISIBLE = re.compile(
@@ -19,3 +20,8 @@ _INVISIBLE = re.compile(
 def visible(text: str) -> str:
     """One line without such characters."""
     return _INVISIBLE.sub("\ufffd", " ".join(text.split()))
+
+
+def iso_of(seconds: float) -> str:
+    """A moment, given in seconds since the epoch, as 2026-11-25T22:01:02Z."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
