@@ -62,7 +62,7 @@ def test_a_healthy_canary_in_steps_of_a_second(lab: Lab, report: Report) -> None
 
 
 def test_a_canary_whose_pods_restart_slowly(lab: Lab, report: Report) -> None:
-    """One pod after the other is replaced by one that listens late. Two of them, as the role asks for: one alone has no peer."""
+    """One pod of two after the other is replaced by one that listens five seconds late. One alone has no peer."""
 
     def restart(canary: str) -> None:
         lab.until("50 %", lambda: lab.now().weights[canary] == 50, 120)
