@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Draws what a terminal shows as SVG, for docs/pictures. The first argument is the command, stdin what it wrote, in colour.
+"""Draws what a terminal shows as SVG, for docs/pictures. The first argument is the command, stdin its coloured output.
 
 python tools/terminal_picture.py 'ansible-playbook playbooks/cost.yml -i inventories/staging' < table > picture.svg
 """
