@@ -66,7 +66,7 @@ class Propagation:
         news = self._before and all(
             self._nonces[name] != nonce for name, nonce in self._before.items() if name in self._nonces
         )
-        self.behind = [proxy.describe() for proxy in found if not proxy.in_sync]
+        self.behind = [proxy.describe() for proxy in found if not proxy.routes_as_sent]
         self.proxies = len(found)
         if (news or elapsed >= SETTLE_SECONDS) and not self.behind:
             return self._end(elapsed)

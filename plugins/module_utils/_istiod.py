@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy, proxies
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import (
+    Proxy,
+    may_be_left_over,
+    proxies,
+    without_leftovers,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Object, http_get, living
 
 # How istiod is reached: through the API server, or at its pods' addresses where they are routed.
@@ -27,6 +34,7 @@ ISTIOD_OPTIONS: dict[str, Any] = {
 
 _MONITORING_PORT = 15014
 _SYNC_PATH = "/debug/syncz"
+_WATCHES_PATH = "/debug/adsz?proxyID="
 
 
 class Cluster(Api, Protocol):
@@ -52,23 +60,38 @@ def connected_proxies(cluster: Cluster, namespace: str, access: str) -> list[Pro
     return proxies(_ask(cluster, pod, access, headers) for pod in pods)
 
 
-def _ask(cluster: Cluster, pod: Object, access: str, headers: Mapping[str, str]) -> Any:
+def _ask(cluster: Cluster, pod: Object, access: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """The sync status of the pod's proxies."""
     name = pod["metadata"]["name"]
     try:
+        get: Callable[[str], bytes]
         if access == "pod_address":
-            return _ask_address(pod["status"]["podIP"], headers)
-        # A port-forward ends at the pod's loopback, which istiod trusts; the API server's own proxy does not.
-        return json.loads(cluster.get_through_pod(pod["metadata"]["namespace"], name, _MONITORING_PORT, _SYNC_PATH))
+            get = partial(_from_address, pod["status"]["podIP"], headers)
+        else:
+            # A port-forward ends at the pod's loopback, which istiod trusts; the API server's own proxy does not.
+            get = partial(cluster.get_through_pod, pod["metadata"]["namespace"], name, _MONITORING_PORT)
+        return [_current(status, get) for status in json.loads(get(_SYNC_PATH))]
     except (ApiFailure, OSError, http.client.HTTPException, ValueError, KeyError) as error:
         raise IstiodFailure(f"istiod pod {name} does not say which proxies it serves: {error}") from error
 
 
-def _ask_address(address: str, headers: Mapping[str, str]) -> Any:
+def _current(status: Mapping[str, Any], get: Callable[[str], bytes]) -> Mapping[str, Any]:
+    if not may_be_left_over(status):
+        return status
+    try:
+        answer = json.loads(get(_WATCHES_PATH + quote(str(status["proxy"]))))
+    except ApiFailure:
+        # The proxy has left meanwhile, or this istiod does not tell: then what was refused counts.
+        return status
+    return without_leftovers(status, answer.get("clients") or ())
+
+
+def _from_address(address: str, headers: Mapping[str, str], path: str) -> bytes:
     host = f"[{address}]" if ":" in address else address
-    answer = http_get(f"http://{host}:{_MONITORING_PORT}{_SYNC_PATH}", headers, timeout=5)
+    answer = http_get(f"http://{host}:{_MONITORING_PORT}{path}", headers, timeout=5)
     if answer.status != 200:
         raise ApiFailure(answer.status, "", f"it answers {answer.status}")
-    return json.loads(answer.body)
+    return answer.body
 
 
 def _token(cluster: Cluster, istiod: Object) -> str:

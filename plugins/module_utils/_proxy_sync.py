@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_TYPES = ("cluster", "listener", "route", "endpoint", "extensionconfig")
+# What requests are routed by, and what is not: nobody's route waits for another team's extension or certificate.
+_ROUTING = ("cluster", "listener", "route", "endpoint")
+_TYPES = (*_ROUTING, "extensionconfig")
+# Types of which a proxy names what it watches, with the sync status's word for them. Of the others it gets everything.
+_WATCHED_BY_NAME = {
+    "type.googleapis.com/envoy.config.route.v3.RouteConfiguration": "route",
+    "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment": "endpoint",
+    "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig": "extensionconfig",
+    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret": "secret",
+}
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,16 @@ class Proxy:
     def in_sync(self) -> bool:
         return not self.stale and not self.rejected
 
+    @property
+    def routes_as_sent(self) -> bool:
+        """Whether requests go where istiod last said. What was refused was not accepted either, so it is stale, too."""
+        return not any(kind in _ROUTING for kind in self.stale)
+
     def describe(self) -> str:
+        faults = [f"has not accepted {', '.join(self.stale)}"] if self.stale else []
         if self.rejected:
-            return f"{self.name}.{self.namespace} refused {'; '.join(self.rejected)}"
-        if self.stale:
-            return f"{self.name}.{self.namespace} has not accepted {', '.join(self.stale)}"
-        return f"{self.name}.{self.namespace} is in sync"
+            faults.append(f"refused {'; '.join(self.rejected)}")
+        return f"{self.name}.{self.namespace} {' and '.join(faults) or 'is in sync'}"
 
 
 def proxies(answers: Iterable[Iterable[Mapping[str, Any]]]) -> list[Proxy]:
@@ -52,10 +65,43 @@ def proxies(answers: Iterable[Iterable[Mapping[str, Any]]]) -> list[Proxy]:
     return [best[key] for key in sorted(best)]
 
 
+def may_be_left_over(status: Mapping[str, Any]) -> bool:
+    """Whether something was refused that the proxy may not watch any more.
+
+    istiod forgets a refusal when the proxy accepts the next answer of the type. A proxy that no longer watches any gets
+    no next one, so the refusal stays for as long as the connection.
+    """
+    return any(url in _WATCHED_BY_NAME for url in _refused(status))
+
+
+def without_leftovers(status: Mapping[str, Any], clients: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The status without what was refused once and is not watched any more.
+
+    ``clients`` of istiod's /debug/adsz: {connectionId: <proxy>-<number>, watches: {<type URL>: [name, ...]}}. There may
+    be others among them.
+    """
+    watches = [
+        client.get("watches") or {}
+        for client in clients
+        if str(client.get("connectionId", "")).rpartition("-")[0] == status.get("proxy")
+    ]
+    gone = {url for url in _refused(status) if url in _WATCHED_BY_NAME and not any(own.get(url) for own in watches)}
+    if not watches or not gone:
+        return status
+    sent = {f"{_WATCHED_BY_NAME[url]}_sent" for url in gone}
+    rest = {url: state for url, state in status["resources"].items() if url not in gone}
+    return {**{key: value for key, value in status.items() if key not in sent}, "resources": rest}
+
+
+def _refused(status: Mapping[str, Any]) -> dict[str, str]:
+    """Type URL -> the proxy's words."""
+    resources: Mapping[str, Any] = status.get("resources") or {}
+    return {url: str(state["lastError"]) for url, state in sorted(resources.items()) if state.get("lastError")}
+
+
 def _proxy(status: Mapping[str, Any]) -> Proxy:
     # The id is <pod>.<namespace>; a pod's name may hold dots, a namespace's may not.
     name, _dot, namespace = str(status.get("proxy", "")).rpartition(".")
-    resources: Mapping[str, Any] = status.get("resources") or {}
     return Proxy(
         name=name,
         namespace=namespace,
@@ -67,9 +113,5 @@ def _proxy(status: Mapping[str, Any]) -> Proxy:
             for kind in _TYPES
             if status.get(f"{kind}_sent") and status[f"{kind}_sent"] != status.get(f"{kind}_acked")
         ),
-        rejected=tuple(
-            f"{url.rpartition('.')[2]}: {state['lastError']}"
-            for url, state in sorted(resources.items())
-            if state.get("lastError")
-        ),
+        rejected=tuple(f"{url.rpartition('.')[2]}: {words}" for url, words in _refused(status).items()),
     )

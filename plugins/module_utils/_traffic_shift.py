@@ -128,7 +128,7 @@ def refuse_unsafe(cluster: Cluster, virtual_service: Object, split: Split, min_r
 def wait_for_proxies(
     ask: Callable[[], list[Proxy]], before: Mapping[str, str] | None, timeout: float, unproven_wait: float
 ) -> Acknowledged:
-    """Wait until every connected proxy has accepted its last configuration.
+    """Wait until every connected proxy has accepted its last listeners, routes, clusters and endpoints.
 
     ``before`` has each proxy's route nonce from before the write (see :func:`nonces`). New nonces show that every
     istiod has pushed the change. A proxy that the change does not concern gets none, so a second without one has to do.
@@ -146,7 +146,7 @@ def wait_for_proxies(
             return Acknowledged(False, 0, time.monotonic() - begin, str(failure))
         elapsed = time.monotonic() - begin
         pushed = _all_new(before, nonces(found)) or elapsed >= SETTLE_SECONDS
-        behind = [proxy for proxy in found if not proxy.in_sync]
+        behind = [proxy for proxy in found if not proxy.routes_as_sent]
         if pushed and not behind:
             return Acknowledged(True, len(found), elapsed)
         if elapsed >= timeout:

@@ -13,6 +13,8 @@ description:
   - Asks every istiod which configuration it sent to each proxy and which one the proxy has accepted,
     as C(istioctl proxy-status) does.
   - Waits, if asked to, until everything that was sent is accepted. A change of a VirtualService is in force only then.
+  - A refusal counts for as long as the proxy watches something of that type. What it refused once and does not want any
+    more, such as the certificate of a Gateway that was deleted, is left out, though istiod still lists it.
 author:
   - corpv3 platform team (@corpv3)
 options:

@@ -130,7 +130,9 @@ options:
     type: int
     default: 1
   wait:
-    description: Return only when every connected proxy has acknowledged the new routes.
+    description:
+      - Return only when every connected proxy has acknowledged the new routes.
+      - Listeners, routes, clusters and endpoints count. A refused certificate or extension holds up no route.
     type: bool
     default: false
   wait_timeout:

@@ -102,6 +102,30 @@ def test_planted_faults_are_found_and_gone_after_mending(
     assert [fault["what"] for fault in FAULTS if named(fault, after)] == []
 
 
+def test_a_refused_certificate_is_told_until_its_gateway_is_gone(run_playbook: RunPlaybook, objects: Objects) -> None:
+    fault = next(fault for fault in FAULTS if fault["name"] == "bad-secret")
+    objects.apply(fault["objects"])
+    try:
+        refused = run_playbook(ask_istiod(until="mesh.msg is search('refused Secret')", retries=30, delay=1))
+    finally:
+        objects.delete(fault["objects"])
+    assert refused.rc == 0, refused.stdout
+    gone = run_playbook(ask_istiod(failed_when="not mesh.in_sync"))
+    assert gone.rc == 0, gone.stdout
+
+
+def ask_istiod(**keywords: Any) -> str:
+    """A play that has the sync status of all proxies in ``mesh``, and waits for them for a while at most."""
+    options = {"istiod_access": "pod_address", "timeout": 0 if "until" in keywords else 20}
+    play = {
+        "hosts": "clusters",
+        "gather_facts": False,
+        "environment": {"K8S_AUTH_KUBECONFIG": "{{ service_mesh_kubeconfig }}"},
+        "tasks": [{"corpv3.service_mesh.mesh_sync_info": options, "register": "mesh", **keywords}],
+    }
+    return yaml.safe_dump([play])
+
+
 def test_the_playbook_fails_on_what_is_bad_enough_and_shows_it(
     run_playbook: RunPlaybook, objects: Objects, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh
     level="error",
     title="Proxy that refused its configuration",
     why="It goes on with the last configuration that it took; nothing that was changed since has an effect there.",
-    remedy="Mend the object that the proxy's words point to, often an EnvoyFilter or a WasmPlugin.",
+    remedy="Mend the object that the proxy's words point to, often an EnvoyFilter, a WasmPlugin or a gateway's Secret.",
     live=True,
 )
 def refused_configuration(mesh: Mesh, report: Report) -> None:

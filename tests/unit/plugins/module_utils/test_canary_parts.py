@@ -262,6 +262,15 @@ def test_an_acknowledgement_is_of_this_write() -> None:
     assert sync.seconds == pytest.approx(0.1)
 
 
+def test_another_teams_certificate_holds_up_no_step() -> None:
+    clock = Clock()
+    broken = replace(a_proxy("1"), rejected=("Secret: Failed to load certificate chain from <inline>",))
+    sync = Propagation(lambda: [broken], 5, clock)
+    clock.now += 2
+    assert sync.acknowledged()
+    assert sync.behind == []
+
+
 def test_without_istiod_time_has_to_do() -> None:
     clock = Clock()
 

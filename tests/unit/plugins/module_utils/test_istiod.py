@@ -1,0 +1,119 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What istiod is asked of its proxies, and which of their refusals count."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import Cluster, connected_proxies
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import TrafficFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift import wait_for_proxies
+
+PREFIX = "type.googleapis.com/envoy."
+LISTENER = f"{PREFIX}config.listener.v3.Listener"
+ROUTE = f"{PREFIX}config.route.v3.RouteConfiguration"
+EXTENSION = f"{PREFIX}config.core.v3.TypedExtensionConfig"
+SECRET = f"{PREFIX}extensions.transport_sockets.tls.v3.Secret"
+
+
+class Istiod:
+    """Behind a port-forward. ``refused``: type -> words; ``watches``: proxy -> type -> names, as istiod tells them."""
+
+    def __init__(self, refused: dict[str, str], **sync: str) -> None:
+        kinds = ("cluster", "listener", "route", "endpoint")
+        settled = {f"{kind}_{way}": "n1" for kind in kinds for way in ("sent", "acked")}
+        self.status = {
+            "proxy": "gateway.istio-system",
+            "proxy_type": "router",
+            **settled,
+            **sync,
+            "resources": {url: {"sent": "n2", "lastError": words} for url, words in refused.items()},
+        }
+        self.watches: dict[str, dict[str, list[str] | None]] = {}
+        self.asked: list[str] = []
+
+    def list(self, *_what: str, **_selectors: str) -> list[dict[str, Any]]:
+        return [{"metadata": {"name": "istiod-0", "namespace": "istio-system"}, "status": {"phase": "Running"}}]
+
+    def get_through_pod(self, namespace: str, pod: str, port: int, path: str) -> bytes:
+        self.asked.append(path)
+        parts = urlsplit(path)
+        if parts.path == "/debug/syncz":
+            return json.dumps([self.status]).encode()
+        # istiod takes the first connection whose name has the text in it.
+        (wanted,) = parse_qs(parts.query)["proxyID"]
+        for proxy, watches in self.watches.items():
+            if wanted in f"{proxy}-7":
+                client = {"connectionId": f"{proxy}-7", "watches": watches}
+                return json.dumps({"totalClients": 1, "clients": [client]}).encode()
+        raise ApiFailure(404, "Not Found", "Proxy not connected to this Pilot instance")
+
+    def proxy(self) -> Proxy:
+        (found,) = connected_proxies(cast(Cluster, self), "istio-system", "port_forward")
+        return found
+
+
+@pytest.mark.parametrize("names", [[], None])
+def test_a_refused_certificate_that_nobody_wants_any_more_is_history(names: list[str] | None) -> None:
+    istiod = Istiod({SECRET: "no certificate"})
+    istiod.watches = {"gateway.istio-system": {LISTENER: [], SECRET: names}}
+    assert istiod.proxy().describe() == "gateway.istio-system is in sync"
+
+
+def test_a_refused_certificate_that_is_still_wanted_counts() -> None:
+    istiod = Istiod({SECRET: "no certificate"})
+    istiod.watches = {"gateway.istio-system": {SECRET: ["kubernetes://shop-tls"]}}
+    assert istiod.proxy().rejected == ("Secret: no certificate",)
+
+
+def test_an_extension_that_is_gone_is_not_waited_for() -> None:
+    istiod = Istiod({EXTENSION: "no such plugin"}, extensionconfig_sent="n2", extensionconfig_acked="n1")
+    assert istiod.proxy().stale == ("extensionconfig",)
+    istiod.watches = {"gateway.istio-system": {EXTENSION: []}}
+    assert istiod.proxy().in_sync
+
+
+def test_a_proxy_watches_all_listeners_without_naming_any() -> None:
+    istiod = Istiod({LISTENER: "bad filter"}, listener_acked="n0")
+    istiod.watches = {"gateway.istio-system": {LISTENER: []}}
+    assert istiod.proxy().rejected == ("Listener: bad filter",)
+    assert istiod.asked == ["/debug/syncz"]
+
+
+def test_what_another_proxy_watches_says_nothing() -> None:
+    istiod = Istiod({SECRET: "no certificate"})
+    istiod.watches = {"other-gateway.istio-system": {SECRET: []}}
+    assert istiod.proxy().rejected
+
+
+def test_a_refusal_counts_where_istiod_does_not_say_what_is_watched() -> None:
+    assert Istiod({SECRET: "no certificate"}).proxy().rejected
+
+
+def test_the_others_refusals_stay_when_one_is_history() -> None:
+    istiod = Istiod({LISTENER: "bad filter", ROUTE: "no such cluster", SECRET: "no certificate"}, route_acked="n0")
+    istiod.watches = {"gateway.istio-system": {LISTENER: [], ROUTE: ["http.8080"], SECRET: []}}
+    proxy = istiod.proxy()
+    assert proxy.stale == ("route",)
+    assert proxy.rejected == ("Listener: bad filter", "RouteConfiguration: no such cluster")
+
+
+def test_no_route_waits_for_somebody_elses_certificate() -> None:
+    istiod = Istiod({SECRET: "no certificate", EXTENSION: "no"}, extensionconfig_sent="n2")
+    proxy = istiod.proxy()
+    assert not proxy.in_sync
+    assert wait_for_proxies(lambda: [proxy], {}, timeout=0, unproven_wait=0).proof
+
+
+def test_a_route_that_a_proxy_refuses_is_told() -> None:
+    proxy = Istiod({ROUTE: "no such cluster"}, route_acked="n0").proxy()
+    with pytest.raises(TrafficFailure, match="has not accepted route and refused RouteConfiguration"):
+        wait_for_proxies(lambda: [proxy], {}, timeout=0, unproven_wait=0)
