@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import (
@@ -26,6 +28,19 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_seri
 
 # How far back a counter's value before the window is looked for; Prometheus' own look-back.
 _LOOK_BACK = "5m"
+_UNITS = {
+    name: Decimal(seconds)
+    for name, seconds in (
+        ("ms", "0.001"),
+        ("s", 1),
+        ("m", 60),
+        ("h", 3600),
+        ("d", 86400),
+        ("w", 604800),
+        ("y", 31536000),
+    )
+}
+_PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
 
 # Path and parameters -> status and body. Raises SourceFailure where nothing answers.
 Fetch = Callable[[str, Mapping[str, str]], tuple[int, bytes]]
@@ -131,6 +146,14 @@ def matrix(data: Any) -> dict[Key, list[Sample]]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SourceFailure(f"Prometheus sends a series that cannot be read: {error!r}") from error
     return found
+
+
+def seconds_of(duration: str) -> Decimal:
+    """Of a duration as Prometheus writes it. 0 for what is none."""
+    parts = _PART.findall(duration)
+    if "".join(number + unit for number, unit in parts) != duration:
+        return Decimal(0)
+    return sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
 
 
 def vector(data: Any) -> dict[Key, float]:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._text import shortened
 
 Object = dict[str, Any]
 PROXY_CONTAINER = "istio-proxy"
@@ -103,7 +104,7 @@ def rules(answer: Answer) -> Result:
     if not found:
         return Result(False, "Prometheus has no rules: nothing would ever raise an alert")
     if failing:
-        return Result(False, _shorten(failing))
+        return Result(False, shortened(failing))
     return Result(True, f"{len(found)} rules in {len(groups)} groups")
 
 
@@ -169,7 +170,7 @@ def in_sync(known: Sequence[Proxy], meshed_pods: Sequence[Object]) -> Result:
     """Every proxy runs its last configuration, and every pod with a sidecar is connected at all."""
     behind = [proxy.describe() for proxy in known if not proxy.in_sync]
     if behind:
-        return Result(False, _shorten(behind))
+        return Result(False, shortened(behind))
     connected = {(proxy.namespace, proxy.name) for proxy in known}
     lost = _names(
         pod for pod in meshed_pods if (pod["metadata"]["namespace"], pod["metadata"]["name"]) not in connected
@@ -229,9 +230,4 @@ def bad_virtual_service(namespace: str) -> Object:
 
 
 def _names(pods: Any) -> str:
-    return _shorten([pod["metadata"]["name"] for pod in pods])
-
-
-def _shorten(items: Sequence[str], limit: int = 4) -> str:
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+    return shortened([pod["metadata"]["name"] for pod in pods])

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import seconds_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import readable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import OBSERVABILITY, PROXY, Pod
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.things import LoadBalancer, Volume
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Place, Used, seconds_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Place, Used
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects
 
 SIDECAR_CPU = Decimal("0.005")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import seconds_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import CapacityError, Need, need, readable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import (
     PROXY,
@@ -21,12 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods imp
     Container,
     Pod,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import (
-    Usage,
-    Used,
-    Window,
-    seconds_of,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Usage, Used, Window
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
 

@@ -16,6 +16,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.inventor
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import GIB, OTHERS, Pod
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.prices import Prices
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object, Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._text import shortened
 
 # A claim that names no class had the default one when it was bound, so this is a volume made by hand.
 NO_CLASS = "(none)"
@@ -148,6 +149,5 @@ def _first_behind(selector: Mapping[str, str], pods: Iterable[Pod]) -> Pod | Non
     return next((pod for pod in pods if selector.items() <= pod.labels.items()), None)
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    shown = ", ".join(sorted(names)[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def _listed(names: Iterable[str]) -> str:
+    return shortened(sorted(names), 8)

@@ -14,7 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch, result_of, vector
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import (
+    Fetch,
+    result_of,
+    seconds_of,
+    vector,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
 
 EACH_CONTAINER = "namespace, pod, container"
@@ -24,19 +29,6 @@ _USED = {
     "cpu": f"sum by ({EACH_CONTAINER}) (rate({_SERIES['cpu']}{{container!='',container!='POD'%s}}[%s]))",
     "memory": f"max by ({EACH_CONTAINER}) (max_over_time({_SERIES['memory']}{{container!='',container!='POD'%s}}[%s]))",
 }
-_UNITS = {
-    name: Decimal(seconds)
-    for name, seconds in (
-        ("ms", "0.001"),
-        ("s", 1),
-        ("m", 60),
-        ("h", 3600),
-        ("d", 86400),
-        ("w", 604800),
-        ("y", 31536000),
-    )
-}
-_PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
 
 # namespace, pod, container
 Place = tuple[str, str, str]
@@ -69,14 +61,6 @@ class Window:
                 raise InputError(f"{name}: '{text}' is no time of PromQL; write it like 30s, 5m or 7d.")
         if seconds_of(self.resolution) * 2 > seconds_of(self.length):
             raise InputError(f"resolution: {self.resolution} has to be at most half of the window, {self.length}.")
-
-
-def seconds_of(duration: str) -> Decimal:
-    """Of a duration as Prometheus writes it. 0 for what is none."""
-    parts = _PART.findall(duration)
-    if "".join(number + unit for number, unit in parts) != duration:
-        return Decimal(0)
-    return sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
 
 
 def used_query(resource: str, duration: str, namespaces: Sequence[str] = ()) -> str:

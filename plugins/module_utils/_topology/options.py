@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_http import Server
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import seconds_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
 
 # For an argument spec; the doc fragment _prometheus describes them.
@@ -32,7 +32,6 @@ PROMETHEUS_OPTIONS: dict[str, Any] = {
     },
     "window": {"type": "str", "default": "5m"},
 }
-_DURATION = re.compile(r"(?:[0-9]+(?:ms|[smhdwy]))+")
 
 
 def prometheus_of(params: Mapping[str, Any]) -> Server | None:
@@ -42,6 +41,6 @@ def prometheus_of(params: Mapping[str, Any]) -> Server | None:
     server = Server(**params["prometheus"])
     if problem := server.problem():
         raise InputError(problem.replace("provider:", "prometheus:"))
-    if not _DURATION.fullmatch(params["window"]):
+    if not seconds_of(params["window"]):
         raise InputError(f"window: '{params['window']}' is no time of PromQL; write it like 30s, 5m or 1h.")
     return server

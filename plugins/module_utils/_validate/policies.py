@@ -27,7 +27,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     part,
     texts,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import PROXY, Workload
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import Workload
 
 _INDEXED = (AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION)
 
@@ -149,12 +149,6 @@ def selected_twice(
                     told.add(key)
                     what = f"{workload.resource.kind.kind} {workload.name}"
                     yield one, f"{names([another])} selects {what} as well"
-
-
-def is_gateway(workload: Workload) -> bool:
-    """A proxy that is there for itself, not beside an application."""
-    names = [str(container.get("name")) for container in workload.containers]
-    return names == [PROXY] or "gateway.networking.k8s.io/gateway-name" in workload.labels
 
 
 def service_account_of_principal(principal: str) -> tuple[str, str, str] | None:

@@ -10,15 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import seconds_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import need
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.inventory import Inventory
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.right_size import Rules
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import (
-    Used,
-    Window,
-    missing,
-    seconds_of,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Used, Window, missing
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
 
 from .cluster import DAY, WINDOW, container, pod, reckon

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.gateways import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     CRON_JOB,
     JOB,

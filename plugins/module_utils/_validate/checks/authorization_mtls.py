@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.gateways import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names, selector_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import (
@@ -19,7 +20,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.poli
     applied,
     conditions,
     has_target,
-    is_gateway,
     reach,
     service_account_of_principal,
     sources,

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.gateways import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import INJECTION, Mesh, selector_labels
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     NAMESPACE,
     PEER_AUTHENTICATION,

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.gateways import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.hosts import is_wildcard, service_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mtls import (
@@ -26,7 +27,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mtls
     port_modes,
     wide_rules,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     DESTINATION_RULE,
     NAMESPACE,

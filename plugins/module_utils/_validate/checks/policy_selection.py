@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._text import shortened
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, names, selector_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.policies import (
@@ -135,9 +136,8 @@ def selector_in_root_namespace(mesh: Mesh, report: Report) -> None:
                 continue
             namespaces = sorted({workload.namespace for workload in reach(mesh, policy)})
             if len(namespaces) > 1:
-                more = f" and {len(namespaces) - 4} more" if len(namespaces) > 4 else ""
-                shown = ", ".join(namespaces[:4])
-                report(policy, _SELECTOR, f"workloads of {len(namespaces)} namespaces have these labels: {shown}{more}")
+                message = f"workloads of {len(namespaces)} namespaces have these labels: {shortened(namespaces)}"
+                report(policy, _SELECTOR, message)
 
 
 def _is_ignored(mesh: Mesh, policy: Resource) -> bool:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._text import shortened
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.injection import injector_of, injectors
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import INJECTION, REVISION, Mesh
@@ -69,11 +70,8 @@ def proxy_of_another_version(mesh: Mesh, report: Report) -> None:
     for name, pods in differing.items():
         namespace = mesh.find(NAMESPACE, "", name)
         if namespace is not None:
-            more = f" and {len(pods) - 3} more" if len(pods) > 3 else ""
-            shown = ", ".join(sorted(pods)[:3])
-            report(
-                namespace, ("metadata", "name"), f"the injector has {wanted[name]}, but pods have not: {shown}{more}"
-            )
+            message = f"the injector has {wanted[name]}, but pods have not: {shortened(sorted(pods), 3)}"
+            report(namespace, ("metadata", "name"), message)
 
 
 @check(
