@@ -19,7 +19,7 @@ TEMPLATE = Path(__file__).parents[2] / "roles/restaurant_app/templates/namespace
 )
 def test_the_namespace_names_one_injector(enabled: bool, revision: str, injector: dict[str, Any]) -> None:
     # As Ansible renders it.
-    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
     environment.filters |= {"to_json": json.dumps, "bool": bool}
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         restaurant_app_namespace="restaurant-management",
