@@ -1,11 +1,24 @@
 #!/usr/bin/env bash
-# Molecule's default scenario and, on the lab that it leaves, pytest's integration tests; then nothing is left running.
-# Arguments go to pytest in place of the whole folder. KEEP_LAB=1 leaves the lab; `molecule destroy` ends it.
+# Molecule's default scenario, and pytest's integration tests on its lab and on a second one: two files at a time, each on a
+# lab that no other test uses. Then nothing is left running.
+# Arguments go to pytest in place of the whole folder, on molecule's lab alone. KEEP_LAB=1 leaves the labs; `molecule destroy`
+# and lab_down.yml end them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
+second=(-i inventories/lab -e lab_name=second -e lab_port_offset=200)
+log=tests/output/second_lab.log
 
-end_lab() {
-  [ -n "${KEEP_LAB:-}" ] || molecule destroy || exit 1
+# Once molecule's lab is up, so that no tool is built twice.
+begin_second_lab() {
+  until [ -f .lab-molecule/kubeconfig ]; do sleep 1; done
+  ansible-playbook "${second[@]}" playbooks/lab_up.yml && ansible-playbook "${second[@]}" playbooks/site.yml
+}
+
+end_labs() {
+  [ -n "${KEEP_LAB:-}" ] && return
+  molecule destroy
+  local destroyed=$?
+  ansible-playbook "${second[@]}" playbooks/lab_down.yml && return $destroyed
 }
 
 helm_of_the_lab() {
@@ -16,11 +29,16 @@ tests() {
   SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) PYTHONPATH=.ansible/collections pytest --durations=25 "$@"
 }
 
-all_tests() {
-  tests -n 2 --dist loadfile -m alongside tests/integration && tests -m "not alongside" tests/integration
+everything() {
+  mkdir -p tests/output
+  begin_second_lab >"$log" 2>&1 &
+  local beginning=$!
+  molecule test --destroy=never || { pkill -P $beginning; kill $beginning; wait $beginning; return 1; }
+  wait $beginning || { cat "$log"; return 1; }
+  tests -n 2 --dist loadfile -m "not last" tests/integration && tests -m last tests/integration
 }
 
-molecule test --destroy=never && if [ $# -gt 0 ]; then tests "$@"; else all_tests; fi
+if [ $# -gt 0 ]; then molecule test --destroy=never && tests "$@"; else everything; fi
 status=$?
-end_lab
+end_labs || status=1
 exit $status

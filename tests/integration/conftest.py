@@ -1,7 +1,7 @@
 """A running cluster, playbooks run as a user runs them, and proof of what they left alone.
 
-The cluster is the one of molecule's default scenario. Another one is named by SERVICE_MESH_TEST_INVENTORY and, for the
-tests' own look at it, SERVICE_MESH_TEST_KUBECONFIG.
+The cluster is the one of molecule's default scenario, or tools/integration.sh's second one. Another one is named by
+SERVICE_MESH_TEST_INVENTORY and, for the tests' own look at it, SERVICE_MESH_TEST_KUBECONFIG.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ from kubernetes.dynamic import DynamicClient
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = os.environ.get("SERVICE_MESH_TEST_INVENTORY", "")
-# As molecule/default has it.
-LAB = {"lab_name": "molecule", "lab_port_offset": 100}
+# Two workers have a lab each, so that no test sees what another one's does.
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    # As tools/integration.sh has it.
+    LAB = {"lab_name": "second", "lab_port_offset": 200}
+else:
+    # As molecule/default has it.
+    LAB = {"lab_name": "molecule", "lab_port_offset": 100}
 
 _RECAP = re.compile(r"^(\S+)\s+:((?:\s+\w+=\d+)+)", re.MULTILINE)
 # They change by themselves.
@@ -78,7 +83,7 @@ Snapshot = Callable[[], Digests]
 
 @pytest.fixture(scope="session")
 def kubeconfig() -> str:
-    path = Path(os.environ.get("SERVICE_MESH_TEST_KUBECONFIG") or ROOT / ".lab-molecule/kubeconfig")
+    path = Path(os.environ.get("SERVICE_MESH_TEST_KUBECONFIG") or ROOT / f".lab-{LAB['lab_name']}/kubeconfig")
     if not path.is_file():
         pytest.fail(
             f"There is no kubeconfig at {path}, so there is no cluster to test against. `make integration` brings up "

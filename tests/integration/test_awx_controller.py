@@ -18,8 +18,6 @@ import yaml
 from .awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
 from .conftest import ROOT
 
-pytestmark = pytest.mark.alongside
-
 SECRET = "a-token-that-nobody-may-see"
 BEARER = "OpenShift or Kubernetes API Bearer Token"
 VALUES: dict[str, Any] = {

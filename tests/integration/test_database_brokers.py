@@ -11,8 +11,6 @@ import pytest
 from .amqp_client import Amqp, AmqpRefusedError
 from .database_servers import PASSWORD, Rabbitmq, Redis, require_servers, temporary_folder
 
-pytestmark = pytest.mark.alongside
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _servers() -> None:

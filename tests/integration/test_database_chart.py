@@ -11,8 +11,6 @@ import pytest
 from .conftest import ROOT
 from .database_servers import CHART, Objects, container_of, helm, job_container_of, render, template
 
-pytestmark = pytest.mark.alongside
-
 WORKLOADS = ("postgresql", "redis", "rabbitmq")
 PORTS = {"postgresql": 5432, "redis": 6379, "rabbitmq": 5672}
 RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))

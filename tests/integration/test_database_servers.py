@@ -12,8 +12,6 @@ import pytest
 from .conftest import ROOT
 from .database_servers import PASSWORD, Postgresql, require_servers, temporary_folder, wait_for
 
-pytestmark = pytest.mark.alongside
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _servers() -> None:

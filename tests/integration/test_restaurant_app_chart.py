@@ -12,8 +12,6 @@ import yaml
 
 from .conftest import ROOT
 
-pytestmark = pytest.mark.alongside
-
 CHART = ROOT / "roles/restaurant_app/files/chart"
 HELM = os.environ.get("SERVICE_MESH_TEST_HELM", "helm")
 NAMESPACE = "restaurant-management"

@@ -28,8 +28,6 @@ from kubernetes import client
 
 from .conftest import ROOT
 
-pytestmark = pytest.mark.alongside
-
 CHECKS = [check for check in catalog.all_checks() if ".schema_" in check.function.__module__]
 SAMPLE = 400
 # Refusals of the cluster that are not found, and why.

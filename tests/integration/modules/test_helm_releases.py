@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.alongside
-
 CONFIG_MAP = """
     apiVersion: v1
     kind: ConfigMap

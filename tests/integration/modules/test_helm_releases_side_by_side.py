@@ -9,11 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from .test_helm_releases import CONFIG_MAP, DEPLOYMENT
-
-pytestmark = pytest.mark.alongside
 
 
 def test_side_by_side_one_failure_does_not_keep_the_others(

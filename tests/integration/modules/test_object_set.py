@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.alongside
-
 LABEL = "service-mesh.corpv3.com/part-of"
 
 

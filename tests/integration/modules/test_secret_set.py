@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.alongside
-
 GENERATED = "service-mesh.corpv3.com/generated"
 
 
