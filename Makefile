@@ -83,7 +83,7 @@ test: ## everything that CI runs
 	@tools/timed.sh "-j2 -Oline lint sanity unit" integration
 
 .PHONY: lint
-lint: $(DEV_STAMP) ## ansible-lint, yamllint, ruff, mypy, import contracts, changelog, helm lint, workflows, execution environment
+lint: $(DEV_STAMP) ## ansible-lint, yamllint, ruff, mypy, import contracts, changelog, documentation, helm lint, workflows, execution environment
 	@tools/lint.sh
 
 .PHONY: sanity
@@ -105,6 +105,10 @@ molecule: $(DEV_STAMP) ## the default scenario on a lab of its own, destroyed at
 .PHONY: integration
 integration: $(DEV_STAMP) ## pytest tests/integration, on a lab of its own
 	@tools/integration.sh $(ARGS)
+
+.PHONY: docs
+docs: $(DEV_STAMP) ## the documentation as a site, .ansible/docs/site/index.html; a broken link is an error (part of lint)
+	@tools/docs.sh
 
 .PHONY: codes
 codes: $(DEV_STAMP) ## docs/validation-codes.md, from the checks of mesh_validate

@@ -31,7 +31,11 @@ check "mypy (lab)" mypy --config-file tools/mypy-lab.ini -p meshlab
 check "import contracts" env PYTHONPATH=.ansible/collections lint-imports --no-cache
 check antsibull-changelog antsibull-changelog lint
 check links python tools/links.py
-check actionlint python tools/actionlint.py 
+# .venv is inside the checkout, where git ignores it: asked there, git would say that kubernetes.core has no files.
+check "antsibull-docs lint" env GIT_CEILING_DIRECTORIES="$PWD/.venv" \
+  antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs self .
+check "documentation site" tools/docs.sh
+check actionlint python tools/actionlint.py
 check ansible-builder ansible-builder introspect --sanitize .ansible/collections
 if [ -n "$helm" ]; then
   check "helm lint" "$helm" lint --strict roles/restaurant_app/files/chart roles/database/files/chart
