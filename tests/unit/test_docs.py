@@ -1,8 +1,10 @@
-"""The check of the pages' links finds what it is there for."""
+"""The pages: the check of their links finds what it is there for, and the design names every part."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,18 @@ curl https://example.com/docs/index.html ~/roles/mine $PWD/tools/own.sh
 )
 def test_a_path_is_one_of_the_repository_or_made_by_a_command(path: str, there: bool) -> None:
     assert links.exists(path) is there
+
+
+@pytest.mark.parametrize(
+    ("layer", "things"),
+    [
+        ("playbooks", (ROOT / "playbooks").glob("*.yml")),
+        ("roles", (ROOT / "roles").iterdir()),
+        ("modules", (ROOT / "plugins/modules").glob("[!_]*.py")),
+    ],
+)
+def test_the_design_page_names_everything_that_a_layer_has(layer: str, things: Iterator[Path]) -> None:
+    page = (ROOT / "docs/design.md").read_text()
+    table = re.search(rf"^\| {layer} \| \|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    assert table
+    assert set(re.findall(r"`(\w+)`", table[1])) == {path.stem for path in things}
