@@ -115,7 +115,7 @@ codes: $(DEV_STAMP) ## docs/validation-codes.md, from the checks of mesh_validat
 	@python tools/validation_codes.py
 
 .PHONY: soak
-soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a lab of its own (half an hour; not part of test)
+soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a lab of its own (not part of test)
 	@tests/soak/run.sh $(ARGS)
 
 .PHONY: core

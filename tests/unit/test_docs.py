@@ -73,3 +73,10 @@ def test_the_design_page_names_everything_that_a_layer_has(layer: str, things: I
     table = re.search(rf"^\| {layer} \| \|\n((?:\|.*\n)+)", page, re.MULTILINE)
     assert table
     assert set(re.findall(r"`(\w+)`", table[1])) == {path.stem for path in things}
+
+
+def test_the_page_on_testing_names_every_file_of_the_soak() -> None:
+    page = (ROOT / "docs/testing.md").read_text()
+    assert set(re.findall(r"^\| `(test_\w+\.py)` \|", page, re.MULTILINE)) == {
+        path.name for path in (ROOT / "tests/soak").glob("test_*.py")
+    }
