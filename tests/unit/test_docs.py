@@ -80,3 +80,8 @@ def test_the_page_on_testing_names_every_file_of_the_soak() -> None:
     assert set(re.findall(r"^\| `(test_\w+\.py)` \|", page, re.MULTILINE)) == {
         path.name for path in (ROOT / "tests/soak").glob("test_*.py")
     }
+
+
+def test_every_playbook_begins_with_what_the_site_shows_of_it() -> None:
+    without = [path.name for path in (ROOT / "playbooks").glob("*.yml") if not path.read_text().startswith("---\n# ")]
+    assert not without
