@@ -102,7 +102,9 @@ def _simulated(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _stage(name: str, requirements: list[dict[str, Any]], then: dict[str, Any], kind: str = "Pod") -> dict[str, Any]:
+def _stage(
+    name: str, requirements: list[dict[str, Any]], then: dict[str, Any], kind: str = "Pod", delay_ms: int = 0
+) -> dict[str, Any]:
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "Stage",
@@ -110,6 +112,7 @@ def _stage(name: str, requirements: list[dict[str, Any]], then: dict[str, Any], 
         "spec": {
             "resourceRef": {"apiGroup": "v1", "kind": kind},
             "selector": {"matchExpressions": requirements},
+            **({"delay": {"durationMilliseconds": delay_ms}} if delay_ms else {}),
             "next": then,
         },
     }
@@ -129,6 +132,7 @@ def kwok_config(settings: Settings) -> str:
             _stage("node-ready", [not_ready], {"statusTemplate": node_ready}, kind="Node"),
             _stage("pod-running", [*simulated, NOT_DELETED, pending], {"statusTemplate": POD_RUNNING}),
             _stage("job-pod-done", [*simulated, NOT_DELETED, running, of_job], {"statusTemplate": JOB_POD_DONE}),
-            _stage("pod-deleted", [*simulated, deleted], {"delete": True}),
+            # `kubectl delete` waits without end for a pod whose StatefulSet has made another one before it looks.
+            _stage("pod-deleted", [*simulated, deleted], {"delete": True}, delay_ms=500),
         ]
     )
