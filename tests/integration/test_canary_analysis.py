@@ -19,12 +19,12 @@ import pytest
 import yaml
 from kubernetes import client
 
-from .conftest import INVENTORY, RunPlaybook
+from .conftest import INVENTORY, LAB, RunPlaybook
 from .test_traffic_shift import GATEWAY, GROUP, v2
 
 __all__ = ["v2"]
 
-PROMETHEUS = {"url": "http://127.0.0.1:9090" if INVENTORY else "http://127.0.0.1:9190"}
+PROMETHEUS = {"url": f"http://127.0.0.1:{9090 + (0 if INVENTORY else LAB['lab_port_offset'])}"}
 PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
 TARGET = {"namespace": "restaurant-management", "service": "order-service"}
 # Where the lab keeps the faults in force.

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, RunPlaybook
+from .conftest import LAB, ROOT, RunPlaybook
 
 NAME = "labtest"
 OFFSET = 700
@@ -125,7 +125,8 @@ class Gateway:
 
     def get(self, path: str, timeout: float = 10) -> tuple[int, str]:
         """(status, x-served-by)"""
-        request = urllib.request.Request(f"http://127.0.0.1:8180{path}", headers={"Host": "restaurant.corpv3.com"})
+        address = f"http://127.0.0.1:{8080 + LAB['lab_port_offset']}{path}"
+        request = urllib.request.Request(address, headers={"Host": "restaurant.corpv3.com"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=timeout) as answer:
@@ -200,7 +201,8 @@ def test_proxies_counters_carry_istios_names_and_labels(gateway: Gateway) -> Non
 
 
 def query(expression: str) -> list[dict[str, Any]]:
-    url = f"http://127.0.0.1:9190/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
+    address = f"http://127.0.0.1:{9090 + LAB['lab_port_offset']}"
+    url = f"{address}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=10) as answer:
         result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
