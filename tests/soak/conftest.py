@@ -14,6 +14,10 @@ REPORT = ROOT / "tests/output/soak.txt"
 Report = Callable[[str], None]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 @pytest.fixture(scope="session")
 def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     path = Path(os.environ.get("SERVICE_MESH_TEST_KUBECONFIG") or ROOT / ".lab-canary/kubeconfig")
