@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ class Prometheus:
         if self._ahead is None:
             begin = self._clock()
             theirs = _value(self._ask("time()", None), "time()")
-            if theirs is None:
+            if theirs is None or not math.isfinite(theirs):
                 raise SourceFailure("Prometheus does not say what time it is")
             self._ahead = theirs - (begin + self._clock()) / 2
         self._now = self._clock() + self._ahead

@@ -118,6 +118,8 @@ def increases(
     for key, pairs in samples.items():
         values = [value for __, value in pairs if math.isfinite(value)]
         known = before.get(key)
+        if known is not None and not math.isfinite(known):
+            known = None
         if strict and known is not None:
             # The first scrape after the start may hold what happened before it: it is a place to start from.
             amount = increase(values, None, False)

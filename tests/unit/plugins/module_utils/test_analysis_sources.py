@@ -58,6 +58,20 @@ def test_failures_before_the_run_do_not_count_even_between_two_scrapes() -> None
     assert loose == {"old": 61, "new": 9}
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_value_that_is_no_number_is_none(strict: bool) -> None:
+    key = key_of({"a": "b"})
+    samples = {key: [(1.0, 5.0), (2.0, 7.0)]}
+    assert [entry.amount for entry in increases(samples, {key: math.nan}, strict)] == [7]
+
+
+@pytest.mark.parametrize("told", ["NaN", "+Inf"])
+def test_a_prometheus_without_a_time_is_no_source(told: str) -> None:
+    body = json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1, told]}}).encode()
+    with pytest.raises(SourceFailure, match="what time it is"):
+        Prometheus(lambda *__: (200, body), "order-service", "restaurant").begin()
+
+
 def test_scrapes_that_are_overdue() -> None:
     series = [[(float(at), 1.0) for at in range(10)]]
     assert seconds_behind(series, 12) == 0
