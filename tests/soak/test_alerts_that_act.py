@@ -84,7 +84,7 @@ def test_a_firing_alert_takes_the_canary_back(
         pytest.skip("somebody carries it on")
     stable, canary = lab.stable, lab.canary
     begin(lab)
-    with alerting(lab, hook, tmp_path) as alertmanager, lab.load(rate=40), lab.sightings() as sightings:
+    with alerting(lab, hook, tmp_path, name) as alertmanager, lab.load(rate=40), lab.sightings() as sightings:
         if FAULTS[name]:
             lab.fault(service=lab.service, version=canary, **FAULTS[name])
 
