@@ -101,12 +101,11 @@ class Kubeconfig:
     """What is in a credential of the type that the role makes; its injectors, filled in."""
 
     kubeconfig: str
-    context: str = ""
 
     def environment(self, folder: Path) -> dict[str, str]:
         injectors = objects()["controller_credential_types"][0]["injectors"]
         path = folder / "env" / "kubeconfig"
-        texts = {"{{ kubeconfig }}": self.kubeconfig, "{{ context }}": self.context}
+        texts = {"{{ kubeconfig }}": self.kubeconfig}
         path.write_text(texts[injectors["file"]["template.kubeconfig"]])
         texts["{{ tower.filename.kubeconfig }}"] = str(path)
         return {name: texts[text] for name, text in injectors["env"].items()}
