@@ -117,7 +117,8 @@ def test_a_refused_certificate_is_told_until_its_gateway_is_gone(run_playbook: R
 
 def ask_istiod(**keywords: Any) -> str:
     """A play that has the sync status of all proxies in ``mesh``, and waits for them for a while at most."""
-    options = {"istiod_access": "pod_address", "timeout": 0 if "until" in keywords else 20}
+    # A listener that is gone drains for 45 s, and watches its certificate until then.
+    options = {"istiod_access": "pod_address", "timeout": 0 if "until" in keywords else 90}
     play = {
         "hosts": "clusters",
         "gather_facts": False,
