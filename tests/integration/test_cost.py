@@ -101,10 +101,8 @@ def orders(pods: list[Any]) -> list[str]:
     found: dict[str, list[str]] = {}
     for pod in pods:
         labels = pod.metadata.labels or {}
-        if (pod.metadata.namespace, labels.get("app")) == (
-            APP,
-            "order-service",
-        ) and not pod.metadata.deletion_timestamp:
+        ours = pod.metadata.namespace == APP and labels.get("app") == "order-service"
+        if ours and not pod.metadata.deletion_timestamp:
             found.setdefault(labels["version"], []).append(pod.metadata.name)
     return next(iter(found.values()))
 
