@@ -103,7 +103,7 @@ molecule: $(DEV_STAMP) ## the default scenario on a lab of its own, destroyed at
 	@molecule test --scenario-name default $(ARGS)
 
 .PHONY: integration
-integration: $(DEV_STAMP) ## pytest tests/integration, on a lab of its own
+integration: $(DEV_STAMP) ## pytest tests/integration, on two labs of its own
 	@tools/integration.sh $(ARGS)
 
 .PHONY: docs

@@ -30,6 +30,12 @@ else:
     # As molecule/default has it.
     LAB = {"lab_name": "molecule", "lab_port_offset": 100}
 
+
+def lab_address(port: int) -> str:
+    """Where the lab of this worker has on this machine what listens on that port by default."""
+    return f"http://127.0.0.1:{port + LAB['lab_port_offset']}"
+
+
 _RECAP = re.compile(r"^(\S+)\s+:((?:\s+\w+=\d+)+)", re.MULTILINE)
 # They change by themselves.
 _RESTLESS = {"Event", "Lease"}

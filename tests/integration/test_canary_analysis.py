@@ -19,12 +19,12 @@ import pytest
 import yaml
 from kubernetes import client
 
-from .conftest import INVENTORY, LAB, RunPlaybook
+from .conftest import INVENTORY, RunPlaybook, lab_address
 from .test_traffic_shift import GATEWAY, GROUP, v2
 
 __all__ = ["v2"]
 
-PROMETHEUS = {"url": f"http://127.0.0.1:{9090 + (0 if INVENTORY else LAB['lab_port_offset'])}"}
+PROMETHEUS = {"url": "http://127.0.0.1:9090" if INVENTORY else lab_address(9090)}
 PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
 TARGET = {"namespace": "restaurant-management", "service": "order-service"}
 # Where the lab keeps the faults in force.

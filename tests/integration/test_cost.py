@@ -104,6 +104,7 @@ def orders(pods: list[Any]) -> list[str]:
         ours = pod.metadata.namespace == APP and labels.get("app") == "order-service"
         if ours and not pod.metadata.deletion_timestamp:
             found.setdefault(labels["version"], []).append(pod.metadata.name)
+    assert found
     return next(iter(found.values()))
 
 

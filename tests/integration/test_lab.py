@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import LAB, ROOT, RunPlaybook
+from .conftest import ROOT, RunPlaybook, lab_address
 
 NAME = "labtest"
 OFFSET = 700
@@ -125,8 +125,7 @@ class Gateway:
 
     def get(self, path: str, timeout: float = 10) -> tuple[int, str]:
         """(status, x-served-by)"""
-        address = f"http://127.0.0.1:{8080 + LAB['lab_port_offset']}{path}"
-        request = urllib.request.Request(address, headers={"Host": "restaurant.corpv3.com"})
+        request = urllib.request.Request(f"{lab_address(8080)}{path}", headers={"Host": "restaurant.corpv3.com"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=timeout) as answer:
@@ -201,8 +200,7 @@ def test_proxies_counters_carry_istios_names_and_labels(gateway: Gateway) -> Non
 
 
 def query(expression: str) -> list[dict[str, Any]]:
-    address = f"http://127.0.0.1:{9090 + LAB['lab_port_offset']}"
-    url = f"{address}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
+    url = f"{lab_address(9090)}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=10) as answer:
         result: list[dict[str, Any]] = json.load(answer)["data"]["result"]

@@ -17,7 +17,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity impo
 from kubernetes import client
 from kubernetes.dynamic import DynamicClient
 
-from .conftest import INVENTORY, LAB, ROOT, RunPlaybook, Snapshot
+from .conftest import INVENTORY, ROOT, RunPlaybook, Snapshot, lab_address
 from .test_bad_input import refused
 
 NAMESPACE = "istio-system"
@@ -100,7 +100,7 @@ def prometheus() -> Iterator[Any]:
         pytest.skip("only the lab's Prometheus is known to be reachable")
 
     def ask(path: str) -> Any:
-        with urlopen(f"http://127.0.0.1:{9090 + LAB['lab_port_offset']}{path}") as answer:
+        with urlopen(f"{lab_address(9090)}{path}") as answer:
             return json.load(answer)["data"]
 
     yield ask

@@ -17,10 +17,10 @@ import pytest
 import yaml
 from kubernetes import client
 
-from .conftest import INVENTORY, LAB, RunPlaybook
+from .conftest import INVENTORY, RunPlaybook, lab_address
 
 NAMESPACE = "restaurant-management"
-GATEWAY = f"http://127.0.0.1:{8080 + (0 if INVENTORY else LAB['lab_port_offset'])}"
+GATEWAY = "http://127.0.0.1:8080" if INVENTORY else lab_address(8080)
 GROUP = ("networking.istio.io", "v1", NAMESPACE, "virtualservices")
 TARGET = {
     "namespace": NAMESPACE,

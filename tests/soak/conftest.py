@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from ..integration.canary_lab import ROOT, Lab
+from ..integration.conftest import pytest_collection_modifyitems
+
+__all__ = ["pytest_collection_modifyitems"]
 
 REPORT = ROOT / "tests/output/soak.txt"
 Report = Callable[[str], None]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 @pytest.fixture(scope="session")
