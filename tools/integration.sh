@@ -38,6 +38,8 @@ everything() {
   tests -n 2 --dist loadfile -m "not last" tests/integration && tests -m last tests/integration
 }
 
+# Molecule remembers a lab that it made even where its folder was deleted, and would not make it again.
+molecule reset || exit
 if [ $# -gt 0 ]; then molecule test --destroy=never && tests "$@"; else everything; fi
 status=$?
 end_labs || status=1

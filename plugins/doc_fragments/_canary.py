@@ -188,6 +188,14 @@ options:
     description: Why, for the history.
     type: str
     default: ""
+  begun_before:
+    description:
+      - With V(aborted), only a run under way that began before this moment is taken back. Where there is none,
+        nothing is done, which is no failure. For whoever acts on something that was seen then, such as an alert, since
+        a run that began after it is not the cause.
+      - Unix time, or as V(2026-01-31T12:00:00Z).
+    type: str
+    default: ""
   wait_timeout:
     description: How long proxies may take to acknowledge new routes.
     type: str

@@ -193,7 +193,7 @@ def run(
         sleep(max(0.0, begin + rounds * interval - clock()))
 
 
-def moment(text: str) -> float | None:
+def moment(text: str, option: str = "since") -> float | None:
     """Unix time or RFC 3339."""
     if not text:
         return None
@@ -204,9 +204,9 @@ def moment(text: str) -> float | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise AnalysisFailure(f"since is {text!r}, but has to be a Unix time or as 2026-01-31T12:00:00Z.") from error
+        raise AnalysisFailure(f"{option} is {text!r}, but has to be a Unix time or as 2026-01-31T12:00:00Z.") from error
     if found.tzinfo is None:
-        raise AnalysisFailure(f"since is {text!r}, which names no time zone: add Z or an offset.")
+        raise AnalysisFailure(f"{option} is {text!r}, which names no time zone: add Z or an offset.")
     return found.timestamp()
 
 

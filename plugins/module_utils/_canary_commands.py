@@ -23,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state 
     WAITING_PROMOTION,
     State,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_table import stamp
 
 
 class RequestRefused(ValueError):
@@ -53,6 +54,15 @@ def promotion_requested(state: State, now: float, actor: str, reason: str) -> St
         raise RequestRefused(f"the run of {state.service} is {state.phase}: {state.reason}. Start a new one.")
     phase = state.resume_phase or state.phase
     return state.moved(now, actor, reason, phase=phase, promotion_requested=True, resume_phase="", gate="")
+
+
+def nothing_to_abort(state: State | None, begun_before: float | None) -> str:
+    """Why there is nothing to take back; empty where there is. ``begun_before`` is a Unix time."""
+    if state is None or state.final:
+        return "no run is under way"
+    if begun_before is not None and state.started >= begun_before:
+        return f"its run began at {stamp(state.started)}, which is not before {stamp(begun_before)}"
+    return ""
 
 
 def passed(state: State, name: str) -> State:

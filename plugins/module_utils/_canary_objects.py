@@ -77,6 +77,10 @@ class CanaryFailure(Exception):
     """The run cannot be made, or made on, as it is asked for; the message names the way out."""
 
 
+class NoRoute(CanaryFailure):
+    """There is no such VirtualService."""
+
+
 class Changed(Exception):
     """The state in the cluster is not the one that was decided upon."""
 
@@ -111,7 +115,7 @@ class CanaryObjects:
         ref = self._route_ref(name)
         found = self._cluster.get(ref)
         if found is None:
-            raise CanaryFailure(f"there is no {ref}: correct virtual_services, or deploy it first.")
+            raise NoRoute(f"there is no {ref}: correct virtual_services, or deploy it first.")
         return found
 
     def state(self) -> State | None:

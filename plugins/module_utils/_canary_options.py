@@ -107,6 +107,7 @@ def options() -> dict[str, Any]:
         "lease_duration": {"type": "int", "default": 30},
         "holder": _TEXT,
         "reason": _TEXT,
+        "begun_before": _TEXT,
         "wait_timeout": _time("1m"),
         "unproven_wait": _time("5s"),
         "progress_file": {"type": "path", "default": ""},

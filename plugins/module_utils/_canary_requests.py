@@ -19,9 +19,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_opti
     source_of,
     target_of,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_run import moment
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_commands import (
     approved,
+    nothing_to_abort,
     paused,
     promotion_requested,
 )
@@ -40,6 +42,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_object
     CanaryObjects,
     Changed,
     Cluster,
+    NoRoute,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_options import (
     holder,
@@ -134,21 +137,40 @@ class Canary:
 
     def abort(self) -> Result:
         """Always legal, whoever runs it; where nothing runs there is nothing to do."""
-        state = self.objects.state()
-        if state is None or (state.final and state.phase != SUCCEEDED):
-            return Result(state, False, "no run is under way")
-        if state.phase == SUCCEEDED:
+        state, nothing = self.to_abort()
+        if state and state.phase == SUCCEEDED and not self._params["begun_before"]:
             raise CanaryFailure(
                 f"run {state.run} has ended: {state.reason}. To go back, run a canary to {state.stable.image}."
             )
+        if nothing:
+            return Result(state, False, nothing)
         begin = time.time()
         done = self._request(self._aborted)
+        if done.state and done.state.phase != ROLLING_BACK:
+            # It ended meanwhile, or another run began.
+            return replace(done, note=nothing_to_abort(done.state, self._begun_before()))
         rollback = Rollback(begin, time.time())
         end = self._carry_on(done)
+        if not end.changed:
+            return replace(end, note=f"it was on its way back already: {state.reason if state else ''}")
         return replace(end, rollback=end.rollback if end.rollback and end.rollback.decided_at else rollback)
 
+    def to_abort(self) -> tuple[State | None, str]:
+        """The newest run, and why there is nothing to take back; empty where there is."""
+        before = self._begun_before()
+        try:
+            state = self.objects.state()
+        except NoRoute:
+            if before is None:
+                raise
+            state = None
+        return state, nothing_to_abort(state, before)
+
+    def _begun_before(self) -> float | None:
+        return moment(self._params["begun_before"], "begun_before")
+
     def _aborted(self, state: State) -> State:
-        if state.phase == ROLLING_BACK or state.final:
+        if state.phase == ROLLING_BACK or nothing_to_abort(state, self._begun_before()):
             return state
         stable, canary = self.objects.both(state)
         seen = Seen(time.time(), state, stable_ready=stable.ready, canary_ready=canary.ready)

@@ -23,6 +23,10 @@ _SHOWN = 40
 
 def planned(canary: Canary, params: Mapping[str, Any]) -> dict[str, Any]:
     """A check run: nothing is written, not even the lock."""
+    if params["state"] == "aborted":
+        existing, nothing = canary.to_abort()
+        shown = {**report(existing), "table": table(existing)} if existing else {"phase": ""}
+        return {**shown, "changed": not nothing, **({"reason": nothing} if nothing else {})}
     existing = canary.objects.state()
     if params["state"] != "progressed":
         active = existing is not None and not existing.final

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .canary_lab import QUICK, Lab
+from .canary_lab import NAMESPACE, QUICK, Lab
 from .conftest import RunPlaybook, Snapshot
 from .test_canary import whole_lab
 
@@ -110,3 +111,31 @@ def test_a_run_waits_at_its_gate_until_somebody_else_opens_it(
     again = run_playbook("canary.yml", variables={**RUN, **QUICK})
     assert again.rc == 0, again.stdout
     assert again.changed == 0, again.stdout
+
+
+def test_an_alert_takes_back_only_a_run_that_began_before_it(lab: Lab, run_playbook: RunPlaybook) -> None:
+    def alert(**changes: Any) -> str:
+        """What the playbook says; it may not fail."""
+        fired = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        fields = {"name": "HighErrorRate", "service": SERVICE, "namespace": NAMESPACE, "started": fired, **changes}
+        run = run_playbook("canary_abort_on_alert.yml", variables={"canary_alert": fields, "canary_drain": "1s"})
+        assert run.rc == 0, run.stdout
+        return run.text
+
+    split = run_playbook("canary.yml", variables={**RUN, **QUICK, "canary_strategy": "split", "canary_steps": [50]})
+    assert split.rc == 0, split.stdout
+    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")
+    for words, said in (
+        ("which is not before", alert(started=hour_ago)),
+        ("no run is under way", alert(service="no-such-service")),
+        ("no run is under way", alert(service="order-service")),
+        ("the alert is of the namespace another", alert(namespace="another")),
+        ("the alert is of the cluster another", alert(cluster="another")),
+    ):
+        assert words in said and "Nothing was changed" in said, said
+    assert lab.now().weights[lab.canary] == 50
+    full = f"{SERVICE}.{NAMESPACE}.svc.cluster.local"
+    assert "the canary was taken back, its image was" in alert(service=full)
+    assert lab.now().weights[lab.canary] == 0
+    assert "alert HighErrorRate fires since" in json.dumps(lab.now().state["history"])
+    assert "no run is under way" in alert()
