@@ -29,6 +29,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic impor
     Split,
     TrafficFailure,
     full_host,
+    protocols,
     shifted,
     weights,
 )
@@ -131,6 +132,12 @@ class CanaryObjects:
         """Of the first VirtualService: route -> subset -> weight."""
         split = Split(self.service, weights=dict.fromkeys(self.subsets(), 0))
         return weights(self.virtual_service(self.virtual_services[0]), split)
+
+    def protocols(self) -> set[str]:
+        """Of the routes to the service's subsets, in all VirtualServices."""
+        split = Split(self.service, weights=dict.fromkeys(self.subsets(), 0))
+        found = [self._cluster.get(self._route_ref(name)) for name in self.virtual_services]
+        return {protocol for each in found if each for protocol in protocols(each, split)}
 
     def sides(self, stable: str, canary: str) -> tuple[str, str]:
         """The two subsets: as asked for, or by where the traffic is."""

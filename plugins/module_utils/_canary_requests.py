@@ -283,7 +283,7 @@ class Canary:
             self.objects,
             policy,
             lease,
-            Propagation(ask, interval_of(params, "unproven_wait")),
+            Propagation(ask, interval_of(params, "unproven_wait"), self.objects.protocols()),
             watch,
             interval_of(params),
             self._say,

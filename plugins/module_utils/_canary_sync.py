@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import IstiodFailure
@@ -30,9 +30,10 @@ class Propagation:
         self,
         ask: Callable[[], list[Proxy]],
         unproven_wait: float,
+        protocols: Collection[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ask, self._unproven_wait, self._clock = ask, unproven_wait, clock
+        self._ask, self._unproven_wait, self._protocols, self._clock = ask, unproven_wait, protocols, clock
         self._written = clock()
         # Those of the last look: a push since then has others.
         self._nonces: dict[str, str] = {}
@@ -66,7 +67,7 @@ class Propagation:
         news = self._before and all(
             self._nonces[name] != nonce for name, nonce in self._before.items() if name in self._nonces
         )
-        self.behind = [proxy.describe() for proxy in found if not proxy.routes_as_sent]
+        self.behind = [proxy.describe() for proxy in found if not proxy.has_routes(self._protocols)]
         self.proxies = len(found)
         if (news or elapsed >= SETTLE_SECONDS) and not self.behind:
             return self._end(elapsed)

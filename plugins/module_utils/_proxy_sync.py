@@ -8,13 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# What requests are routed by, and what is not: nobody's route waits for another team's extension or certificate.
-_ROUTING = ("cluster", "listener", "route", "endpoint")
-_TYPES = (*_ROUTING, "extensionconfig")
+_TYPES = ("cluster", "listener", "route", "endpoint", "extensionconfig")
+# What requests are routed by. Nobody's route waits for another team's extension, certificate or listener; but the
+# routes of TLS and TCP are a part of their listeners.
+_HTTP_ROUTING = ("cluster", "route", "endpoint")
+_ROUTING = (*_HTTP_ROUTING, "listener")
 # Types of which a proxy names what it watches, with the sync status's word for them. Of the others it gets everything.
 _WATCHED_BY_NAME = {
     "type.googleapis.com/envoy.config.route.v3.RouteConfiguration": "route",
@@ -41,10 +43,13 @@ class Proxy:
     def in_sync(self) -> bool:
         return not self.stale and not self.rejected
 
-    @property
-    def routes_as_sent(self) -> bool:
-        """Whether requests go where istiod last said. What was refused was not accepted either, so it is stale, too."""
-        return not any(kind in _ROUTING for kind in self.stale)
+    def has_routes(self, protocols: Collection[str]) -> bool:
+        """Whether requests of ``http``, ``tls`` or ``tcp`` go where istiod last said.
+
+        What was refused was not accepted either, so it is stale, too.
+        """
+        kinds = _HTTP_ROUTING if set(protocols) == {"http"} else _ROUTING
+        return not any(kind in kinds for kind in self.stale)
 
     def describe(self) -> str:
         faults = [f"has not accepted {', '.join(self.stale)}"] if self.stale else []

@@ -136,6 +136,11 @@ def weights(virtual_service: Object, split: Split) -> dict[str, dict[str, int]]:
     }
 
 
+def protocols(virtual_service: Object, split: Split) -> set[str]:
+    """Of the routes that the split is about: ``http``, ``tls``, ``tcp``."""
+    return {protocol for protocol, __ in _places(virtual_service, split)}
+
+
 def claims(virtual_service: Object) -> set[tuple[str, str]]:
     """(host, gateway) pairs that the VirtualService speaks for; no gateway means the mesh."""
     namespace = virtual_service["metadata"].get("namespace", "")

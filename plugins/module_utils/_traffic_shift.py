@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -126,9 +126,13 @@ def refuse_unsafe(cluster: Cluster, virtual_service: Object, split: Split, min_r
 
 
 def wait_for_proxies(
-    ask: Callable[[], list[Proxy]], before: Mapping[str, str] | None, timeout: float, unproven_wait: float
+    ask: Callable[[], list[Proxy]],
+    before: Mapping[str, str] | None,
+    timeout: float,
+    unproven_wait: float,
+    protocols: Collection[str],
 ) -> Acknowledged:
-    """Wait until every connected proxy has accepted its last listeners, routes, clusters and endpoints.
+    """Wait until every connected proxy has accepted all that requests of these protocols are routed by.
 
     ``before`` has each proxy's route nonce from before the write (see :func:`nonces`). New nonces show that every
     istiod has pushed the change. A proxy that the change does not concern gets none, so a second without one has to do.
@@ -146,7 +150,7 @@ def wait_for_proxies(
             return Acknowledged(False, 0, time.monotonic() - begin, str(failure))
         elapsed = time.monotonic() - begin
         pushed = _all_new(before, nonces(found)) or elapsed >= SETTLE_SECONDS
-        behind = [proxy for proxy in found if not proxy.routes_as_sent]
+        behind = [proxy for proxy in found if not proxy.has_routes(protocols)]
         if pushed and not behind:
             return Acknowledged(True, len(found), elapsed)
         if elapsed >= timeout:

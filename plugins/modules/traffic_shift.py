@@ -230,6 +230,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic impor
     Mirror,
     Split,
     TrafficFailure,
+    protocols,
     weights,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift import (
@@ -330,7 +331,8 @@ def run(module: Any) -> dict[str, Any]:
     if waiting:
         # Nothing was written: whatever istiod sends now is no news.
         known = before if done.changed or before is None else {}
-        end = wait_for_proxies(ask, known, params["wait_timeout"], params["unproven_wait"] if done.changed else 0)
+        unproven_wait = params["unproven_wait"] if done.changed else 0
+        end = wait_for_proxies(ask, known, params["wait_timeout"], unproven_wait, protocols(done.after, split))
         result.update(acknowledged=end.proof, proxies=end.proxies, waited=round(end.seconds, 2))
     return result
 

@@ -101,7 +101,7 @@ def test_a_proxy_that_refused_something_says_what() -> None:
     resources = {"type.googleapis.com/envoy.config.listener.v3.Listener": {"lastError": "bad filter"}}
     (proxy,) = proxies([[status("a.shop", listener_acked="n0", resources=resources)]])
     assert proxy.describe() == "a.shop has not accepted listener and refused Listener: bad filter"
-    assert not proxy.routes_as_sent
+    assert proxy.has_routes({"http"}) and not proxy.has_routes({"tcp"})
 
 
 def test_the_istiod_that_a_proxy_has_moved_to_counts() -> None:

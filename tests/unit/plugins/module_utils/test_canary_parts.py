@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -249,7 +250,7 @@ def a_proxy(nonce: str, stale: tuple[str, ...] = ()) -> Proxy:
 
 def test_an_acknowledgement_is_of_this_write() -> None:
     clock, answers = Clock(), [a_proxy("1")]
-    sync = Propagation(lambda: list(answers), 5, clock)
+    sync = Propagation(lambda: list(answers), 5, {"http"}, clock)
     clock.now += 2
     assert sync.acknowledged()
     sync.written()
@@ -265,10 +266,21 @@ def test_an_acknowledgement_is_of_this_write() -> None:
 def test_another_teams_certificate_holds_up_no_step() -> None:
     clock = Clock()
     broken = replace(a_proxy("1"), rejected=("Secret: Failed to load certificate chain from <inline>",))
-    sync = Propagation(lambda: [broken], 5, clock)
+    sync = Propagation(lambda: [broken], 5, {"http"}, clock)
     clock.now += 2
     assert sync.acknowledged()
     assert sync.behind == []
+
+
+@pytest.mark.parametrize(
+    ("protocols", "waits"), [({"http"}, False), ({"http", "tcp"}, True), ({"tls"}, True), ((), True)]
+)
+def test_only_what_is_routed_by_listeners_waits_for_them(protocols: Collection[str], waits: bool) -> None:
+    clock = Clock()
+    broken = replace(a_proxy("1", ("listener",)), rejected=("Listener: no such filter",))
+    sync = Propagation(lambda: [broken], 5, protocols, clock)
+    clock.now += 2
+    assert sync.acknowledged() is not waits
 
 
 def test_without_istiod_time_has_to_do() -> None:
@@ -277,7 +289,7 @@ def test_without_istiod_time_has_to_do() -> None:
     def ask() -> list[Proxy]:
         raise IstiodFailure("refused")
 
-    sync = Propagation(ask, 5, clock)
+    sync = Propagation(ask, 5, {"http"}, clock)
     clock.now += 4
     assert not sync.acknowledged()
     clock.now += 2
@@ -293,7 +305,7 @@ def test_an_istiod_that_went_away_is_waited_for() -> None:
             raise IstiodFailure("refused")
         return [a_proxy("1")]
 
-    sync = Propagation(ask, 5, clock)
+    sync = Propagation(ask, 5, {"http"}, clock)
     clock.now += 2
     assert sync.acknowledged()
     sync.written()

@@ -110,10 +110,10 @@ def test_no_route_waits_for_somebody_elses_certificate() -> None:
     istiod = Istiod({SECRET: "no certificate", EXTENSION: "no"}, extensionconfig_sent="n2")
     proxy = istiod.proxy()
     assert not proxy.in_sync
-    assert wait_for_proxies(lambda: [proxy], {}, timeout=0, unproven_wait=0).proof
+    assert wait_for_proxies(lambda: [proxy], {}, timeout=0, unproven_wait=0, protocols={"http"}).proof
 
 
 def test_a_route_that_a_proxy_refuses_is_told() -> None:
     proxy = Istiod({ROUTE: "no such cluster"}, route_acked="n0").proxy()
     with pytest.raises(TrafficFailure, match="has not accepted route and refused RouteConfiguration"):
-        wait_for_proxies(lambda: [proxy], {}, timeout=0, unproven_wait=0)
+        wait_for_proxies(lambda: [proxy], {}, timeout=0, unproven_wait=0, protocols={"http"})
