@@ -221,3 +221,64 @@ def test_a_rival_is_named(shifter: Shifter) -> None:
     assert result["failed"]
     assert f"{NAMESPACE}/rival routes the same host" in result["msg"]
     assert shifter.live == before
+
+
+@pytest.fixture
+def refused_listener(shifter: Shifter, run_playbook: RunPlaybook) -> Iterator[None]:
+    """Another team's filter that ends requests before they are routed: the ingress gateway refuses its listener for it."""
+    end = {
+        "name": "test.not-the-last",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": "test",
+            "cluster": "BlackHoleCluster",
+        },
+    }
+    routed = {"filterChain": {"filter": {"name": "envoy.filters.network.http_connection_manager"}}}
+    patch = {
+        "applyTo": "NETWORK_FILTER",
+        "match": {"context": "GATEWAY", "listener": routed},
+        "patch": {"operation": "INSERT_BEFORE", "value": end},
+    }
+    spec = {"workloadSelector": {"labels": {"istio": "ingressgateway"}}, "configPatches": [patch]}
+    body = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": "test-refused"},
+        "spec": spec,
+    }
+
+    def until(condition: str) -> None:
+        play = {
+            "hosts": "clusters",
+            "gather_facts": False,
+            "environment": {"K8S_AUTH_KUBECONFIG": "{{ service_mesh_kubeconfig }}"},
+            "tasks": [
+                {
+                    "corpv3.service_mesh.mesh_sync_info": {"istiod_access": "pod_address"},
+                    "register": "mesh",
+                    "until": condition,
+                    "retries": 30,
+                    "delay": 1,
+                }
+            ],
+        }
+        run = run_playbook(yaml.safe_dump([play]))
+        assert run.rc == 0, run.stdout
+
+    filters = ("networking.istio.io", "v1alpha3", "istio-system", "envoyfilters")
+    shifter.objects.create_namespaced_custom_object(*filters, body)
+    try:
+        until("'refused Listener' in mesh.msg")
+        yield
+        until("'refused Listener' in mesh.msg")
+    finally:
+        shifter.objects.delete_namespaced_custom_object(*filters, "test-refused")
+        until("mesh.in_sync")
+
+
+@pytest.mark.usefixtures("v2", "refused_listener")
+def test_another_teams_listener_holds_up_no_http_route(shifter: Shifter) -> None:
+    done = shifter(weights={"v1": 0, "v2": 100}, wait_timeout=10)
+    assert done["acknowledged"], done
+    assert served_by(50) == {"v2": 50}
