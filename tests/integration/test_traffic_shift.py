@@ -225,7 +225,7 @@ def test_a_rival_is_named(shifter: Shifter) -> None:
 
 @pytest.fixture
 def refused_listener(shifter: Shifter, run_playbook: RunPlaybook) -> Iterator[None]:
-    """Another team's filter that ends requests before they are routed: the ingress gateway refuses its listener for it."""
+    """Another team's filter that ends requests before they are routed: the gateway refuses its listener for it."""
     end = {
         "name": "test.not-the-last",
         "typed_config": {

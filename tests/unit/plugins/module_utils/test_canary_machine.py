@@ -9,9 +9,7 @@ import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import FAIL, INCONCLUSIVE, NO_DATA, PASS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_run import Outcome
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_commands import (
-    RequestRefused,
     approved,
-    nothing_to_abort,
     paused,
     promotion_requested,
 )
@@ -369,37 +367,6 @@ def test_a_promotion_asked_for_skips_steps_but_not_pods() -> None:
     assert world.pods["order-service-v2"] == 4
     world.run()
     assert world.state.phase == SUCCEEDED
-
-
-@pytest.mark.parametrize("phase", [SUCCEEDED, FAILED, ROLLING_BACK, PROMOTING, FINALISING])
-def test_what_is_decided_can_be_neither_paused_nor_resumed(phase: str) -> None:
-    with pytest.raises(RequestRefused):
-        paused(a_run(phase=phase), 1, "me", "")
-    with pytest.raises(RequestRefused):
-        approved(a_run(phase=phase), 1, "me", "")
-
-
-@pytest.mark.parametrize(
-    ("phase", "begun_before", "why"),
-    [
-        (PROGRESSING, None, ""),
-        (PROGRESSING, 1000.5, ""),
-        (
-            PROGRESSING,
-            1000.0,
-            "its run began at 1970-01-01T00:16:40.000Z, which is not before 1970-01-01T00:16:40.000Z",
-        ),
-        (PROGRESSING, 999.0, "its run began at 1970-01-01T00:16:40.000Z, which is not before 1970-01-01T00:16:39.000Z"),
-        (FAILED, None, "no run is under way"),
-        (SUCCEEDED, 2000.0, "no run is under way"),
-    ],
-)
-def test_a_run_that_began_after_what_was_seen_is_left_alone(phase: str, begun_before: float | None, why: str) -> None:
-    assert nothing_to_abort(replace(a_run(phase=phase), started=1000.0), begun_before) == why
-
-
-def test_where_there_never_was_a_run_there_is_nothing_to_abort() -> None:
-    assert nothing_to_abort(None, 1.0) == "no run is under way"
 
 
 def test_a_split_stays_as_it_is() -> None:
