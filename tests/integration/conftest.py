@@ -36,8 +36,6 @@ def lab_address(port: int) -> str:
     return f"http://127.0.0.1:{port + LAB['lab_port_offset']}"
 
 
-# In the order of pytest-xdist these would be among the last, and one worker would wait for the other.
-_LONGEST = ("test_istio", "test_database", "test_canary", "test_logs_and_traces", "test_canary_playbooks", "test_lab")
 _RECAP = re.compile(r"^(\S+)\s+:((?:\s+\w+=\d+)+)", re.MULTILINE)
 # They change by themselves.
 _RESTLESS = {"Event", "Lease"}
@@ -71,12 +69,7 @@ class Digests(dict[str, str]):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def turn(item: pytest.Item) -> tuple[bool, int]:
-        name = item.path.stem
-        long = _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
-        return item.get_closest_marker("last") is not None, long
-
-    items.sort(key=turn)
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
