@@ -130,14 +130,16 @@ class CanaryObjects:
 
     def live_weights(self) -> dict[str, dict[str, int]]:
         """Of the first VirtualService: route -> subset -> weight."""
-        split = Split(self.service, weights=dict.fromkeys(self.subsets(), 0))
-        return weights(self.virtual_service(self.virtual_services[0]), split)
+        return weights(self.virtual_service(self.virtual_services[0]), self._any_split())
 
     def protocols(self) -> set[str]:
         """Of the routes to the service's subsets, in all VirtualServices."""
-        split = Split(self.service, weights=dict.fromkeys(self.subsets(), 0))
         found = [self._cluster.get(self._route_ref(name)) for name in self.virtual_services]
-        return {protocol for each in found if each for protocol in protocols(each, split)}
+        return {protocol for each in found if each for protocol in protocols(each, self._any_split())}
+
+    def _any_split(self) -> Split:
+        """For looking: it is about every route to one of the service's subsets."""
+        return Split(self.service, weights=dict.fromkeys(self.subsets(), 0))
 
     def sides(self, stable: str, canary: str) -> tuple[str, str]:
         """The two subsets: as asked for, or by where the traffic is."""

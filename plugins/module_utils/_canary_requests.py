@@ -142,7 +142,7 @@ class Canary:
             raise CanaryFailure(
                 f"run {state.run} has ended: {state.reason}. To go back, run a canary to {state.stable.image}."
             )
-        if nothing:
+        if state is None or nothing:
             return Result(state, False, nothing)
         begin = time.time()
         done = self._request(self._aborted)
@@ -152,7 +152,7 @@ class Canary:
         rollback = Rollback(begin, time.time())
         end = self._carry_on(done)
         if not end.changed:
-            return replace(end, note=f"it was on its way back already: {state.reason if state else ''}")
+            return replace(end, note=f"it was on its way back already: {state.reason}")
         return replace(end, rollback=end.rollback if end.rollback and end.rollback.decided_at else rollback)
 
     def to_abort(self) -> tuple[State | None, str]:

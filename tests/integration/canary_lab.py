@@ -242,7 +242,7 @@ class Lab:
         }
 
     def load(
-        self, path: str = "/api/v1/orders", rate: float = 60, name: str = "load", headers: Sequence[str] = ()
+        self, path: str = "/api/v1/orders", rate: float = 100, name: str = "load", headers: Sequence[str] = ()
     ) -> Load:
         """Requests through the gateway."""
         everything = [f"Host: {HOST}", "Accept: */*", *headers]

@@ -153,8 +153,6 @@ def test_a_changed_configuration_restarts_each(run_playbook: RunPlaybook) -> Non
     assert run.text.count("+ service-mesh.corpv3.com/config:") == 1, run.stdout
 
 
-# tests/soak/test_environments.py takes whole environments there and back.
-@pytest.mark.slow
 @pytest.mark.skipif(bool(INVENTORY), reason="replaces what runs, so only on the tests' own lab")
 def test_as_in_staging_and_back(run_playbook: RunPlaybook, get: Any) -> None:
     """One pod of Jaeger in place of its parts, and Promtail in place of Alloy: the same hosts, the same volume."""
