@@ -168,7 +168,11 @@ def cluster_snapshot(api: client.ApiClient) -> Snapshot:
                     continue
                 for item in ask(f"{root}/{kind['name']}")["items"]:
                     metadata = item["metadata"]
-                    if "deletionTimestamp" not in metadata and metadata.get("namespace") not in going:
+                    if (
+                        "deletionTimestamp" not in metadata
+                        and metadata.get("namespace") not in going
+                        and not _follows_pods(metadata)
+                    ):
                         digests[_name(kind["kind"], item)] = _digest(item)
         return digests
 
@@ -178,6 +182,15 @@ def cluster_snapshot(api: client.ApiClient) -> Snapshot:
 def _name(kind: str, item: Mapping[str, Any]) -> str:
     metadata = item["metadata"]
     return f"{kind} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _follows_pods(metadata: Mapping[str, Any]) -> bool:
+    """Whether Kubernetes itself writes it of a Service and its pods' readiness: their status in another place."""
+    return (
+        metadata.get("labels", {}).get("endpointslice.kubernetes.io/managed-by") == "endpointslice-controller.k8s.io"
+        or "endpoints.kubernetes.io/managed-by" in metadata.get("labels", {})
+        or "endpoints.kubernetes.io/last-change-trigger-time" in metadata.get("annotations", {})
+    )
 
 
 def _digest(item: Mapping[str, Any]) -> str:
