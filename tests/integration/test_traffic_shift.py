@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -30,6 +31,16 @@ TARGET = {
     "wait": True,
     "istiod_access": "pod_address",
 }
+
+
+def primary(virtual_service: dict[str, Any]) -> dict[str, Any]:
+    """The route that the module is told to split."""
+    (found,) = (route for route in virtual_service["spec"]["http"] if route.get("name") == "primary")
+    return dict(found)
+
+
+def weights(virtual_service: dict[str, Any]) -> dict[str, int]:
+    return {entry["destination"]["subset"]: entry["weight"] for entry in primary(virtual_service)["route"]}
 
 
 class Shifter:
@@ -86,26 +97,55 @@ def served_by(count: int, headers: dict[str, str] | None = None) -> Counter[str]
     return found
 
 
-def scale_v2(api: client.ApiClient, pods: int) -> None:
-    """The slot for the second version, until it has so many pods and all are ready."""
-    apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
-    name = "order-service-v2"
-    apps.patch_namespaced_deployment_scale(name, NAMESPACE, {"spec": {"replicas": pods}})
-    deadline = time.monotonic() + 120
-    # Those that have been told to leave may still be busy; new ones need not wait for them.
-    while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) != pods or (
-        pods == 0 and core.list_namespaced_pod(NAMESPACE, label_selector="app=order-service,version=v2").items
-    ):
-        assert time.monotonic() < deadline, f"v2 does not get to {pods} pods"
-        time.sleep(0.5)
+@dataclass(frozen=True)
+class Slots:
+    """Two Deployments take turns; a canary that ended well before these tests has swapped them."""
+
+    api: client.ApiClient
+    stable: str
+    spare: str
+
+    def split(self, spare: int) -> dict[str, int]:
+        """Weights with so many percent for the spare one."""
+        return {self.stable: 100 - spare, self.spare: spare}
+
+    @property
+    def workload(self) -> str:
+        """The spare one's Deployment."""
+        (found,) = client.AppsV1Api(self.api).list_namespaced_deployment(NAMESPACE, label_selector=self._labels).items
+        name: str = found.metadata.name
+        return name
+
+    @property
+    def _labels(self) -> str:
+        return f"app=order-service,version={self.spare}"
+
+    def scale(self, pods: int) -> None:
+        """The spare one, until it has so many pods and all are ready."""
+        apps, core, name = client.AppsV1Api(self.api), client.CoreV1Api(self.api), self.workload
+        apps.patch_namespaced_deployment_scale(name, NAMESPACE, {"spec": {"replicas": pods}})
+        deadline = time.monotonic() + 120
+        # Those that have been told to leave may still be busy; new ones need not wait for them.
+        while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) != pods or (
+            pods == 0 and core.list_namespaced_pod(NAMESPACE, label_selector=self._labels).items
+        ):
+            assert time.monotonic() < deadline, f"{name} does not get to {pods} pods"
+            time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
-def v2(api: client.ApiClient) -> Iterator[None]:
-    """Pods of the second version, ready."""
-    scale_v2(api, 2)
+def slots(api: client.ApiClient) -> Slots:
+    live = client.CustomObjectsApi(api).get_namespaced_custom_object(*GROUP, "order-service")
+    (stable,) = (entry["destination"]["subset"] for entry in primary(live)["route"] if entry["weight"] == 100)
+    return Slots(api, stable, {"v1": "v2", "v2": "v1"}[stable])
+
+
+@pytest.fixture(scope="module")
+def ready(slots: Slots) -> Iterator[None]:
+    """Pods of the spare version."""
+    slots.scale(2)
     yield
-    client.AppsV1Api(api).patch_namespaced_deployment_scale("order-service-v2", NAMESPACE, {"spec": {"replicas": 0}})
+    client.AppsV1Api(slots.api).patch_namespaced_deployment_scale(slots.workload, NAMESPACE, {"spec": {"replicas": 0}})
 
 
 @pytest.fixture
@@ -119,51 +159,53 @@ def shifter(run_playbook: RunPlaybook, api: client.ApiClient) -> Iterator[Shifte
     found.objects.replace_namespaced_custom_object(*GROUP, "order-service", after)
 
 
-@pytest.mark.usefixtures("v2")
-def test_the_split_is_in_force_when_the_module_returns(shifter: Shifter) -> None:
-    check = shifter("--check", weights={"v1": 0, "v2": 100})
-    assert check["changed"]
-    assert check["weights"] == {"primary": {"v1": 0, "v2": 100}}
-    assert shifter.live["spec"]["http"][0]["route"][0]["weight"] == 100
-
+@pytest.mark.usefixtures("ready")
+def test_the_split_is_in_force_when_the_module_returns(shifter: Shifter, slots: Slots) -> None:
+    everything = slots.split(100)
     before = shifter.live
-    done = shifter(weights={"v1": 0, "v2": 100})
+    check = shifter("--check", weights=everything)
+    assert check["changed"]
+    assert check["weights"] == {"primary": everything}
+    assert shifter.live == before
+
+    done = shifter(weights=everything)
     assert done["acknowledged"], done
-    assert served_by(100) == {"v2": 100}
-    again = shifter(weights={"v1": 0, "v2": 100})
+    assert served_by(100) == {slots.spare: 100}
+    again = shifter(weights=everything)
     assert not again["changed"]
 
     after = shifter.live
-    for side, (first, second) in ((before, (0, 100)), (after, (0, 100))):
-        side["spec"]["http"][0]["route"][0]["weight"] = first
-        side["spec"]["http"][0]["route"][1]["weight"] = second
+    assert weights(after) == everything
+    for side in (before, after):
+        for entry in primary(side)["route"]:
+            del entry["weight"]
         for volatile in ("resourceVersion", "generation", "managedFields"):
             side["metadata"].pop(volatile, None)
     assert after == before, "nothing but the weights has changed"
 
 
-@pytest.mark.usefixtures("v2")
-def test_the_share_is_what_the_weight_says(shifter: Shifter) -> None:
-    assert shifter(weights={"v1": 75, "v2": 25})["acknowledged"]
+@pytest.mark.usefixtures("ready")
+def test_the_share_is_what_the_weight_says(shifter: Shifter, slots: Slots) -> None:
+    assert shifter(weights=slots.split(25))["acknowledged"]
     count = 1000
     found = served_by(count)
-    assert sum(found[version] for version in ("v1", "v2")) == count, found
+    assert found[slots.stable] + found[slots.spare] == count, found
     # All honest splits but one of a million are this near.
-    assert abs(found["v2"] - 0.25 * count) <= 4.89 * math.sqrt(count * 0.25 * 0.75), found
+    assert abs(found[slots.spare] - 0.25 * count) <= 4.89 * math.sqrt(count * 0.25 * 0.75), found
 
 
-@pytest.mark.usefixtures("v2")
-def test_a_header_route_takes_its_requests_and_no_others(shifter: Shifter) -> None:
-    testers = {"name": "testers", "subset": "v2", "headers": {"x-tester": {"exact": "yes"}}}
+@pytest.mark.usefixtures("ready")
+def test_a_header_route_takes_its_requests_and_no_others(shifter: Shifter, slots: Slots) -> None:
+    testers = {"name": "testers", "subset": slots.spare, "headers": {"x-tester": {"exact": "yes"}}}
     assert shifter(match_routes=[testers])["acknowledged"]
-    assert served_by(30, {"x-tester": "yes"}) == {"v2": 30}
-    assert served_by(30) == {"v1": 30}
+    assert served_by(30, {"x-tester": "yes"}) == {slots.spare: 30}
+    assert served_by(30) == {slots.stable: 30}
     assert shifter(match_routes=[{"name": "testers", "state": "absent"}])["changed"]
-    assert served_by(30, {"x-tester": "yes"}) == {"v1": 30}
+    assert served_by(30, {"x-tester": "yes"}) == {slots.stable: 30}
 
 
-@pytest.mark.usefixtures("v2")
-def test_another_writer_loses_nothing(shifter: Shifter) -> None:
+@pytest.mark.usefixtures("ready")
+def test_another_writer_loses_nothing(shifter: Shifter, slots: Slots) -> None:
     """Somebody writes to the object all the time; his last word and ours both stand."""
     stop = threading.Event()
     last = ["0"]
@@ -179,33 +221,33 @@ def test_another_writer_loses_nothing(shifter: Shifter) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        done = shifter(weights={"v1": 60, "v2": 40}, wait=False)
+        done = shifter(weights=slots.split(40), wait=False)
     finally:
         stop.set()
         writer.join()
     assert done["changed"], done
     live = shifter.live
     assert live["metadata"]["annotations"]["test/writer"] == last[0]
-    assert [d["weight"] for d in live["spec"]["http"][0]["route"]] == [60, 40]
+    assert weights(live) == slots.split(40)
 
 
-def test_traffic_to_nobody_is_refused(shifter: Shifter, api: client.ApiClient) -> None:
-    scale_v2(api, 0)
+def test_traffic_to_nobody_is_refused(shifter: Shifter, slots: Slots) -> None:
+    slots.scale(0)
     before = shifter.live
     refusals = {
-        "has 0 ready endpoints": {"v1": 90, "v2": 10},
-        "no DestinationRule defines subset v3": {"v1": 90, "v2": 0, "v3": 10},
-        "not 100": {"v1": 80, "v2": 10},
-        "whole number": {"v1": 99.5, "v2": 0.5},
+        "has 0 ready endpoints": slots.split(10),
+        "no DestinationRule defines subset v3": {**slots.split(0), slots.stable: 90, "v3": 10},
+        "not 100": {slots.stable: 80, slots.spare: 10},
+        "whole number": {slots.stable: 99.5, slots.spare: 0.5},
     }
-    for message, weights in refusals.items():
-        result = shifter(weights=weights)
+    for message, wanted in refusals.items():
+        result = shifter(weights=wanted)
         assert result["failed"]
         assert message in result["msg"], result
     assert shifter.live == before
 
 
-def test_a_rival_is_named(shifter: Shifter) -> None:
+def test_a_rival_is_named(shifter: Shifter, slots: Slots) -> None:
     rival = {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
@@ -215,7 +257,7 @@ def test_a_rival_is_named(shifter: Shifter) -> None:
     before = shifter.live
     shifter.objects.create_namespaced_custom_object(*GROUP, rival)
     try:
-        result = shifter(match_routes=[{"name": "t", "subset": "v1", "cookie": {"a": "b"}}])
+        result = shifter(match_routes=[{"name": "t", "subset": slots.stable, "cookie": {"a": "b"}}])
     finally:
         shifter.objects.delete_namespaced_custom_object(*GROUP, "rival")
     assert result["failed"]
