@@ -20,9 +20,9 @@ import yaml
 from kubernetes import client
 
 from .conftest import INVENTORY, RunPlaybook, lab_address
-from .test_traffic_shift import GATEWAY, GROUP, v2
+from .order_slots import GATEWAY, GROUP, Slots, primary, ready, slots
 
-__all__ = ["v2"]
+__all__ = ["ready", "slots"]
 
 PROMETHEUS = {"url": "http://127.0.0.1:9090" if INVENTORY else lab_address(9090)}
 PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
@@ -59,8 +59,10 @@ class Load:
 class Analyst:
     """Runs the module as a task, and sets faults as a user would."""
 
-    def __init__(self, run_playbook: RunPlaybook) -> None:
+    def __init__(self, run_playbook: RunPlaybook, slots: Slots) -> None:
         self.run_playbook = run_playbook
+        self.canary = slots.spare
+        self._sides = {"stable": {"subset": slots.stable}, "canary": {"subset": slots.spare}}
 
     def __call__(self, *analyses: dict[str, Any]) -> list[dict[str, Any]]:
         """The results of several tasks of one play."""
@@ -69,7 +71,12 @@ class Analyst:
             name = f"result_{number}"
             tasks += [
                 {
-                    "corpv3.service_mesh.canary_analysis": {**TARGET, "provider": PROMETHEUS, **options},
+                    "corpv3.service_mesh.canary_analysis": {
+                        **TARGET,
+                        **self._sides,
+                        "provider": PROMETHEUS,
+                        **options,
+                    },
                     "register": name,
                     "ignore_errors": True,
                 },
@@ -89,7 +96,9 @@ class Analyst:
         return [json.loads(base64.b64decode(text)) for text in packed]
 
     def fault(self, **fault: Any) -> None:
-        run = self.run_playbook("lab_fault.yml", variables={"service": "order-service", "version": "v2", **fault})
+        run = self.run_playbook(
+            "lab_fault.yml", variables={"service": "order-service", "version": self.canary, **fault}
+        )
         assert run.rc == 0, run.stdout
 
     def during_a_fault(self, *analyses: dict[str, Any], **fault: Any) -> list[dict[str, Any]]:
@@ -101,17 +110,17 @@ class Analyst:
 
 
 @pytest.fixture
-def analyst(run_playbook: RunPlaybook) -> Analyst:
-    return Analyst(run_playbook)
+def analyst(run_playbook: RunPlaybook, slots: Slots) -> Analyst:
+    return Analyst(run_playbook, slots)
 
 
 @pytest.fixture(scope="module")
-def half(v2: None, api: client.ApiClient) -> Iterator[None]:
+def half(ready: None, api: client.ApiClient) -> Iterator[None]:
     """Both versions get half of the traffic."""
     objects = client.CustomObjectsApi(api)
     before: dict[str, Any] = objects.get_namespaced_custom_object(*GROUP, "order-service")
     live = json.loads(json.dumps(before))
-    for destination in live["spec"]["http"][0]["route"]:
+    for destination in primary(live)["route"]:
         destination["weight"] = 50
     objects.replace_namespaced_custom_object(*GROUP, "order-service", live)
     time.sleep(2)

@@ -11,18 +11,17 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import yaml
 from kubernetes import client
 
-from .conftest import INVENTORY, RunPlaybook, lab_address
+from .conftest import RunPlaybook
+from .order_slots import GATEWAY, GROUP, NAMESPACE, Slots, primary, ready, slots, weights
 
-NAMESPACE = "restaurant-management"
-GATEWAY = "http://127.0.0.1:8080" if INVENTORY else lab_address(8080)
-GROUP = ("networking.istio.io", "v1", NAMESPACE, "virtualservices")
+__all__ = ["ready", "slots"]
+
 TARGET = {
     "namespace": NAMESPACE,
     "virtual_service": "order-service",
@@ -31,16 +30,6 @@ TARGET = {
     "wait": True,
     "istiod_access": "pod_address",
 }
-
-
-def primary(virtual_service: dict[str, Any]) -> dict[str, Any]:
-    """The route that the module is told to split."""
-    (found,) = (route for route in virtual_service["spec"]["http"] if route.get("name") == "primary")
-    return dict(found)
-
-
-def weights(virtual_service: dict[str, Any]) -> dict[str, int]:
-    return {entry["destination"]["subset"]: entry["weight"] for entry in primary(virtual_service)["route"]}
 
 
 class Shifter:
@@ -95,57 +84,6 @@ def served_by(count: int, headers: dict[str, str] | None = None) -> Counter[str]
         except urllib.error.HTTPError as error:
             found[str(error.code)] += 1
     return found
-
-
-@dataclass(frozen=True)
-class Slots:
-    """Two Deployments take turns; a canary that ended well before these tests has swapped them."""
-
-    api: client.ApiClient
-    stable: str
-    spare: str
-
-    def split(self, spare: int) -> dict[str, int]:
-        """Weights with so many percent for the spare one."""
-        return {self.stable: 100 - spare, self.spare: spare}
-
-    @property
-    def workload(self) -> str:
-        """The spare one's Deployment."""
-        (found,) = client.AppsV1Api(self.api).list_namespaced_deployment(NAMESPACE, label_selector=self._labels).items
-        name: str = found.metadata.name
-        return name
-
-    @property
-    def _labels(self) -> str:
-        return f"app=order-service,version={self.spare}"
-
-    def scale(self, pods: int) -> None:
-        """The spare one, until it has so many pods and all are ready."""
-        apps, core, name = client.AppsV1Api(self.api), client.CoreV1Api(self.api), self.workload
-        apps.patch_namespaced_deployment_scale(name, NAMESPACE, {"spec": {"replicas": pods}})
-        deadline = time.monotonic() + 120
-        # Those that have been told to leave may still be busy; new ones need not wait for them.
-        while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) != pods or (
-            pods == 0 and core.list_namespaced_pod(NAMESPACE, label_selector=self._labels).items
-        ):
-            assert time.monotonic() < deadline, f"{name} does not get to {pods} pods"
-            time.sleep(0.5)
-
-
-@pytest.fixture(scope="module")
-def slots(api: client.ApiClient) -> Slots:
-    live = client.CustomObjectsApi(api).get_namespaced_custom_object(*GROUP, "order-service")
-    (stable,) = (entry["destination"]["subset"] for entry in primary(live)["route"] if entry["weight"] == 100)
-    return Slots(api, stable, {"v1": "v2", "v2": "v1"}[stable])
-
-
-@pytest.fixture(scope="module")
-def ready(slots: Slots) -> Iterator[None]:
-    """Pods of the spare version."""
-    slots.scale(2)
-    yield
-    client.AppsV1Api(slots.api).patch_namespaced_deployment_scale(slots.workload, NAMESPACE, {"spec": {"replicas": 0}})
 
 
 @pytest.fixture
@@ -229,6 +167,67 @@ def test_another_writer_loses_nothing(shifter: Shifter, slots: Slots) -> None:
     live = shifter.live
     assert live["metadata"]["annotations"]["test/writer"] == last[0]
     assert weights(live) == slots.split(40)
+
+
+@pytest.fixture
+def refused_listener(shifter: Shifter, run_playbook: RunPlaybook) -> Iterator[None]:
+    """Another team's filter ends requests before they are routed, so the ingress gateway refuses its listener."""
+    end = {
+        "name": "test.not-the-last",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": "test",
+            "cluster": "BlackHoleCluster",
+        },
+    }
+    routed = {"filterChain": {"filter": {"name": "envoy.filters.network.http_connection_manager"}}}
+    patch = {
+        "applyTo": "NETWORK_FILTER",
+        "match": {"context": "GATEWAY", "listener": routed},
+        "patch": {"operation": "INSERT_BEFORE", "value": end},
+    }
+    spec = {"workloadSelector": {"labels": {"istio": "ingressgateway"}}, "configPatches": [patch]}
+    body = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": "test-refused"},
+        "spec": spec,
+    }
+
+    def until(condition: str) -> None:
+        play = {
+            "hosts": "clusters",
+            "gather_facts": False,
+            "environment": {"K8S_AUTH_KUBECONFIG": "{{ service_mesh_kubeconfig }}"},
+            "tasks": [
+                {
+                    "corpv3.service_mesh.mesh_sync_info": {"istiod_access": "pod_address"},
+                    "register": "mesh",
+                    "until": condition,
+                    "retries": 30,
+                    "delay": 1,
+                }
+            ],
+        }
+        run = run_playbook(yaml.safe_dump([play]))
+        assert run.rc == 0, run.stdout
+
+    filters = ("networking.istio.io", "v1alpha3", "istio-system", "envoyfilters")
+    shifter.objects.create_namespaced_custom_object(*filters, body)
+    try:
+        until("'refused Listener' in mesh.msg")
+        yield
+        until("'refused Listener' in mesh.msg")
+    finally:
+        shifter.objects.delete_namespaced_custom_object(*filters, "test-refused")
+        until("mesh.in_sync")
+
+
+@pytest.mark.usefixtures("ready", "refused_listener")
+def test_another_teams_listener_holds_up_no_http_route(shifter: Shifter, slots: Slots) -> None:
+    done = shifter(weights=slots.split(100), wait_timeout=10)
+    assert done["acknowledged"], done
+    assert served_by(50) == {slots.spare: 50}
 
 
 def test_traffic_to_nobody_is_refused(shifter: Shifter, slots: Slots) -> None:
