@@ -12,12 +12,13 @@ import os
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import (
     NO_CHART,
     Chart,
+    ChartError,
     Rendering,
     load_chart,
     unpacked_chart,
@@ -41,6 +42,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._release impor
 
 # The manager under which helm itself appears, so that a repair does not look like somebody else's.
 _MANAGER = "helm"
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,20 @@ class Releases:
         self._kubernetes = ""
         self._api_versions: list[str] = []
 
+    def check_charts(self, releases: Sequence[Release]) -> None:
+        """Whether each chart can be had, takes its values and renders for this cluster."""
+        with ThreadPoolExecutor(4) as pool:
+            self._look_around(releases, pool)
+            present = [release for release in releases if release.present]
+            _every(pool, self._render, present, _every(pool, self._load, present))
+
     def ensure(self, releases: Sequence[Release]) -> list[Plan]:
         with ThreadPoolExecutor(4) as pool:
             self._look_around(releases, pool)
-            charts = list(pool.map(self._load, releases))
+            charts = _every(pool, self._load, releases)
             if not self._check_mode:
                 self._repair_interrupted(releases)
-            plans = list(pool.map(self._plan, releases, charts))
+            plans = _every(pool, self._plan, releases, charts)
             if self._check_mode or self._side_by_side:
                 self._report_refusals(plans)
             if self._check_mode:
@@ -119,26 +128,13 @@ class Releases:
     def _execute_side_by_side(self, plans: list[Plan], pool: ThreadPoolExecutor) -> list[Plan]:
         """Removals first: what they leave behind may be somebody else's from then on."""
         leaving = [plan for plan in plans if plan.action == "uninstalled"]
-        self._execute_all(leaving, pool)
+        _every(pool, self._execute, leaving)
         if leaving:
-            plans = [
-                *pool.map(lambda plan: self._plan(plan.release, plan.chart) if plan.release.present else plan, plans)
-            ]
-        self._execute_all([plan for plan in plans if plan.release.present], pool)
+            plans = _every(
+                pool, lambda plan: self._plan(plan.release, plan.chart) if plan.release.present else plan, plans
+            )
+        _every(pool, self._execute, [plan for plan in plans if plan.release.present])
         return plans
-
-    def _execute_all(self, plans: Sequence[Plan], pool: ThreadPoolExecutor) -> None:
-        """Every release is brought as far as it gets; what went wrong with each is told at the end."""
-        failures = [failure for failure in pool.map(self._failure_of, plans) if failure]
-        if failures:
-            raise ReleaseFailure("\n".join(failures))
-
-    def _failure_of(self, plan: Plan) -> str:
-        try:
-            self._execute(plan)
-        except (ApiFailure, HelmFailure, ReleaseFailure) as failure:
-            return str(failure)
-        return ""
 
     def _look_around(self, releases: Sequence[Release], pool: ThreadPoolExecutor) -> None:
         version = pool.submit(self._cluster.version)
@@ -234,20 +230,23 @@ class Releases:
             return Plan(release, "absent")
         return Plan(release, "uninstalled", comparison.removals(_deletable(self._stored(release))))
 
-    def _plan_presence(self, release: Release, chart: Chart, comparison: Comparison) -> Plan:
-        installed = self._installed.get(release.key)
+    def _render(self, release: Release, chart: Chart) -> Rendering:
         try:
-            rendered = self._helm.template(
+            return self._helm.template(
                 release.name,
                 release.namespace,
                 chart,
                 release.values,
-                upgrade=installed is not None,
+                upgrade=release.key in self._installed,
                 kubernetes=self._kubernetes,
                 api_versions=self._api_versions,
             )
         except HelmFailure as failure:
             raise ReleaseFailure(f"{release}: chart {chart.label} does not render: {failure}") from failure
+
+    def _plan_presence(self, release: Release, chart: Chart, comparison: Comparison) -> Plan:
+        installed = self._installed.get(release.key)
+        rendered = self._render(release, chart)
         definitions = [*rendered.definitions, *rendered.objects]
         rendered = Rendering(*(placed(self._cluster, objects, release.namespace, definitions) for objects in rendered))
         stored = self._stored(release)
@@ -330,6 +329,22 @@ class Releases:
             outcome = f"It could not be put back either: {failure}"
         reasons = "".join(f"\n- {line}" for line in lines)
         return f"{release} could not be {plan.action} within {release.timeout} s: {helm_says}{reasons}\n{outcome}"
+
+
+def _every(pool: ThreadPoolExecutor, function: Callable[..., _Result], *arguments: Sequence[Any]) -> list[_Result]:
+    """The results of all calls. Each gets as far as it can; what went wrong is told of all at the end."""
+
+    def call(*given: Any) -> tuple[list[_Result], str]:
+        try:
+            return [function(*given)], ""
+        except (ApiFailure, ChartError, HelmFailure, ReleaseFailure) as failure:
+            return [], str(failure)
+
+    outcomes = list(pool.map(call, *arguments))
+    failures = [failure for __, failure in outcomes if failure]
+    if failures:
+        raise ReleaseFailure("\n".join(dict.fromkeys(failures)))
+    return [result for results, __ in outcomes for result in results]
 
 
 def _differs(obj: Object, plan: Plan) -> bool:

@@ -123,6 +123,13 @@ options:
     type: bool
     default: false
     version_added: 0.1.0
+  charts_only:
+    description:
+      - Whether nothing is done but to ask each chart whether it takes its values and renders for this cluster.
+      - For preflights, so that what a chart refuses is known, of all releases at once, before anything is touched.
+    type: bool
+    default: false
+    version_added: 0.1.0
   helm_binary:
     description: The helm program.
     type: str
@@ -176,7 +183,7 @@ EXAMPLES = r"""
 RETURN = r"""
 releases:
   description: What happened, or would happen in check mode, to each release of O(releases), in the same order.
-  returned: success
+  returned: success, unless O(charts_only=true)
   type: list
   elements: dict
   contains:
@@ -255,6 +262,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         "releases": {"type": "list", "elements": "dict", "required": True, "options": release},
         "side_by_side": {"type": "bool", "default": False},
+        "charts_only": {"type": "bool", "default": False},
         "helm_binary": {"type": "str", "default": "helm"},
     }
 
@@ -265,9 +273,11 @@ def run(module: Any) -> dict[str, Any]:
     with working_directory(module) as directory, cluster.kubeconfig(directory) as kubeconfig:
         helm = Helm(module.params["helm_binary"], kubeconfig)
         helm.require_version()
-        plans = Releases(
-            cluster, helm, directory, module.warn, module.check_mode, module.params["side_by_side"]
-        ).ensure(releases)
+        work = Releases(cluster, helm, directory, module.warn, module.check_mode, module.params["side_by_side"])
+        if module.params["charts_only"]:
+            work.check_charts(releases)
+            return {"changed": False}
+        plans = work.ensure(releases)
     changes = [change for plan in plans for change in plan.changes if change.change != "unchanged"]
     return {
         "changed": any(plan.changed for plan in plans),

@@ -22,13 +22,11 @@ from kubernetes.dynamic import DynamicClient
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = os.environ.get("SERVICE_MESH_TEST_INVENTORY", "")
-# Two workers have a lab each, so that no test sees what another one's does.
-if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
-    # As tools/integration.sh has it.
-    LAB = {"lab_name": "second", "lab_port_offset": 200}
-else:
-    # As molecule/default has it.
-    LAB = {"lab_name": "molecule", "lab_port_offset": 100}
+# Two workers have a lab each, so that no test sees what another one's does: as molecule/default has it, and as
+# tools/integration.sh has the second one.
+_OWN = {"gw1": "second:200"}.get(os.environ.get("PYTEST_XDIST_WORKER", ""), "molecule:100")
+_NAME, _OFFSET = os.environ.get("SERVICE_MESH_TEST_LAB", _OWN).split(":")
+LAB = {"lab_name": _NAME, "lab_port_offset": int(_OFFSET)}
 
 
 def lab_address(port: int) -> str:

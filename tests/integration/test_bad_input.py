@@ -23,9 +23,26 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"service_mesh_environment": "prod"},
         ["service_mesh_environment is 'prod'", "lab, development, staging, production"],
     ),
-    "replicas as text": (
-        {"restaurant_app_replicas": "two"},
-        ["restaurant_app_replicas is", "two", "whole number"],
+    "the application": (
+        {
+            "restaurant_app_replicas": "two",
+            "restaurant_app_hosts": ["other.example.com"],
+            "restaurant_app_services": {
+                "menu-service": {"weights": {"v1": 100}},
+                "order-service": {"weights": {"v1": 80, "v2": 10}},
+            },
+            "restaurant_app_image_registry": "https://registry.example.com",
+        },
+        [
+            'restaurant_app_replicas is "two"',
+            "whole number",
+            "restaurant_app_hosts has other.example.com",
+            "restaurant_app_gateway_hosts",
+            "restaurant_app_services.menu-service.weights",
+            "restaurant_app_services.order-service.weights",
+            "sum to 100",
+            "which is no image reference",
+        ],
     ),
     "missing secret": (
         {"restaurant_app_image_pull_secrets": ["no-such-secret"]},
@@ -34,14 +51,6 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "wrong cluster": (
         {"service_mesh_cluster_uid": "00000000-0000-0000-0000-000000000000"},
         ["service_mesh_cluster_uid", "00000000-0000-0000-0000-000000000000"],
-    ),
-    "host without a gateway server": (
-        {"restaurant_app_hosts": ["other.example.com"]},
-        ["restaurant_app_hosts has other.example.com", "restaurant_app_gateway_hosts"],
-    ),
-    "weights that sum to 90": (
-        {"restaurant_app_services": {"order-service": {"weights": {"v1": 80, "v2": 10}}}},
-        ["restaurant_app_services.order-service.weights", "100"],
     ),
 }
 

@@ -64,53 +64,6 @@ def claims(api: client.ApiClient) -> dict[str, str]:
     return {claim.metadata.name: claim.spec.resources.requests["storage"] for claim in found}
 
 
-def test_from_nothing_and_back_without_a_loss(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
-    core = client.CoreV1Api(api)
-    announced = small(run_playbook, "--check", "--diff")
-    assert announced.rc == 0, announced.stdout
-    assert "StatefulSet database-test/postgresql" in announced.text
-    assert NAMESPACE not in {item.metadata.name for item in core.list_namespace().items}
-
-    installed = small(run_playbook)
-    assert (installed.rc, installed.changed > 0) == (0, True), installed.stdout
-    labels = core.read_namespace(NAMESPACE).metadata.labels
-    assert labels["istio-injection"] == "disabled"
-    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-
-    # Larger where they can grow, never smaller.
-    grown = small(run_playbook, database_redis_volume_size="2Gi", database_backup_volume_size="2Gi")
-    assert grown.rc == 0, grown.stdout
-    expected = {
-        "data-postgresql-0": "1Gi",
-        "data-redis-0": "2Gi",
-        "data-rabbitmq-0": "1Gi",
-        "postgresql-backups": "2Gi",
-    }
-    assert claims(api) == expected
-    refused = small(run_playbook, database_backup_volume_size="2Gi")
-    assert refused.rc != 0
-    assert "data-redis-0 has 2Gi and cannot shrink to 1Gi" in refused.text, refused.stdout
-    assert refused.changed == 0
-
-    passwords = secrets(api)
-    assert len(passwords) == 7
-    kept = small(run_playbook, tasks_from="uninstall")
-    assert kept.rc == 0, kept.stdout
-    assert "data-postgresql-0, data-rabbitmq-0, data-redis-0, postgresql-backups" in kept.text
-    assert claims(api) == expected
-    assert not core.list_namespaced_service(NAMESPACE).items
-    assert not core.list_namespaced_pod(NAMESPACE).items
-    back = small(run_playbook, database_redis_volume_size="2Gi", database_backup_volume_size="2Gi")
-    assert back.rc == 0, back.stdout
-    assert secrets(api) == passwords
-
-    gone = small(run_playbook, tasks_from="uninstall", database_uninstall_volumes=True)
-    assert gone.rc == 0, gone.stdout
-    namespaces = {item.metadata.name for item in core.list_namespace().items}
-    assert NAMESPACE not in namespaces
-    assert "database" in namespaces, "databases elsewhere in the cluster stay"
-
-
 def secrets(api: client.ApiClient, namespace: str = NAMESPACE) -> dict[str, str]:
     """The databases' passwords by Secret and key."""
     found = {}

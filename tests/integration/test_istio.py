@@ -89,26 +89,14 @@ def test_gateway_has_the_documents_figures(api: client.ApiClient) -> None:
 
 
 @own_lab
-def test_egress_gateway_comes_and_goes(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
-    def objects() -> list[str]:
-        selector = "app=istio-egressgateway"
-        found = client.AppsV1Api(api).list_namespaced_deployment(NAMESPACE, label_selector=selector).items
-        found += client.CoreV1Api(api).list_namespaced_service(NAMESPACE, label_selector=selector).items
-        return [item.metadata.name for item in found]
-
-    assert objects() == []
-    run = run_playbook("site.yml", "--tags", "istio", variables={"istio_egress_enabled": True})
-    assert (run.rc, run.changed) == (0, 1), run.stdout
-    assert objects() == ["istio-egressgateway", "istio-egressgateway"]
-    run = run_playbook("site.yml", "--tags", "istio")
-    assert (run.rc, run.changed) == (0, 1), run.stdout
-    assert objects() == []
-
-
-@own_lab
 def test_edge_is_shown_before_it_is_applied(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
     before = cluster_snapshot()
-    variables = {"istio_edge_cdn": "cloudflare", "istio_edge_proxy_protocol": True, "istio_edge_https_only": True}
+    variables = {
+        "istio_edge_cdn": "cloudflare",
+        "istio_edge_proxy_protocol": True,
+        "istio_edge_https_only": True,
+        "istio_egress_enabled": True,
+    }
     run = run_playbook("site.yml", "--tags", "istio", "--check", "--diff", variables=variables)
     assert run.rc == 0, run.stdout
     for line in (
@@ -118,47 +106,10 @@ def test_edge_is_shown_before_it_is_applied(run_playbook: RunPlaybook, cluster_s
         "- - name: http2",
         """{"gatewayTopology": {"numTrustedProxies": 1, "proxyProtocol": {}}}""",
         "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "+ name: istio-egressgateway",
     ):
         assert line in run.text.replace("\\", ""), line
     assert cluster_snapshot() == before
-
-
-@own_lab
-def test_a_control_plane_is_replaced_step_by_step(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
-    def step(*revisions: str, active: str, **variables: str) -> Any:
-        planes = [{"revision": revision, "version": "1.31.0"} for revision in revisions]
-        settings = {"istio_revisions": planes, "istio_revision": active, **variables}
-        return run_playbook("site.yml", "--tags", "istio", variables=settings)
-
-    def tagged() -> Any:
-        return webhooks.read_mutating_webhook_configuration("istio-revision-tag-stable").webhooks
-
-    def gateway_revisions() -> set[str]:
-        pods = client.CoreV1Api(api).list_namespaced_pod(NAMESPACE, label_selector="istio=ingressgateway").items
-        return {pod.metadata.annotations["istio.io/rev"] for pod in pods if not pod.metadata.deletion_timestamp}
-
-    webhooks = client.AdmissionregistrationV1Api(api)
-    run = step("", "next", active="next", istio_revision_tag="stable")
-    assert run.rc == 0, run.stdout
-    assert {webhook.client_config.service.name for webhook in tagged()} == {"istiod-next"}
-    assert all(webhook.client_config.ca_bundle for webhook in tagged())
-    assert gateway_revisions() == {"next"}
-
-    # Its gateways still run, so it cannot go.
-    run = step("", active="", istio_revision_tag="stable")
-    assert run.rc != 0
-    assert "istio_revisions no longer has the control plane istiod-next" in run.text
-    assert f"{NAMESPACE}/istio-ingressgateway" in run.text
-
-    run = step("", "next", active="", istio_revision_tag="stable")
-    assert run.rc == 0, run.stdout
-    assert {webhook.client_config.service.name for webhook in tagged()} == {"istiod"}
-    assert gateway_revisions() == {"default"}
-
-    run = step("", active="")
-    assert run.rc == 0, run.stdout
-    names = {item.metadata.name for item in webhooks.list_mutating_webhook_configuration().items}
-    assert not names & {"istio-revision-tag-stable", "istio-sidecar-injector-next"}
 
 
 @own_lab

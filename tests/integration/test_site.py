@@ -12,13 +12,6 @@ import yaml
 from .conftest import INVENTORY, ROOT, RunPlaybook, Snapshot
 
 
-def test_a_second_run_changes_nothing(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
-    before = cluster_snapshot()
-    run = run_playbook("site.yml")
-    assert (run.rc, run.changed) == (0, 0), run.stdout
-    assert cluster_snapshot() == before
-
-
 def test_a_check_run_has_nothing_to_announce(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
     before = cluster_snapshot()
     run = run_playbook("site.yml", "--check", "--diff")

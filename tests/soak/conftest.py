@@ -8,10 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from ..integration.canary_lab import ROOT, Lab
-from ..integration.conftest import pytest_collection_modifyitems
+# The fixtures of the integration tests are to use the soak's lab.
+os.environ.setdefault("SERVICE_MESH_TEST_LAB", "canary:500")
 
-__all__ = ["pytest_collection_modifyitems"]
+from ..integration.canary_lab import ROOT, Lab
+from ..integration.conftest import (
+    api,
+    cluster_snapshot,
+    kubeconfig,
+    pytest_collection_modifyitems,
+    run_playbook,
+)
+
+__all__ = ["api", "cluster_snapshot", "kubeconfig", "pytest_collection_modifyitems", "run_playbook"]
 
 REPORT = ROOT / "tests/output/soak.txt"
 Report = Callable[[str], None]

@@ -47,3 +47,19 @@ def test_what_a_removed_release_leaves_may_belong_to_another(
     moved = ensure("two", "one")
     assert [entry["action"] for entry in moved.result["releases"]] == ["installed", "uninstalled"], moved.message
     assert not ensure("two", "one").changed
+
+
+def test_charts_alone_are_asked_all_at_once_and_nothing_is_touched(
+    run_module: Any, api: Any, namespace: str, helm: str, chart: Any
+) -> None:
+    path = chart(config=CONFIG_MAP.replace("toJson .Values.labels", 'required "labels are missing" .Values.team'))
+    releases = [{"name": name, "namespace": namespace, "chart": path} for name in ("one", "two")]
+    refused = run_module("helm_releases", releases=releases, charts_only=True, helm_binary=helm)
+    for name in ("one", "two"):
+        assert f"release {namespace}/{name}: chart" in refused.message
+    assert refused.message.count("labels are missing") == 2
+
+    releases = [{**release, "values": {"team": {"team": "cooks"}}} for release in releases]
+    taken = run_module("helm_releases", releases=releases, charts_only=True, helm_binary=helm)
+    assert (taken.message, taken.changed) == ("", False), taken.stdout
+    assert api.get(f"/api/v1/namespaces/{namespace}/secrets")["items"] == []
