@@ -192,6 +192,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage im
     missing,
     read_usage,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import folder_problem, write_atomically
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
     Cluster,
@@ -200,7 +201,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
     public_arguments,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.files import folder_problem, write_atomically
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.options import (
     PROMETHEUS_OPTIONS,
     prometheus_of,

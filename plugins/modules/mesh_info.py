@@ -112,6 +112,7 @@ import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import folder_problem, write_atomically
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -145,6 +146,9 @@ def argument_spec() -> dict[str, Any]:
 
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
+    for option in ("svg", "dot"):
+        if params[option] and (problem := folder_problem(params[option])):
+            raise InputError(f"{option}: {problem}")
     server = prometheus_of(params)
     found = read_input(params, lambda: Cluster(module), time.time())
     traffic = read_traffic(server.fetch, params["window"]) if server else Traffic()
@@ -154,8 +158,7 @@ def run(module: Any) -> dict[str, Any]:
     picture = svg(nodes, edges)
     for path, text in ((params["svg"], picture), (params["dot"], dot(nodes, edges))):
         if path:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
+            write_atomically(path, text)
     notes = [*found.notes, *(f"{item.resource.source.file}: {item.message}" for item in found.files.findings)]
     return {**info, "table": table(info), "topology_svg": picture, "notes": notes}
 

@@ -149,6 +149,11 @@ import os
 import time
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
+    content_of,
+    folder_problem,
+    write_atomically,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -159,11 +164,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import Wanted, collect
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.files import (
-    content_of,
-    folder_problem,
-    write_atomically,
-)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import ENDINGS, overview, rendered
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.options import (
     PROMETHEUS_OPTIONS,

@@ -215,6 +215,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import folder_problem, write_atomically
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -277,6 +278,9 @@ def argument_spec() -> dict[str, Any]:
 
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
+    for form, path in params["reports"].items():
+        if path and (problem := folder_problem(path)):
+            raise InputError(f"reports.{form} (validate_reports): {problem}")
     policy = policy_of(params["policy"])
     checks = [*all_checks(), *python_checks(params["policy"]["python"]), *cel_checks(params["policy"]["cel"])]
     suppressions = [suppression_of(entry) for entry in params["suppress"]]
@@ -307,8 +311,7 @@ def write_reports(params: dict[str, Any], result: Validated) -> None:
     for form, path in params["reports"].items():
         if path:
             text = rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
+            write_atomically(path, text)
 
 
 def outcome(params: dict[str, Any], result: Validated) -> dict[str, Any]:

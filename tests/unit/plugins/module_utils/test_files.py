@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.files import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
     content_of,
     folder_problem,
     write_atomically,
@@ -73,3 +73,18 @@ def test_a_file_of_something_else_is_replaced_without_a_difference(tmp_path: Pat
     (tmp_path / "report.md").write_bytes(b"\xff\xfe")
     assert content_of(str(tmp_path / "report.md")) == ""
     assert content_of(str(tmp_path / "none.md")) is None
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    # As /dev/stdout, which is a link to one that has no path.
+    reader, writer = os.pipe()
+    link = tmp_path / "stdout"
+    link.symlink_to(f"/proc/self/fd/{writer}")
+    try:
+        assert folder_problem(str(link)) == ""
+        write_atomically(str(link), "all of it")
+        assert os.read(reader, 100) == b"all of it"
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert [item.name for item in tmp_path.iterdir()] == ["stdout"]

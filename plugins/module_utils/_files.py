@@ -17,6 +17,8 @@ _ALL_MAY_READ = 0o666
 
 def folder_problem(path: str) -> str:
     """Why no file can be written to the path, empty where one can."""
+    if _is_special(path):
+        return ""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         return f"the folder {folder} does not exist. Make it, or name another one."
@@ -37,7 +39,14 @@ def content_of(path: str) -> str | None:
 
 
 def write_atomically(path: str, text: str) -> None:
-    """Whoever reads meanwhile reads the old file or the new one, and a failure leaves the old one."""
+    """Whoever reads meanwhile reads the old file or the new one, and a failure leaves the old one.
+
+    What is there and no file, such as /dev/stdout or a pipe, is written to as it stands.
+    """
+    if _is_special(path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return
     target = os.path.realpath(path)
     descriptor, partial = tempfile.mkstemp(dir=os.path.dirname(target), prefix=f".{os.path.basename(target)}.")
     try:
@@ -51,6 +60,11 @@ def write_atomically(path: str, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(partial)
         raise
+
+
+def _is_special(path: str) -> bool:
+    """A terminal, a pipe or the like."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _mode_for(target: str) -> int:
