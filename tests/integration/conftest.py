@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = os.environ.get("SERVICE_MESH_TEST_INVENTORY", "")
@@ -35,6 +36,8 @@ def lab_address(port: int) -> str:
 
 
 _RECAP = re.compile(r"^(\S+)\s+:((?:\s+\w+=\d+)+)", re.MULTILINE)
+# They send requests all the time, and count them: beside one another on a small machine they starve both labs.
+_WITH_LOAD = {"test_canary", "test_canary_analysis", "test_canary_operator", "test_canary_playbooks"}
 # They change by themselves.
 _RESTLESS = {"Event", "Lease"}
 
@@ -64,6 +67,18 @@ class Run:
 
 class Digests(dict[str, str]):
     """Object -> digest; two that differ are explained by the objects that make the difference."""
+
+
+class OneLoadAtATime(LoadFileScheduling):
+    """A worker takes a whole file; those with load are as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "load" if Path(file).stem in _WITH_LOAD else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneLoadAtATime:
+    return OneLoadAtATime(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
