@@ -91,8 +91,15 @@ def _until_ready(url: str, log: Path) -> None:
 
 @pytest.fixture(scope="module")
 def pods(api: ApiClient) -> list[Any]:
-    found: list[Any] = CoreV1Api(api).list_pod_for_all_namespaces().items
-    return found
+    """Once those that an earlier test told to leave are gone: until then they are on the bill."""
+    deadline = time.monotonic() + 120
+    while True:
+        found: list[Any] = CoreV1Api(api).list_pod_for_all_namespaces().items
+        going = [pod.metadata.name for pod in found if pod.metadata.deletion_timestamp]
+        if not going:
+            return found
+        assert time.monotonic() < deadline, f"{', '.join(going)} should have left"
+        time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
