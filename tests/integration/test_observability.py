@@ -278,6 +278,20 @@ def test_a_changed_configuration_restarts_each_of_those_named(run_playbook: RunP
     assert told == []
 
 
+def test_a_component_alone_finds_its_services_served_at_once(run_playbook: RunPlaybook) -> None:
+    play = {
+        "hosts": "clusters",
+        "gather_facts": False,
+        "vars_files": [str(ROOT / "playbooks/vars/authentication.yml")],
+        "environment": "{{ service_mesh_auth_environment }}",
+        "roles": ["corpv3.service_mesh.grafana"],
+    }
+    run = run_playbook(json.dumps([play]), "-v")
+    assert (run.rc, run.changed) == (0, 0), run.stdout
+    looked = run.text.partition("Verify | Look for the pods behind the services")[2]
+    assert "attempts: 1 " in looked, run.stdout
+
+
 def test_the_labs_prometheus_runs_with_the_roles_rules(prometheus: Any, cluster: Cluster) -> None:
     groups = prometheus("/api/v1/rules")["groups"]
     loaded = {(Path(group["file"]).name, group["name"]) for group in groups}

@@ -292,6 +292,19 @@ def test_what_a_canary_promoted_stays_until_another_version_is_declared(
     assert service.autoscaler == ("order-service", 3)
 
 
+def test_a_canary_that_was_taken_back_leaves_nothing_to_say(
+    application: client.ApiClient, kubeconfig: str, run_playbook: RunPlaybook
+) -> None:
+    upgraded(kubeconfig, {})
+    service = OrderService(application)
+    service.decide(Slot(100, "", 1), Slot(0, f"{IMAGE}:2.0.0", 0), phase="Failed", target="order-service")
+    before = service.everything
+    run = run_playbook(PLAY, variables=VARIABLES)
+    assert (run.rc, run.changed) == (0, 0), run.stdout
+    assert "keeps version" not in run.text
+    assert service.everything == before
+
+
 def test_weights_are_not_reset_to_a_slot_without_pods(application: client.ApiClient, kubeconfig: str) -> None:
     service = OrderService(application)
     service.decide(Slot(0, "", 0), Slot(100, f"{IMAGE}:2.0.0", 1), phase="Succeeded", target="order-service-v2")
