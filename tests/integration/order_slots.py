@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from .canary_lab import NAMESPACE, VIRTUAL_SERVICES
 from .conftest import INVENTORY, lab_address
 
-NAMESPACE = "restaurant-management"
 GATEWAY = "http://127.0.0.1:8080" if INVENTORY else lab_address(8080)
-GROUP = ("networking.istio.io", "v1", NAMESPACE, "virtualservices")
 
 
 def primary(virtual_service: dict[str, Any]) -> dict[str, Any]:
@@ -51,10 +50,15 @@ class Slots:
     def _labels(self) -> str:
         return f"app=order-service,version={self.spare}"
 
+    def ask_for(self, pods: int) -> None:
+        """Of the spare one; nobody waits for them."""
+        body = {"spec": {"replicas": pods}}
+        client.AppsV1Api(self.api).patch_namespaced_deployment_scale(self.workload, NAMESPACE, body)
+
     def scale(self, pods: int) -> None:
         """The spare one, until it has so many pods and all are ready."""
         apps, core, name = client.AppsV1Api(self.api), client.CoreV1Api(self.api), self.workload
-        apps.patch_namespaced_deployment_scale(name, NAMESPACE, {"spec": {"replicas": pods}})
+        self.ask_for(pods)
         deadline = time.monotonic() + 120
         # Those that have been told to leave may still be busy; new ones need not wait for them.
         while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) != pods or (
@@ -66,7 +70,7 @@ class Slots:
 
 @pytest.fixture(scope="module")
 def slots(api: client.ApiClient) -> Slots:
-    live = client.CustomObjectsApi(api).get_namespaced_custom_object(*GROUP, "order-service")
+    live = client.CustomObjectsApi(api).get_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service")
     (stable,) = (entry["destination"]["subset"] for entry in primary(live)["route"] if entry["weight"] == 100)
     return Slots(api, stable, {"v1": "v2", "v2": "v1"}[stable])
 
@@ -76,4 +80,4 @@ def ready(slots: Slots) -> Iterator[None]:
     """Pods of the spare version."""
     slots.scale(2)
     yield
-    client.AppsV1Api(slots.api).patch_namespaced_deployment_scale(slots.workload, NAMESPACE, {"spec": {"replicas": 0}})
+    slots.ask_for(0)

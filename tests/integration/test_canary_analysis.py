@@ -19,8 +19,9 @@ import pytest
 import yaml
 from kubernetes import client
 
+from .canary_lab import VIRTUAL_SERVICES
 from .conftest import INVENTORY, RunPlaybook, lab_address
-from .order_slots import GATEWAY, GROUP, Slots, primary, ready, slots
+from .order_slots import GATEWAY, Slots, primary, ready, slots
 
 __all__ = ["ready", "slots"]
 
@@ -118,16 +119,16 @@ def analyst(run_playbook: RunPlaybook, slots: Slots) -> Analyst:
 def half(ready: None, api: client.ApiClient) -> Iterator[None]:
     """Both versions get half of the traffic."""
     objects = client.CustomObjectsApi(api)
-    before: dict[str, Any] = objects.get_namespaced_custom_object(*GROUP, "order-service")
+    before: dict[str, Any] = objects.get_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service")
     live = json.loads(json.dumps(before))
     for destination in primary(live)["route"]:
         destination["weight"] = 50
-    objects.replace_namespaced_custom_object(*GROUP, "order-service", live)
+    objects.replace_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service", live)
     time.sleep(2)
     yield
-    live = objects.get_namespaced_custom_object(*GROUP, "order-service")
+    live = objects.get_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service")
     live["spec"] = before["spec"]
-    objects.replace_namespaced_custom_object(*GROUP, "order-service", live)
+    objects.replace_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service", live)
 
 
 @pytest.mark.usefixtures("half")

@@ -15,7 +15,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from .conftest import ROOT, RunPlaybook
+from .conftest import ROOT, Run, RunPlaybook
 
 HELM = os.environ.get("SERVICE_MESH_TEST_HELM", "helm")
 CHART = str(ROOT / "roles/restaurant_app/files/chart")
@@ -266,20 +266,26 @@ def with_timeout(timeout: str) -> dict[str, Any]:
     return {**VARIABLES, "restaurant_app_services": {"order-service": {**SCALED, "timeout": timeout}}}
 
 
+def changing_nothing(service: OrderService, run_playbook: RunPlaybook) -> Run:
+    """The role with the inventory's values, which leaves the service as it is."""
+    before = service.everything
+    run = run_playbook(PLAY, variables=VARIABLES)
+    assert (run.rc, run.changed) == (0, 0), run.stdout
+    assert service.everything == before
+    return run
+
+
 def test_what_a_canary_promoted_stays_until_another_version_is_declared(
     application: client.ApiClient, kubeconfig: str, run_playbook: RunPlaybook
 ) -> None:
     upgraded(kubeconfig, {})
     service = OrderService(application)
     service.decide(Slot(0, "", 0), Slot(100, f"{IMAGE}:2.0.0", 2), phase="Succeeded", target="order-service-v2")
-    before = service.everything
-    run = run_playbook(PLAY, variables=VARIABLES)
-    assert (run.rc, run.changed) == (0, 0), run.stdout
+    run = changing_nothing(service, run_playbook)
     assert (
         "order-service keeps version 2.0.0 (slot v2, 100 %), which a canary promoted; the inventory asks for 1.0.0."
         in run.text
     )
-    assert service.everything == before
 
     upgraded(kubeconfig, {"services": {"order-service": {"image": {"tag": "3.0.0"}}}})
     assert service.slots == {"v1": Slot(0, "3.0.0", 0), "v2": Slot(100, "3.0.0", 2)}
@@ -298,11 +304,8 @@ def test_a_canary_that_was_taken_back_leaves_nothing_to_say(
     upgraded(kubeconfig, {})
     service = OrderService(application)
     service.decide(Slot(100, "", 1), Slot(0, f"{IMAGE}:2.0.0", 0), phase="Failed", target="order-service")
-    before = service.everything
-    run = run_playbook(PLAY, variables=VARIABLES)
-    assert (run.rc, run.changed) == (0, 0), run.stdout
+    run = changing_nothing(service, run_playbook)
     assert "keeps version" not in run.text
-    assert service.everything == before
 
 
 def test_weights_are_not_reset_to_a_slot_without_pods(application: client.ApiClient, kubeconfig: str) -> None:

@@ -17,8 +17,9 @@ import pytest
 import yaml
 from kubernetes import client
 
+from .canary_lab import NAMESPACE, VIRTUAL_SERVICES
 from .conftest import RunPlaybook
-from .order_slots import GATEWAY, GROUP, NAMESPACE, Slots, primary, ready, slots, weights
+from .order_slots import GATEWAY, Slots, primary, ready, slots, weights
 
 __all__ = ["ready", "slots"]
 
@@ -62,12 +63,12 @@ class Shifter:
 
     @property
     def live(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.objects.get_namespaced_custom_object(*GROUP, "order-service")
+        found: dict[str, Any] = self.objects.get_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service")
         return found
 
     def annotate(self, value: str) -> None:
         body = {"metadata": {"annotations": {"test/writer": value}}}
-        self.objects.patch_namespaced_custom_object(*GROUP, "order-service", body)
+        self.objects.patch_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service", body)
 
 
 def served_by(count: int, headers: dict[str, str] | None = None) -> Counter[str]:
@@ -94,7 +95,7 @@ def shifter(run_playbook: RunPlaybook, api: client.ApiClient) -> Iterator[Shifte
     after = found.live
     after["spec"] = before["spec"]
     after["metadata"].get("annotations", {}).pop("test/writer", None)
-    found.objects.replace_namespaced_custom_object(*GROUP, "order-service", after)
+    found.objects.replace_namespaced_custom_object(*VIRTUAL_SERVICES, "order-service", after)
 
 
 @pytest.mark.usefixtures("ready")
@@ -254,11 +255,11 @@ def test_a_rival_is_named(shifter: Shifter, slots: Slots) -> None:
         "spec": {"hosts": ["order-service"], "http": [{"route": [{"destination": {"host": "menu-service"}}]}]},
     }
     before = shifter.live
-    shifter.objects.create_namespaced_custom_object(*GROUP, rival)
+    shifter.objects.create_namespaced_custom_object(*VIRTUAL_SERVICES, rival)
     try:
         result = shifter(match_routes=[{"name": "t", "subset": slots.stable, "cookie": {"a": "b"}}])
     finally:
-        shifter.objects.delete_namespaced_custom_object(*GROUP, "rival")
+        shifter.objects.delete_namespaced_custom_object(*VIRTUAL_SERVICES, "rival")
     assert result["failed"]
     assert f"{NAMESPACE}/rival routes the same host" in result["msg"]
     assert shifter.live == before
