@@ -48,7 +48,7 @@ def test_the_report_tells_what_is_there_and_no_secret(
     assert report["validation"]["summary"]["error"] == 0, report["validation"]["findings"]
     assert min(item["days_left"] for item in report["certificates"]["certificates"]) > 0
     assert report["cost"]["totals"]["all"]["cost"]["total"] > 0
-    for key in ("cluster", "versions", "traffic", "validation", "canaries", "certificates"):
+    for key in ("cluster", "versions", "registries", "traffic", "validation", "canaries", "certificates"):
         assert report[key]["notes"] == [], key
     known = secrets(api)
     assert len(known) > 10
