@@ -104,6 +104,7 @@ def test_who_may_read_little_gets_a_report_that_says_what_it_lacks(
         "Helm's releases in database",
         "Helm's releases in restaurant-management",
     ]
+    assert report["registries"]["notes"] == lacking
     assert report["traffic"]["notes"] == ["no Prometheus is named, so nobody knows the traffic"]
     for key in ("cluster", "canaries", "certificates"):
         assert report[key]["notes"] == [], key
