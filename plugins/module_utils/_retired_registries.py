@@ -49,20 +49,21 @@ def retired_workloads(pods: Iterable[Object]) -> Objects:
 
     injected: only the injector's containers have such images, so a restart is enough once the injector is moved.
     """
-    images: dict[tuple[str, str, str], dict[str, bool]] = {}
+    # By owner: (image, whether its container is one of the injector's).
+    images: dict[tuple[str, str, str], set[tuple[str, bool]]] = {}
     counts: dict[tuple[str, str, str], int] = {}
     for pod in pods:
         if part(pod, "status").get("phase") in _FINISHED:
             continue
         retired = {
-            str(container.get("image")): container.get("name") in _INJECTED
+            (str(container.get("image")), container.get("name") in _INJECTED)
             for field in ("initContainers", "containers")
             for _index, container in items(pod, "spec", field)
             if retired_address(str(container.get("image", "")))
         }
         if retired:
             owner = _owner(pod)
-            images[owner] = {**images.get(owner, {}), **retired}
+            images[owner] = images.get(owner, set()) | retired
             counts[owner] = counts.get(owner, 0) + 1
     return [
         {
@@ -70,8 +71,8 @@ def retired_workloads(pods: Iterable[Object]) -> Objects:
             "kind": kind,
             "name": name,
             "pods": counts[namespace, kind, name],
-            "images": sorted(found),
-            "injected": all(found.values()),
+            "images": sorted({image for image, _injected in found}),
+            "injected": all(injected for _image, injected in found),
         }
         for (namespace, kind, name), found in sorted(images.items())
     ]
