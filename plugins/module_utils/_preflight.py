@@ -183,9 +183,13 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def version_problem(version: str, minimum: str) -> str:
+    """Whether the cluster is too old; any will do where ``minimum`` is empty."""
     if _number(version) >= _number(minimum):
         return ""
-    return f"The cluster runs Kubernetes {version}; {minimum} or newer is needed. Upgrade the cluster."
+    return (
+        f"The cluster runs Kubernetes {version}; minimum_version (preflight_minimum_version) is {minimum}. Upgrade the "
+        "cluster. Or lower the minimum, together with istio_version: each release of Istio has a minimum of its own."
+    )
 
 
 class Access(NamedTuple):

@@ -75,4 +75,7 @@ def release_of(entry: dict[str, Any]) -> Release:
             raise ReleaseFailure(
                 f"{release}: chart '{release.chart}' is no path and no oci:// reference, and repository is not set"
             )
+    if release.present and release.repository.startswith("oci://"):
+        # Helm knows a registry's charts by their whole reference alone.
+        return replace(release, chart=f"{release.repository.rstrip('/')}/{release.chart}", repository="")
     return replace(release, chart=os.path.expanduser(release.chart))

@@ -39,9 +39,8 @@ options:
     type: str
     version_added: 0.1.0
   minimum_version:
-    description: The oldest version of Kubernetes that will do.
+    description: The oldest version of Kubernetes that will do. Without it, any will.
     type: str
-    default: "1.25"
     version_added: 0.1.0
   access:
     description: What the account has to be allowed to do. Every combination is asked for.
@@ -156,7 +155,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         "expected_uid": {"type": "str"},
         "expected_server": {"type": "str"},
-        "minimum_version": {"type": "str", "default": "1.25"},
+        "minimum_version": {"type": "str"},
         "access": {"type": "list", "elements": "dict", "default": [], "options": access},
         "helm_binary": {"type": "str", "default": "helm"},
     }
@@ -239,7 +238,7 @@ def run(module: Any) -> None:
     denied = _preflight.summary(denials(cluster, _preflight.expanded(params["access"])))
     helm_version, wrong_helm = helm_problem(params["helm_binary"])
     problems = [
-        _preflight.version_problem(version, params["minimum_version"]),
+        _preflight.version_problem(version, params["minimum_version"] or ""),
         wrong_helm,
         _preflight.access_problem(denied, cluster.account() if denied else ""),
     ]

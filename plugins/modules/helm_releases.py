@@ -64,7 +64,7 @@ options:
           - Needed unless O(releases[].state=absent).
         type: str
       repository:
-        description: URL of the chart repository.
+        description: URL of the chart repository, by C(https://) or C(oci://).
         type: str
       version:
         description: Version of the chart. Needed unless O(releases[].chart) is a path.
@@ -146,14 +146,14 @@ EXAMPLES = r"""
     releases:
       - name: istio-base
         namespace: istio-system
-        repository: https://istio-release.storage.googleapis.com/charts
+        repository: https://blob.istio.io/istio-release/charts
         chart: base
-        version: 1.30.3
+        version: 1.31.1
       - name: istiod
         namespace: istio-system
-        repository: https://istio-release.storage.googleapis.com/charts
+        repository: https://blob.istio.io/istio-release/charts
         chart: istiod
-        version: 1.30.3
+        version: 1.31.1
         values:
           pilot:
             autoscaleMin: 2

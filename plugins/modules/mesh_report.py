@@ -12,8 +12,9 @@ version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Tells of the cluster, the versions of all parts, the topology with its traffic, each service's golden signals, what
-    validation finds, the canaries' newest runs, when certificates end, and what it costs.
+  - Tells of the cluster, the versions of all parts, what comes from registries that Istio retires, the topology with
+    its traffic, each service's golden signals, what validation finds, the canaries' newest runs, when certificates end,
+    and what it costs.
   - Writes one HTML page that needs nothing beside itself and runs no script, and the same as Markdown and as JSON.
   - Reads the cluster and changes nothing in it. What the account may not read, or nobody knows, is said in its section;
     the report is written all the same.

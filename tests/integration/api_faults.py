@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 import yaml
 
 _CHUNK = 65536
+_REASONS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 Headers = dict[str, str]
 
 
@@ -40,12 +41,13 @@ class Fault:
 
     ``status`` answers in the API server's place, ``reset`` cuts the connection, ``hang`` keeps silent for so many
     seconds and then cuts it, ``call`` lets a test do something first. ``after``: they come when the API server has
-    done its part, which the client does not learn of before (or at all).
+    done its part, which the client does not learn of before (or at all). ``body``: JSON that comes with ``status``.
     """
 
     verb: str = ""
     path: str = ""
     status: int = 0
+    body: str = ""
     reset: bool = False
     hang: float = 0
     call: Callable[[], None] | None = None
@@ -195,7 +197,7 @@ class ApiFaults:
         fault = next((entry for entry in self._faults if entry.strikes(verb, path)), None)
         if fault and fault.status:
             self.log.append(Request(at, verb, path, fault.status, True))
-            client[1].write(_refusal(fault.status))
+            client[1].write(_answer(fault.status, fault.body or _refusal(fault.status)))
             await client[1].drain()
             return True
         if fault and not fault.after:
@@ -268,21 +270,23 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-def _refusal(status: int) -> bytes:
+def _refusal(status: int) -> str:
     """As the API server words it."""
-    reason = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}.get(status, "")
-    message = f"the test's proxy answers {status}"
-    text = json.dumps(
+    return json.dumps(
         {
             "kind": "Status",
             "apiVersion": "v1",
             "status": "Failure",
-            "reason": reason,
+            "reason": _REASONS.get(status, ""),
             "code": status,
-            "message": message,
+            "message": f"the test's proxy answers {status}",
         }
     )
+
+
+def _answer(status: int, text: str) -> bytes:
     extra = "Retry-After: 1\r\n" if status == 429 else ""
+    reason = _REASONS.get(status, "")
     top = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n{extra}Content-Length: {len(text)}\r\n\r\n"
     return (top + text).encode()
 

@@ -132,6 +132,7 @@ def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None
     variables = {
         "istio_version": "latest",
         "istio_chart_path": "/nowhere",
+        "istio_hub": "",
         "istio_revision_tag": "default",
         "istio_istiod_resources": {"requests": {"cpu": "half", "memory": "2Gi"}},
         "istio_gateway_replicas_min": 6,
@@ -143,6 +144,7 @@ def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None
     for words in (
         "is 'latest', which names no release",
         "istio_chart_path lacks /nowhere/base/Chart.yaml",
+        "istio_hub is empty: name the registry of Istio's images, for example docker.io/istio",
         "istio_revision_tag is 'default', but istio_revisions has a control plane without a revision",
         "istio_istiod_resources.requests.cpu is 'half'",
         "istio_gateway_replicas_min is 6 and istio_gateway_replicas_max is 5",
@@ -152,7 +154,7 @@ def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None
         assert words in run.text, words
 
 
-def test_older_charts_get_the_values_that_they_know(run_playbook: RunPlaybook, tmp_path: Path) -> None:
+def test_older_charts_get_the_values_that_they_know(run_playbook: RunPlaybook, kubeconfig: str, tmp_path: Path) -> None:
     out = tmp_path / "releases.yml"
     template = ROOT / "roles/istio/templates/releases.yml.j2"
     task = {"ansible.builtin.template": {"src": str(template), "dest": str(out), "mode": "0600"}}
@@ -161,10 +163,14 @@ def test_older_charts_get_the_values_that_they_know(run_playbook: RunPlaybook, t
         "istio_chart_path": "",
         "istio_chart_repository": "oci://mirror.example/istio",
     }
-    run = run_playbook(play(PREFLIGHT, task), variables=variables)
+    run = run_playbook(play(PREFLIGHT, task), variables=variables, environment={"K8S_AUTH_KUBECONFIG": kubeconfig})
     assert run.rc == 0, run.stdout
     (istiod,) = (entry for entry in yaml.safe_load(out.read_text()) if entry["name"] == "istiod")
-    assert (istiod["chart"], istiod["version"]) == ("oci://mirror.example/istio/istiod", "1.20.1")
+    assert (istiod["repository"], istiod["chart"], istiod["version"]) == (
+        "oci://mirror.example/istio",
+        "istiod",
+        "1.20.1",
+    )
     pilot = istiod["values"]["pilot"]
     assert (pilot["autoscaleMin"], pilot["autoscaleMax"]) == (2, 5)
     assert pilot["resources"]["requests"] == {"cpu": "500m", "memory": "2Gi"}

@@ -48,7 +48,7 @@ def test_the_report_tells_what_is_there_and_no_secret(
     assert report["validation"]["summary"]["error"] == 0, report["validation"]["findings"]
     assert min(item["days_left"] for item in report["certificates"]["certificates"]) > 0
     assert report["cost"]["totals"]["all"]["cost"]["total"] > 0
-    for key in ("cluster", "versions", "traffic", "validation", "canaries", "certificates"):
+    for key in ("cluster", "versions", "registries", "traffic", "validation", "canaries", "certificates"):
         assert report[key]["notes"] == [], key
     known = secrets(api)
     assert len(known) > 10
@@ -104,6 +104,7 @@ def test_who_may_read_little_gets_a_report_that_says_what_it_lacks(
         "Helm's releases in database",
         "Helm's releases in restaurant-management",
     ]
+    assert report["registries"]["notes"] == lacking
     assert report["traffic"]["notes"] == ["no Prometheus is named, so nobody knows the traffic"]
     for key in ("cluster", "canaries", "certificates"):
         assert report[key]["notes"] == [], key

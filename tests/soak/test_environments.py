@@ -44,7 +44,6 @@ def site(folder: Path, tmp_path: Path) -> Site:
         "validate_istiod_access": "pod_address",
         "istio_chart_path": tools["istio_charts"],
         "istio_version": "1.31.0",
-        "istio_hub": "docker.io/istio",
         "istio_istiod_values": {
             "env": {"PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false"},
             "telemetry": {"enabled": False},

@@ -81,6 +81,7 @@ def given(lab: Lab, folder: Path) -> dict[str, str]:
         "OLD_VERSION": "1.31.0",
         "NEW_REVISION": "next",
         "NEW_VERSION": "1.31.0",
+        "HUB": "docker.io/istio",
     }
 
 

@@ -16,6 +16,7 @@ OPERATIONS = {
     "canary_abort",
     "certificate_renewal",
     "istio_upgrade",
+    "istio_registries_moved",
     "database_restore",
     "database_failover",
     "node_loss",

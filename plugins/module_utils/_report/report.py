@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, sections
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, registries, sections
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import (
     ERROR,
     GOOD,
@@ -31,6 +31,7 @@ ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}
 _SECTIONS = (
     ("cluster", sections.cluster),
     ("versions", sections.versions),
+    ("registries", registries.section),
     ("traffic", sections.traffic),
     ("validation", sections.validation),
     ("canaries", sections.canaries),
@@ -68,6 +69,7 @@ def document_of(data: Data) -> Document:
 def overview(data: Data) -> Iterator[tuple[str, str, Cell]]:
     yield ("traffic", "Services", _services(data["traffic"]))
     yield ("versions", "Proxies", _proxies(data["versions"]["proxies"]))
+    yield ("registries", "Istio's registries", registries.overview(data["registries"]))
     yield ("validation", "Validation", _findings(data["validation"]["summary"]))
     yield ("canaries", "Canaries", _canaries(data["canaries"]))
     yield ("certificates", "Certificates", _certificates(data["certificates"]))

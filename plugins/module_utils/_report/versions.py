@@ -8,14 +8,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import StoredRelease
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import REVISION, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
     CRON_JOB,
@@ -27,11 +24,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.versions import tag_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import PROXY, Workload, is_ready
-
-# What Helm labels the Secrets of its releases with; old revisions are left out.
-NEWEST_RELEASES = "owner=helm,status!=superseded"
-# A release is smaller, since its Secret has at most 1 MiB; whatever is larger was not made by Helm.
-_MAX_RELEASE = 64 * 1024 * 1024
 
 
 def nodes(found: Iterable[Resource]) -> list[Object]:
@@ -120,43 +112,25 @@ def _images(workload: Workload) -> dict[str, str]:
     }
 
 
-def releases(secrets: Iterable[Object]) -> list[Object]:
-    """namespace, name, chart, version, app_version, revision, status, updated of the newest revision of each release.
+def releases(stored: Iterable[StoredRelease]) -> list[Object]:
+    """namespace, name, chart, version, app_version, revision, status, updated of each.
 
-    A release's Secret holds its values and manifests too, and nothing of these is taken over.
+    A release holds its values and manifests too, and nothing of these is taken over.
     """
-    newest: dict[tuple[str, str], tuple[int, Object, Object]] = {}
-    for secret in secrets:
-        labels = part(secret, "metadata", "labels")
-        key = (str(part(secret, "metadata").get("namespace", "")), str(labels.get("name", "")))
-        revision = int(text) if (text := str(labels.get("version", ""))).isdecimal() else 0
-        if key not in newest or revision > newest[key][0]:
-            newest[key] = (revision, labels, secret)
     found = []
-    for (namespace, name), (revision, labels, secret) in sorted(newest.items()):
-        release = _decoded(part(secret, "data").get("release"))
-        chart = part(release, "chart", "metadata")
+    for release in stored:
+        chart = part(release.content, "chart", "metadata")
         found.append(
             {
-                "namespace": namespace,
-                "name": name,
+                "namespace": release.namespace,
+                "name": release.name,
                 "chart": str(chart.get("name", "")),
                 "version": str(chart.get("version", "")),
                 "app_version": str(chart.get("appVersion", "")),
-                "revision": revision,
-                "status": str(labels.get("status", "")),
+                "revision": release.revision,
+                "status": release.status,
                 # To the second: 2026-11-25T22:01:02.123456789Z
-                "updated": str(part(release, "info").get("last_deployed", ""))[:19],
+                "updated": str(part(release.content, "info").get("last_deployed", ""))[:19],
             }
         )
     return found
-
-
-def _decoded(text: Any) -> Object:
-    """Helm's own form within the Secret's: JSON in gzip in base64. Empty where it is something else."""
-    try:
-        packed = base64.b64decode(base64.b64decode(str(text), validate=True), validate=True)
-        unpacked = json.loads(zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(packed, _MAX_RELEASE))
-    except (binascii.Error, ValueError, zlib.error):
-        return {}
-    return unpacked if isinstance(unpacked, dict) else {}

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import Wanted, collect
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import overview, rendered
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._retired_registries import ADDRESSES, INSTALL
 
 
 def in_short(data: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -140,6 +142,8 @@ def _off() -> Any:
         ({"VirtualService"}, "traffic", "VirtualService.networking.istio.io was not read"),
         ({"DestinationRule"}, "canaries", "the run of shop/cart tells of itself alone: may not list DestinationRule"),
         ({"Pod"}, "versions", "what proxies accepted is not known"),
+        ({"Pod"}, "registries", "Pod was not read: the account may not list it"),
+        ({"Secret"}, "registries", "Helm's releases was not read: may not list Secret"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, set) else None,
 )
@@ -185,3 +189,50 @@ def test_other_namespaces_are_left_out(mesh: Any, wanted: dict[str, Any]) -> Non
     assert data["versions"]["workloads"] == []
     assert data["versions"]["releases"] == []
     assert data["canaries"]["runs"] == []
+
+
+def plant_old_sidecar(mesh: Any) -> str:
+    """Gives the pod of shop/cart the image of a retired registry, which is returned."""
+    image = f"{ADDRESSES[0]}/release/proxyv2:1.30.3"
+    cart = next(item for item in mesh.objects if item["kind"] == "Pod" and item["metadata"]["namespace"] == "shop")
+    cart["spec"]["containers"].append({"name": "istio-proxy", "image": image})
+    return image
+
+
+def test_what_comes_from_retired_registries_is_listed_with_its_command(mesh: Any, wanted: dict[str, Any]) -> None:
+    image = plant_old_sidecar(mesh)
+    hub = json.dumps({"global": {"hub": f"{ADDRESSES[1]}"}})
+    mesh.objects.append(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "istio-sidecar-injector", "namespace": "istio-system"},
+            "data": {"values": hub},
+        }
+    )
+    data = collect(mesh, Wanted(**wanted))
+    found = data["registries"]
+    (workload,) = found["workloads"]
+    assert (workload["namespace"], workload["pods"], workload["images"]) == ("shop", 1, [image])
+    assert found["injectors"] == [
+        {"namespace": "istio-system", "name": "istio-sidecar-injector", "address": ADDRESSES[1]}
+    ]
+    assert in_short(data)["Istio's registries"] == (
+        "1 workload, 1 injector from those that Istio retires",
+        "warning",
+    )
+    for form in ("html", "markdown", "json"):
+        text = rendered(form, data).replace("\\", "")
+        for words in (image, INSTALL, "8 December 2026, 15:00 UTC"):
+            assert words in text, (form, words)
+
+
+def test_nothing_from_retired_registries_is_said_too(data: dict[str, Any]) -> None:
+    assert in_short(data)["Istio's registries"] == ("nothing seen from those that Istio retires", "good")
+    assert "Nothing is seen that comes from the registries" in rendered("markdown", data)
+
+
+def test_pods_of_other_namespaces_are_not_listed(mesh: Any, wanted: dict[str, Any]) -> None:
+    plant_old_sidecar(mesh)
+    data = collect(mesh, Wanted(**wanted, namespaces=["elsewhere"]))
+    assert data["registries"]["workloads"] == []

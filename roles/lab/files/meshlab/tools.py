@@ -20,7 +20,7 @@ MODULES = Path(__file__).parent.parent / "tools"
 MINIMUM_GO = (1, 26)
 KUBERNETES_VERSION = "v1.36.3"
 HELM_VERSION = "v3.22.0"
-# Istio serves no module of a release: the pinned commit is of the 1.31 line, and says so to whoever asks its version.
+# Istio serves no module of a release: the pinned commit is that of 1.31.0, and says so to whoever asks its version.
 ISTIO_VERSION = "1.31.0"
 KUBE_STATE_METRICS_VERSION = "v2.18.0"
 
