@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes import client
 
-from .conftest import INVENTORY, ROOT, RunPlaybook
+from .conftest import INVENTORY, ROOT, RunPlaybook, Snapshot
 from .database_servers import helm
 from .test_istio import PREFLIGHT, play
 
@@ -90,6 +91,24 @@ def test_istio_cni_finds_the_plugins_of_each_distribution(run_playbook: RunPlayb
     releases = releases_of(run_playbook, tmp_path, {name: found(name) for name in FOUND})
     for name, (version, expected) in FOUND.items():
         assert folders(render(releases[name]["istio-cni"], version)) == PLAIN | expected, name
+
+
+def test_the_preflight_says_what_it_found_and_the_charts_follow(
+    run_playbook: RunPlaybook, api: client.ApiClient, cluster_snapshot: Snapshot
+) -> None:
+    core = client.CoreV1Api(api)
+    before = cluster_snapshot()
+    node = core.list_node(limit=1).items[0].metadata.name
+    core.patch_node(node, {"metadata": {"labels": {"microk8s.io/cluster": "true"}}})
+    try:
+        run = run_playbook("site.yml", "--tags", "istio", "--check", "--diff")
+    finally:
+        core.patch_node(node, {"metadata": {"labels": {"microk8s.io/cluster": None}}})
+    assert run.rc == 0, run.stdout
+    said = f"Istio's charts get their settings for microk8s (label microk8s.io/cluster of node {node})."
+    assert run.text.count(said) == 1, run.stdout
+    assert f"+ path: {FOUND['microk8s'][1]['bin']}" in run.text
+    assert cluster_snapshot() == before
 
 
 def test_what_the_user_says_wins(run_playbook: RunPlaybook, tmp_path: Path) -> None:
