@@ -227,52 +227,6 @@ def test_preflight_refuses_networks_of_a_family_that_the_service_lacks(run_playb
     assert run.failed == 1, run.stdout
     assert "istio_edge_source_ranges has 192.0.2.0/24, but the ingress gateway's Service has only IPv6" in run.text
     assert "istio_edge_source_ranges has 2001:db8::/32" not in run.text
-    for both in (
-        {"istio_gateway_ip_families": ["IPv6", "IPv4"]},
-        {
-            "istio_gateway_service_annotations": {
-                "service.beta.kubernetes.io/aws-load-balancer-ip-address-type": "dualstack"
-            }
-        },
-    ):
-        run = run_playbook(play(PREFLIGHT), variables=variables | both)
-        assert run.rc == 0, run.stdout
-
-
-def test_the_cdns_networks_follow_the_load_balancers_families(run_playbook: RunPlaybook) -> None:
-    cases: list[tuple[list[str], list[str], list[str]]] = [
-        # What the cluster has, what the user says, what the Service's networks are of.
-        (["IPv4"], [], ["IPv4"]),
-        (["IPv6"], [], ["IPv6"]),
-        ([], [], ["IPv4"]),
-        (["IPv4"], ["IPv4", "IPv6"], ["IPv4", "IPv6"]),
-    ]
-    tasks: list[dict[str, Any]] = [PREFLIGHT | {"vars": {"istio_platform": "none"}}]
-    for cluster, said, families in cases:
-        tasks.append(
-            {
-                "name": f"{cluster} and {said} give {families}",
-                "ansible.builtin.assert": {
-                    "that": [
-                        "__service.loadBalancerSourceRanges | select('search', ':') | length == wanted_ipv6",
-                        "__service.loadBalancerSourceRanges | reject('search', ':') | length == wanted_ipv4",
-                        "__service.ipFamilies == istio_gateway_ip_families",
-                        "__service.ipFamilyPolicy == wanted_policy",
-                    ]
-                },
-                "vars": {
-                    "__service": "{{ __istio_ingress_values.service }}",
-                    "preflight_cluster": {"ip_families": cluster},
-                    "istio_edge_cdn": "cloudflare",
-                    "istio_gateway_ip_families": said,
-                    "wanted_ipv4": 15 if "IPv4" in families else 0,
-                    "wanted_ipv6": 7 if "IPv6" in families else 0,
-                    "wanted_policy": "RequireDualStack" if len(said) == 2 else "",
-                },
-            }
-        )
-    run = run_playbook(play(*tasks))
-    assert run.rc == 0, run.stdout
 
 
 def test_older_charts_get_the_values_that_they_know(run_playbook: RunPlaybook, tmp_path: Path) -> None:

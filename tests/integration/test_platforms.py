@@ -1,4 +1,4 @@
-"""Istio's own charts with the role's values, as real helm renders them for each distribution of Istio's documentation.
+"""What Istio's charts are given by a cluster's distribution and IP families: the role's values, as helm renders them.
 
 https://istio.io/latest/docs/ambient/install/platform-prerequisites has what its profiles set, and why.
 """
@@ -44,10 +44,26 @@ GIVEN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a folder": ({"istio_cni_values": {"cniBinDir": "/mine"}}, {"bin": "/mine", "quota": True}),
     "a folder below cni": ({"istio_cni_values": {"cni": {"cniBinDir": "/mine"}}}, {"bin": "/mine", "quota": True}),
 }
+AWS_DUAL_STACK = {"service.beta.kubernetes.io/aws-load-balancer-ip-address-type": "dualstack"}
+# The cluster's families, the user's variables -> how many of Cloudflare's networks of each, and what the Service says.
+FAMILIES: dict[str, tuple[list[str], dict[str, Any], tuple[int, int], list[str], str]] = {
+    "IPv4": (["IPv4"], {}, (15, 0), [], ""),
+    "IPv6": (["IPv6"], {}, (0, 7), [], ""),
+    "not known": ([], {}, (15, 0), [], ""),
+    "the other": (["IPv4"], {"istio_gateway_ip_families": ["IPv6"]}, (0, 7), ["IPv6"], "SingleStack"),
+    "both": (
+        ["IPv4"],
+        {"istio_gateway_ip_families": ["IPv6", "IPv4"]},
+        (15, 7),
+        ["IPv6", "IPv4"],
+        "RequireDualStack",
+    ),
+    "both on AWS": (["IPv4"], {"istio_gateway_service_annotations": AWS_DUAL_STACK}, (15, 7), [], ""),
+}
 
 
-def found(platform: str) -> dict[str, Any]:
-    return {"preflight_cluster": {"platform": {"name": platform, "evidence": "said so"}, "ip_families": ["IPv4"]}}
+def found(platform: str, *families: str) -> dict[str, Any]:
+    return {"preflight_cluster": {"platform": {"name": platform, "evidence": "said so"}, "ip_families": [*families]}}
 
 
 def releases_of(
@@ -132,7 +148,21 @@ def test_every_chart_knows_that_it_is_openshift(run_playbook: RunPlaybook, tmp_p
     assert {"name": "PLATFORM", "value": "openshift"} in container["env"]
     # Multus runs the plugin in those pods only whose annotation asks for it.
     values = json.loads(istiod["ConfigMap", "istio-sidecar-injector"]["data"]["values"])
-    assert values["pilot"]["cni"] == {"enabled": True, "provider": "multus"}
+    assert (values["pilot"]["cni"]["enabled"], values["pilot"]["cni"]["provider"]) == (True, "multus")
     # The chart gateway has nothing that depends on it.
     assert releases["istio-base"]["values"]["global"]["platform"] == "openshift"
     assert render(releases["istio-base"], version)
+
+
+def test_the_cdns_networks_follow_the_load_balancers_families(run_playbook: RunPlaybook, tmp_path: Path) -> None:
+    cases = {
+        name: found("", *cluster) | variables | {"istio_edge_cdn": "cloudflare"}
+        for name, (cluster, variables, *_expected) in FAMILIES.items()
+    }
+    releases = releases_of(run_playbook, tmp_path, cases)
+    for name, (*_given, networks, families, policy) in FAMILIES.items():
+        objects = render(releases[name]["istio-ingressgateway"], "v1.36.3")
+        service = objects["Service", "istio-ingressgateway"]["spec"]
+        of_ipv6 = [":" in network for network in service["loadBalancerSourceRanges"]]
+        assert (of_ipv6.count(False), of_ipv6.count(True)) == networks, name
+        assert (service.get("ipFamilies", []), service.get("ipFamilyPolicy", "")) == (families, policy), name
