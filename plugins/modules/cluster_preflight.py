@@ -70,6 +70,11 @@ options:
         type: list
         elements: str
         default: []
+      platforms:
+        description: The distributions of Kubernetes that need it, by RV(platform.name). Without any, all of them do.
+        type: list
+        elements: str
+        default: []
   helm_binary:
     description: The helm program to check. An empty text if helm is not used.
     type: str
@@ -120,12 +125,18 @@ platform:
       returned: always
 ip_families:
   description:
-    - The IP families of the Service C(kubernetes). Its first one is the family that a Service gets which names none.
-    - Empty if the account may not read that Service.
+    - The IP families that are known to be the cluster's Services'. The first is what a Service gets that names none.
+    - Empty if the account may read neither the ServiceCIDR nor the Service C(kubernetes).
   returned: success
   type: list
   elements: str
   sample: [IPv4]
+dual_stack:
+  description: >-
+    Whether a Service can have both IP families. Not known if the account may not read the ServiceCIDR C(kubernetes),
+    which Kubernetes has since 1.33.
+  returned: success, if known
+  type: bool
 helm_version:
   description: Version of helm, empty if it was not looked at.
   returned: success
@@ -182,6 +193,7 @@ def argument_spec() -> dict[str, Any]:
         "group": {"type": "str", "default": ""},
         "resources": {"type": "list", "elements": "str", "required": True},
         "namespaces": {"type": "list", "elements": "str", "default": []},
+        "platforms": {"type": "list", "elements": "str", "default": []},
     }
     return {
         "expected_uid": {"type": "str"},
@@ -241,7 +253,7 @@ def denials(cluster: Cluster, wanted: list[_preflight.Access]) -> list[_prefligh
 
 
 def ask(cluster: Cluster, path: str, **query: Any) -> Any:
-    """The answer, or None: what is only good to know must not keep anybody from aborting a canary."""
+    """The answer, or None: what is only good to know must not stand in the way of a canary's end."""
     try:
         return cluster.request("get", path, query=list(query.items()))
     except ApiFailure:
@@ -254,9 +266,13 @@ def find_platform(cluster: Cluster, version: str) -> dict[str, str]:
     return platform_of(version, [group["name"] for group in groups["groups"]], nodes and nodes["items"])._asdict()
 
 
-def find_ip_families(cluster: Cluster) -> list[str]:
+def find_ip_families(cluster: Cluster) -> dict[str, Any]:
+    if addresses := ask(cluster, "/apis/networking.k8s.io/v1/servicecidrs/kubernetes"):
+        families = ["IPv6" if ":" in network else "IPv4" for network in addresses["spec"]["cidrs"]]
+        return {"ip_families": families, "dual_stack": len(families) > 1}
+    # It has the first family only, also where there are two.
     service = ask(cluster, "/api/v1/namespaces/default/services/kubernetes")
-    return list(service["spec"].get("ipFamilies", ())) if service else []
+    return {"ip_families": service["spec"].get("ipFamilies", []) if service else []}
 
 
 def helm_problem(binary: str) -> tuple[str, str]:
@@ -285,7 +301,9 @@ def run(module: Any) -> None:
     )
     if problem:
         fail(module, problem, denied=[], **found)
-    denied = _preflight.summary(denials(cluster, _preflight.expanded(params["access"])))
+    platform = find_platform(cluster, version)
+    access = [entry for entry in params["access"] if platform["name"] in (entry["platforms"] or [platform["name"]])]
+    denied = _preflight.summary(denials(cluster, _preflight.expanded(access)))
     helm_version, wrong_helm = helm_problem(params["helm_binary"])
     problems = [
         _preflight.version_problem(version, params["minimum_version"]),
@@ -298,8 +316,8 @@ def run(module: Any) -> None:
         changed=False,
         helm_version=helm_version,
         denied=denied,
-        platform=find_platform(cluster, version),
-        ip_families=find_ip_families(cluster),
+        platform=platform,
+        **find_ip_families(cluster),
         **found,
     )
 

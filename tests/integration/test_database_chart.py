@@ -98,7 +98,7 @@ def test_only_the_application_the_servers_the_jobs_and_the_monitoring_get_in() -
     assert set(expression["values"]) == jobs
 
 
-def test_whoever_answers_for_names_may_be_asked() -> None:
+def test_names_may_be_asked_of_any_address() -> None:
     """A pod of kube-system on most clusters; the node on EKS Auto Mode, a link-local address on GKE with Cloud DNS."""
     ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
     assert {"ports": ports} in render()["NetworkPolicy", "postgresql-clients"]["spec"]["egress"]

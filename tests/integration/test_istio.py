@@ -220,13 +220,18 @@ def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None
 
 def test_preflight_refuses_networks_of_a_family_that_the_service_lacks(run_playbook: RunPlaybook) -> None:
     variables = {
-        "preflight_cluster": {"platform": {"name": "", "evidence": ""}, "ip_families": ["IPv6"]},
+        "preflight_cluster": {"platform": {"name": "", "evidence": ""}, "ip_families": ["IPv6"], "dual_stack": False},
         "istio_edge_source_ranges": ["192.0.2.0/24", "2001:db8::/32"],
+        "istio_gateway_ip_families": ["IPv4"],
     }
     run = run_playbook(play(PREFLIGHT), variables=variables)
     assert run.failed == 1, run.stdout
-    assert "istio_edge_source_ranges has 192.0.2.0/24, but the ingress gateway's Service has only IPv6" in run.text
-    assert "istio_edge_source_ranges has 2001:db8::/32" not in run.text
+    for words in (
+        "istio_edge_source_ranges has 2001:db8::/32, but the ingress gateway's load balancer has only IPv4",
+        "istio_gateway_ip_families has IPv4, which the cluster's Services do not have: they have only IPv6",
+    ):
+        assert words in run.text, words
+    assert "istio_edge_source_ranges has 192.0.2.0/24" not in run.text
 
 
 def test_older_charts_get_the_values_that_they_know(run_playbook: RunPlaybook, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_only_the_callers_of_the_call_graph_are_let_in() -> None:
     assert objects["NetworkPolicy", "default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
-def test_whoever_answers_for_names_may_be_asked() -> None:
+def test_names_may_be_asked_of_any_address() -> None:
     """A pod of kube-system on most clusters; the node on EKS Auto Mode, a link-local address on GKE with Cloud DNS."""
     ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
     assert {"ports": ports} in render()["NetworkPolicy", "restaurant-app"]["spec"]["egress"]
