@@ -15,6 +15,7 @@ description:
   - Checks, before anything is changed, that the API server can be reached, accepts the credentials, is the cluster
     that the inventory means, is not too old, and allows what the run needs. Checks the helm program too.
   - Every problem has a message of its own, which says what to do about it.
+  - Returns what a chart may need to know of the cluster, its distribution and its Services' IP family.
   - Never falls back to the service account of the pod in which Ansible runs, unless O(expected_uid) says that this
     very cluster is meant.
 requirements:
@@ -68,6 +69,11 @@ options:
         type: list
         elements: str
         default: []
+      platforms:
+        description: The distributions of Kubernetes that need it, by RV(platform.name). Without any, all of them do.
+        type: list
+        elements: str
+        default: []
   helm_binary:
     description: The helm program to check. An empty text if helm is not used.
     type: str
@@ -99,6 +105,37 @@ version:
   description: Version of Kubernetes.
   returned: when the API server could be reached
   type: str
+platform:
+  description:
+    - The distribution of Kubernetes, by the versions of the API server and kubelets, API groups, and some of the nodes.
+    - An account that may not list nodes does not find those distributions that only their nodes tell.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: >-
+        V(aks), V(eks), V(gke), V(google-distributed-cloud), V(k0s), V(k3d), V(k3s), V(microk8s), V(minikube),
+        V(openshift) or V(rke2). Empty if it is none of these.
+      type: str
+      returned: always
+    evidence:
+      description: What it was told by, in words.
+      type: str
+      returned: always
+ip_families:
+  description:
+    - The IP families that are known to be the cluster's Services'. The first is what a Service gets that names none.
+    - Empty if the account may read neither the ServiceCIDR nor the Service C(kubernetes).
+  returned: success
+  type: list
+  elements: str
+  sample: [IPv4]
+dual_stack:
+  description: >-
+    Whether a Service can have both IP families. Not known if the account may not read the ServiceCIDR C(kubernetes),
+    which Kubernetes has since 1.33.
+  returned: success, if known
+  type: bool
 helm_version:
   description: Version of helm, empty if it was not looked at.
   returned: success
@@ -143,6 +180,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
     library_problem,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._platform import platform_of
+
+# Nodes of one cluster are alike; a large one has thousands.
+_NODES_LOOKED_AT = 20
 
 
 def argument_spec() -> dict[str, Any]:
@@ -151,6 +192,7 @@ def argument_spec() -> dict[str, Any]:
         "group": {"type": "str", "default": ""},
         "resources": {"type": "list", "elements": "str", "required": True},
         "namespaces": {"type": "list", "elements": "str", "default": []},
+        "platforms": {"type": "list", "elements": "str", "default": []},
     }
     return {
         "expected_uid": {"type": "str"},
@@ -209,6 +251,29 @@ def denials(cluster: Cluster, wanted: list[_preflight.Access]) -> list[_prefligh
         return [access for access, may in zip(wanted, allowed, strict=True) if not may]
 
 
+def ask(cluster: Cluster, path: str, **query: Any) -> Any:
+    """The answer, or None: what is only good to know must not stand in the way of a canary's end."""
+    try:
+        return cluster.request("get", path, query=list(query.items()))
+    except ApiFailure:
+        return None
+
+
+def find_platform(cluster: Cluster, version: str) -> dict[str, str]:
+    groups = ask(cluster, "/apis") or {"groups": []}
+    nodes = ask(cluster, "/api/v1/nodes", limit=_NODES_LOOKED_AT)
+    return platform_of(version, [group["name"] for group in groups["groups"]], nodes and nodes["items"])._asdict()
+
+
+def find_ip_families(cluster: Cluster) -> dict[str, Any]:
+    if addresses := ask(cluster, "/apis/networking.k8s.io/v1/servicecidrs/kubernetes"):
+        families = ["IPv6" if ":" in network else "IPv4" for network in addresses["spec"]["cidrs"]]
+        return {"ip_families": families, "dual_stack": len(families) > 1}
+    # It has the first family only, also where there are two.
+    service = ask(cluster, "/api/v1/namespaces/default/services/kubernetes")
+    return {"ip_families": service["spec"].get("ipFamilies", []) if service else []}
+
+
 def helm_problem(binary: str) -> tuple[str, str]:
     """Its version and what is wrong with it."""
     if not binary:
@@ -235,7 +300,9 @@ def run(module: Any) -> None:
     )
     if problem:
         fail(module, problem, denied=[], **found)
-    denied = _preflight.summary(denials(cluster, _preflight.expanded(params["access"])))
+    platform = find_platform(cluster, version)
+    access = [entry for entry in params["access"] if platform["name"] in (entry["platforms"] or [platform["name"]])]
+    denied = _preflight.summary(denials(cluster, _preflight.expanded(access)))
     helm_version, wrong_helm = helm_problem(params["helm_binary"])
     problems = [
         _preflight.version_problem(version, params["minimum_version"] or ""),
@@ -244,7 +311,14 @@ def run(module: Any) -> None:
     ]
     if any(problems):
         fail(module, "\n".join(filter(None, problems)), denied=denied, **found)
-    module.exit_json(changed=False, helm_version=helm_version, denied=denied, **found)
+    module.exit_json(
+        changed=False,
+        helm_version=helm_version,
+        denied=denied,
+        platform=platform,
+        **find_ip_families(cluster),
+        **found,
+    )
 
 
 def main() -> None:

@@ -98,6 +98,18 @@ def test_only_the_application_the_servers_the_jobs_and_the_monitoring_get_in() -
     assert set(expression["values"]) == jobs
 
 
+def test_names_may_be_asked_of_any_address() -> None:
+    """A pod of kube-system on most clusters; the node on EKS Auto Mode, a link-local address on GKE with Cloud DNS."""
+    ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+    assert {"ports": ports} in render()["NetworkPolicy", "postgresql-clients"]["spec"]["egress"]
+    peers = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]
+    objects = render({"networkPolicy": {"dns": peers}})
+    assert {"ports": ports, "to": peers} in objects["NetworkPolicy", "postgresql-clients"]["spec"]["egress"]
+    refused = template({"networkPolicy": {"dns": ["kube-system"]}})
+    assert refused.returncode != 0
+    assert "/networkPolicy/dns/0" in refused.stderr
+
+
 def test_the_application_may_leave_to_these_ports() -> None:
     chart = ROOT / "roles/restaurant_app/files/chart"
     command = [

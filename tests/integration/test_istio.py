@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +105,77 @@ def test_edge_is_shown_before_it_is_applied(run_playbook: RunPlaybook, cluster_s
     for line in (
         "+ externalTrafficPolicy: Local",
         "+ - 173.245.48.0/20",
-        "+ - 2400:cb00::/32",
         "- - name: http2",
         """{"gatewayTopology": {"numTrustedProxies": 1, "proxyProtocol": {}}}""",
         "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
         "+ name: istio-egressgateway",
     ):
         assert line in run.text.replace("\\", ""), line
+    # The lab's Services have IPv4.
+    assert "2400:cb00::/32" not in run.text
     assert cluster_snapshot() == before
+
+
+@own_lab
+def test_no_load_balancer_is_asked_for_networks_that_it_lacks(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
+    """Production's edge at a cluster that refuses what the controllers of AWS and Google Cloud refuse."""
+    production = yaml.safe_load((ROOT / "inventories/production/group_vars/clusters/main.yml").read_text())
+    edge = {name: value for name, value in production.items() if name.startswith(("istio_edge_", "istio_gateway_"))}
+    assert edge["istio_edge_cdn"] == "cloudflare"
+    with single_family_load_balancers(api):
+        run = run_playbook("site.yml", "--tags", "istio", "--check", "--diff", variables=edge)
+    assert run.rc == 0, run.stdout
+    assert "+ - 173.245.48.0/20" in run.text
+
+
+@contextlib.contextmanager
+def single_family_load_balancers(api: client.ApiClient) -> Iterator[None]:
+    """Such a cluster, for as long as this lasts: it refuses networks of a family that the Service lacks."""
+    admission = client.AdmissionregistrationV1Api(api)
+    name = "single-family-load-balancers"
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["services"]}]
+    fits = (
+        "object.spec.type != 'LoadBalancer' || !has(object.spec.loadBalancerSourceRanges) || "
+        "object.spec.loadBalancerSourceRanges.all(network, "
+        "object.spec.ipFamilies.exists(family, family == (network.contains(':') ? 'IPv6' : 'IPv4')))"
+    )
+    policy = {
+        "metadata": {"name": name},
+        "spec": {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": fits}]},
+    }
+    binding = {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}}
+    admission.create_validating_admission_policy(policy)
+    try:
+        admission.create_validating_admission_policy_binding(binding)
+        wait_until_refused(client.CoreV1Api(api))
+        yield
+    finally:
+        for delete in (
+            admission.delete_validating_admission_policy_binding,
+            admission.delete_validating_admission_policy,
+        ):
+            with contextlib.suppress(client.ApiException):
+                delete(name)
+
+
+def wait_until_refused(core: client.CoreV1Api) -> None:
+    """Until the API server has the policy, which takes it a moment."""
+    mixed = {
+        "metadata": {"generateName": "mixed-"},
+        "spec": {
+            "type": "LoadBalancer",
+            "ports": [{"port": 80}],
+            "loadBalancerSourceRanges": ["192.0.2.0/24", "2001:db8::/32"],
+        },
+    }
+    for _attempt in range(60):
+        try:
+            core.create_namespaced_service("default", mixed, dry_run="All")
+        except client.ApiException as refused:
+            assert "ValidatingAdmissionPolicy" in refused.body, refused.body
+            return
+        time.sleep(0.5)
+    pytest.fail("the admission policy lets mixed families pass")
 
 
 @own_lab
@@ -154,12 +220,29 @@ def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None
         assert words in run.text, words
 
 
+def test_preflight_refuses_networks_of_a_family_that_the_service_lacks(run_playbook: RunPlaybook) -> None:
+    variables = {
+        "preflight_cluster": {"platform": {"name": "", "evidence": ""}, "ip_families": ["IPv6"], "dual_stack": False},
+        "istio_edge_source_ranges": ["192.0.2.0/24", "2001:db8::/32"],
+        "istio_gateway_ip_families": ["IPv4"],
+    }
+    run = run_playbook(play(PREFLIGHT), variables=variables)
+    assert run.failed == 1, run.stdout
+    for words in (
+        "istio_edge_source_ranges has 2001:db8::/32, but the ingress gateway's load balancer has only IPv4",
+        "istio_gateway_ip_families has IPv4, which the cluster's Services do not have: they have only IPv6",
+    ):
+        assert words in run.text, words
+    assert "istio_edge_source_ranges has 192.0.2.0/24" not in run.text
+
+
 def test_older_charts_get_the_values_that_they_know(run_playbook: RunPlaybook, kubeconfig: str, tmp_path: Path) -> None:
     out = tmp_path / "releases.yml"
     template = ROOT / "roles/istio/templates/releases.yml.j2"
     task = {"ansible.builtin.template": {"src": str(template), "dest": str(out), "mode": "0600"}}
     variables = {
         "istio_version": "1.20.1",
+        "istio_platform": "none",
         "istio_chart_path": "",
         "istio_chart_repository": "oci://mirror.example/istio",
     }

@@ -206,6 +206,18 @@ def test_only_the_callers_of_the_call_graph_are_let_in() -> None:
     assert objects["NetworkPolicy", "default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
+def test_names_may_be_asked_of_any_address() -> None:
+    """A pod of kube-system on most clusters; the node on EKS Auto Mode, a link-local address on GKE with Cloud DNS."""
+    ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+    assert {"ports": ports} in render()["NetworkPolicy", "restaurant-app"]["spec"]["egress"]
+    peers = [{"ipBlock": {"cidr": "169.254.20.10/32"}}]
+    objects = render({"networkPolicy": {"dns": peers}})
+    assert {"ports": ports, "to": peers} in objects["NetworkPolicy", "restaurant-app"]["spec"]["egress"]
+    refused = template({"networkPolicy": {"dns": ["kube-system"]}})
+    assert refused.returncode != 0
+    assert "/networkPolicy/dns/0" in refused.stderr
+
+
 def test_a_credential_serves_https_and_redirects_http() -> None:
     plain, *none = render()["Gateway", "restaurant-gateway"]["spec"]["servers"]
     assert "tls" not in plain
