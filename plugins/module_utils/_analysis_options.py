@@ -144,15 +144,19 @@ def source_of(params: Mapping[str, Any], cluster: Cluster | None, metrics: list[
         return Prometheus(server.fetch, target.service, target.namespace)
     if cluster is None:
         raise AnalysisFailure("provider: envoy needs a cluster.")
-    clients = [Clients(entry["namespace"], entry["labels"]) for entry in given["clients"]] or [
-        Clients(params["namespace"]),
-        Clients(params["istio_namespace"], "istio"),
-    ]
-    known = cluster
+    known, clients = cluster, clients_of(params)
     return Proxies(
         lambda: read_proxies(known, clients, given["proxy_access"], target.service, target.namespace),
         keep=max(metric.window for metric in metrics),
     )
+
+
+def clients_of(params: Mapping[str, Any]) -> list[Clients]:
+    """The pods whose proxies are asked by provider envoy."""
+    return [Clients(entry["namespace"], entry["labels"]) for entry in params["provider"]["clients"]] or [
+        Clients(params["namespace"]),
+        Clients(params["istio_namespace"], "istio"),
+    ]
 
 
 def _side(given: Mapping[str, Any], subset: str) -> Side:

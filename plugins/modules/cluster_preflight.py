@@ -69,6 +69,11 @@ options:
         type: list
         elements: str
         default: []
+      names:
+        description: The objects that are meant, as C(resourceNames) of a Role has them. Without any, all of them.
+        type: list
+        elements: str
+        default: []
   helm_binary:
     description: The helm program to check. An empty text if helm is not used.
     type: str
@@ -127,11 +132,14 @@ denied:
       description: The namespace, empty for the whole cluster.
       type: str
       returned: always
+    name:
+      description: The object that is meant, empty for all of them.
+      type: str
+      returned: always
 """
 
 import datetime
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _preflight
@@ -144,6 +152,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
     library_problem,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right, expanded, missing, summary
 
 
 def argument_spec() -> dict[str, Any]:
@@ -152,6 +161,7 @@ def argument_spec() -> dict[str, Any]:
         "group": {"type": "str", "default": ""},
         "resources": {"type": "list", "elements": "str", "required": True},
         "namespaces": {"type": "list", "elements": "str", "default": []},
+        "names": {"type": "list", "elements": "str", "default": []},
     }
     return {
         "expected_uid": {"type": "str"},
@@ -201,13 +211,11 @@ def read_uid(cluster: Cluster) -> str:
     return str(namespace["metadata"]["uid"]) if namespace else ""
 
 
-def denials(cluster: Cluster, wanted: list[_preflight.Access]) -> list[_preflight.Access]:
+def denials(cluster: Cluster, wanted: list[Right]) -> list[Right]:
     # One question is enough for an administrator.
     if not wanted or cluster.may("*", "*", "*"):
         return []
-    with ThreadPoolExecutor(8) as pool:
-        allowed = pool.map(lambda access: cluster.may(*access), wanted)
-        return [access for access, may in zip(wanted, allowed, strict=True) if not may]
+    return missing(cluster, wanted)
 
 
 def helm_problem(binary: str) -> tuple[str, str]:
@@ -236,12 +244,13 @@ def run(module: Any) -> None:
     )
     if problem:
         fail(module, problem, denied=[], **found)
-    denied = _preflight.summary(denials(cluster, _preflight.expanded(params["access"])))
+    lacking = denials(cluster, expanded(params["access"]))
+    denied = summary(lacking)
     helm_version, wrong_helm = helm_problem(params["helm_binary"])
     problems = [
         _preflight.version_problem(version, params["minimum_version"]),
         wrong_helm,
-        _preflight.access_problem(denied, cluster.account() if denied else ""),
+        _preflight.access_problem(lacking, cluster.account() if lacking else ""),
     ]
     if any(problems):
         fail(module, "\n".join(filter(None, problems)), denied=denied, **found)

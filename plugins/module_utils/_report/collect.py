@@ -18,6 +18,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils import _canary
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import saturation, versions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
@@ -74,6 +75,7 @@ class Wanted:
     namespaces: Sequence[str] = ()
     istio_namespace: str = "istio-system"
     istiod_access: str = "port_forward"
+    istiod_account: str = READER
     fetch: Fetch | None = None
     window: str = "5m"
     policy: Policy = field(default_factory=lambda: Policy({}))
@@ -114,6 +116,7 @@ def _input_options(wanted: Wanted) -> dict[str, Any]:
         "namespaces": list(wanted.namespaces),
         "istio_namespace": wanted.istio_namespace,
         "istiod_access": wanted.istiod_access,
+        "istiod_account": wanted.istiod_account,
     }
 
 
