@@ -315,7 +315,7 @@ class Canary:
         return Watch(metrics, target_of(full), source, interval_of(params), params["min_share"])
 
     def check_rights(self) -> str:
-        """Raise CanaryFailure with the rights that a run needs. Returns those that proof by istiod needs, if they lack."""
+        """Raise CanaryFailure where a run lacks rights. Returns what lacks to ask istiod, empty where it can."""
         if lacking := lacking_for_run(self._cluster, self._params):
             raise CanaryFailure(f"{lacking}\nNothing was changed.")
         return lacking_for_proof(self._cluster, self._params)

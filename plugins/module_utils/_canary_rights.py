@@ -41,7 +41,7 @@ def canary_rights(namespace: str) -> list[Right]:
 
 
 def lacking_for_run(account: Account, params: Mapping[str, Any]) -> str:
-    """What the account may not do though the run needs it; empty where it may do everything. ``params``: module canary's."""
+    """What the account may not do though the run needs it; empty where it may. ``params``: those of module canary."""
     found = [problem(account, canary_rights(params["namespace"]), "run a canary", "docs/canary-operator.yml")]
     provider = params["provider"]
     if provider["type"] == "envoy":

@@ -44,8 +44,8 @@ _WATCHES_PATH = "/debug/adsz?proxyID="
 class Way(NamedTuple):
     """How istiod is asked.
 
-    namespace: istiod's. access: one of ACCESS. account: the service account of that namespace as which it is asked at its
-    pods' addresses.
+    namespace: istiod's. access: one of ACCESS. account: the service account of that namespace as which it is asked at
+    its pods' addresses.
     """
 
     namespace: str
@@ -67,8 +67,9 @@ class Way(NamedTuple):
 
     def problem(self, account: Account) -> str:
         """Which of the rights the account lacks; empty where it has them all."""
-        purpose = f"ask istiod by {self.access}"
-        return problem(account, self.rights, purpose, f"docs/istiod-by-{self.access.replace('_', '-')}.yml")
+        purpose, manifest = f"ask istiod by {self.access}", f"docs/istiod-by-{self.access.replace('_', '-')}.yml"
+        # It becomes a note or a warning.
+        return problem(account, self.rights, purpose, manifest, in_one_line=True)
 
 
 def port_forward_rights(namespace: str) -> list[Right]:
@@ -162,6 +163,7 @@ def _token(cluster: Cluster, way: Way) -> str:
             raise
         raise IstiodFailure(
             f"there is no service account {way.account} in namespace {way.namespace} as which istiod could be asked: "
-            "role istio makes it, docs/istiod-by-pod-address.yml has it for other meshes, and istiod_account names another."
+            "role istio makes it, docs/istiod-by-pod-address.yml has it for other meshes, and istiod_account names "
+            "another one."
         ) from failure
     return str(review["status"]["token"])

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right, told
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right, listed
 
 _POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
 _WHERE_CREDENTIALS_COME_FROM = (
@@ -195,5 +195,5 @@ def access_problem(denied: Sequence[Right], account: str) -> str:
         return ""
     return (
         f"The account {account} may not do what the run needs. Have a role bound to it that allows the following, "
-        f"or use another account (service_mesh_kubeconfig):{told(denied)}"
+        f"or use another account (service_mesh_kubeconfig):{listed(denied)}"
     )

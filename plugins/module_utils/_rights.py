@@ -67,20 +67,26 @@ def summary(lacking: Iterable[Right]) -> list[dict[str, Any]]:
     ]
 
 
-def told(lacking: Iterable[Right]) -> str:
-    """Each resource in a line of its own, which begins with a line break."""
-    lines = ""
+def told(lacking: Iterable[Right]) -> list[str]:
+    """Each resource in words, with all its verbs."""
+    lines = []
     for entry in summary(lacking):
         resource = ".".join(filter(None, (entry["resource"], entry["group"])))
         what = " ".join(filter(None, (resource, entry["name"])))
         place = f"in namespace {entry['namespace']}" if entry["namespace"] else "in all namespaces"
-        lines += f"\n- {', '.join(entry['verbs'])}: {what} {place}"
+        lines.append(f"{', '.join(entry['verbs'])}: {what} {place}")
     return lines
 
 
-def problem(account: Account, rights: Sequence[Right], purpose: str, manifest: str) -> str:
+def listed(lacking: Iterable[Right]) -> str:
+    """The same, each in a line of its own; begins with a line break."""
+    return "".join(f"\n- {line}" for line in told(lacking))
+
+
+def problem(account: Account, rights: Sequence[Right], purpose: str, manifest: str, in_one_line: bool = False) -> str:
     """What the account lacks for the purpose and where the Role for it stands; empty where it lacks nothing."""
     lacking = missing(account, rights)
     if not lacking:
         return ""
-    return f"the account {account.account()} may not {purpose}. {manifest} grants what it lacks:{told(lacking)}"
+    text = f" {'; '.join(told(lacking))}" if in_one_line else listed(lacking)
+    return f"the account {account.account()} may not {purpose}. {manifest} grants what it lacks:{text}"

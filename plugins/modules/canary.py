@@ -22,10 +22,10 @@ description:
 notes:
   - Nothing carries a run on while no process does. Put O(state=reconciled) on a schedule.
   - docs/canary.md has every state and arrow.
-  - The rights that are needed are in docs/canary-operator.yml; with the provider V(envoy) also in docs/canary-proxies.yml.
+  - docs/canary-operator.yml has the rights that are needed, docs/canary-proxies.yml those for the provider V(envoy).
     States V(progressed) and V(resumed) ask for them before anything is touched, and refuse with those that are missing.
-  - istiod is asked what the proxies have accepted, O(istiod_access) says with which rights. Without them there is a warning, and
-    O(unproven_wait) passes instead of proof.
+  - istiod is asked what the proxies have accepted; O(istiod_access) says with which rights. Without them there is a
+    warning, and O(unproven_wait) passes instead of proof.
 extends_documentation_fragment:
   - corpv3.service_mesh._analysis
   - corpv3.service_mesh._attributes

@@ -14,7 +14,7 @@ description:
     application, for webhooks that inject and refuse, for proxies that run istiod's last configuration, and for pods
     that take no plaintext.
   - Changes nothing. What it creates, it creates in a dry run of the API server.
-  - Refuses an account without the rights that the options need, before it asks anything; docs/smoke-operator.yml has them.
+  - Refuses an account that lacks rights which the options need, before it asks; docs/smoke-operator.yml has them.
   - Asks again until the answer is right or O(timeout) is over, since a rollout or a first scrape takes its time.
 author:
   - corpv3 platform team (@corpv3)
@@ -102,8 +102,8 @@ options:
   webhooks:
     description:
       - Whether istiod's webhooks are asked to inject a pod and to refuse a wrong VirtualService, by a dry run.
-      - RBAC cannot tell a dry run, so the account needs C(create) on Pods and VirtualServices of O(app_namespace). Whoever may
-        create pods may use every Secret and service account of the namespace.
+      - RBAC cannot tell a dry run, so the account needs C(create) on Pods and VirtualServices of O(app_namespace), and
+        whoever may create pods may use every Secret and service account there.
     type: bool
     default: true
   strict_mtls:

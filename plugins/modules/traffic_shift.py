@@ -21,9 +21,9 @@ description:
     while another VirtualService routes the same host at the same gateway.
 notes:
   - Needs C(get) and C(update) on the VirtualService, and C(list) on VirtualServices and DestinationRules of all
-    namespaces and on Pods and EndpointSlices of the service's namespace. The module asks for these rights before anything is
-    touched; docs/canary-operator.yml grants them.
-  - With O(wait) istiod is asked, O(istiod_access) says with which rights. Without them there is a warning, and
+    namespaces and on Pods and EndpointSlices of the service's namespace. The module asks for these rights before
+    anything is touched; docs/canary-operator.yml grants them.
+  - With O(wait) istiod is asked; O(istiod_access) says with which rights. Without them there is a warning, and
     O(unproven_wait) passes instead of proof.
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes

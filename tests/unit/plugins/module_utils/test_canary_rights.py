@@ -62,7 +62,8 @@ def provider(access: str, *clients: dict[str, str]) -> dict[str, Any]:
 def test_proxies_are_asked_through_the_api_server_of_each_client() -> None:
     text = lacking_for_run(Operator(*RIGHTS), provider("port_forward"))
     assert text == (
-        "the account ops may not read the proxies' counters by port_forward. docs/canary-proxies.yml grants what it lacks:"
+        "the account ops may not read the proxies' counters by port_forward. "
+        "docs/canary-proxies.yml grants what it lacks:"
         "\n- get: pods in namespace shop\n- get, create: pods/portforward in namespace shop"
         "\n- list, get: pods in namespace mesh\n- get, create: pods/portforward in namespace mesh"
     )
@@ -76,15 +77,16 @@ def test_at_their_addresses_they_need_no_port_forward() -> None:
 def test_istiod_through_the_api_server() -> None:
     operator = Operator(Right("list", "", "pods", "mesh"), Right("create", "", "pods/portforward", "mesh"))
     assert lacking_for_proof(operator, OPTIONS) == (
-        "the account ops may not ask istiod by port_forward. docs/istiod-by-port-forward.yml grants what it lacks:"
-        "\n- get: pods/portforward in namespace mesh"
+        "the account ops may not ask istiod by port_forward. docs/istiod-by-port-forward.yml grants what it lacks: "
+        "get: pods/portforward in namespace mesh"
     )
 
 
 def test_istiod_at_its_address_is_asked_as_the_account_without_rights() -> None:
     options = {**OPTIONS, "istiod_access": "pod_address"}
-    operator = Operator(Right("list", "", "pods", "mesh"), Right("create", "", "serviceaccounts/token", "mesh", "istiod"))
+    tokens = Right("create", "", "serviceaccounts/token", "mesh", "istiod")
+    operator = Operator(Right("list", "", "pods", "mesh"), tokens)
     assert lacking_for_proof(operator, options) == (
-        "the account ops may not ask istiod by pod_address. docs/istiod-by-pod-address.yml grants what it lacks:"
-        "\n- create: serviceaccounts/token reader in namespace mesh"
+        "the account ops may not ask istiod by pod_address. docs/istiod-by-pod-address.yml grants what it lacks: "
+        "create: serviceaccounts/token reader in namespace mesh"
     )

@@ -49,16 +49,19 @@ class TestExpanded:
 
 def test_what_is_missing_is_told_by_resource() -> None:
     nodes, token = Right("get", "", "nodes"), Right("create", "", "serviceaccounts/token", "a", "reader")
-    assert told([GET, LIST, nodes, token]) == (
-        "\n- get, list: deployments.apps in namespace a"
-        "\n- get: nodes in all namespaces"
-        "\n- create: serviceaccounts/token reader in namespace a"
-    )
+    assert told([GET, LIST, nodes, token]) == [
+        "get, list: deployments.apps in namespace a",
+        "get: nodes in all namespaces",
+        "create: serviceaccounts/token reader in namespace a",
+    ]
 
 
 def test_only_what_is_missing_is_told_with_the_manifest_that_grants_it() -> None:
     assert missing(Account([LIST]), [GET, LIST]) == [LIST]
     assert problem(Account([LIST]), [GET, LIST], "look", "docs/look.yml") == (
         "the account bob may not look. docs/look.yml grants what it lacks:\n- list: deployments.apps in namespace a"
+    )
+    assert problem(Account([GET, LIST]), [GET, LIST], "look", "docs/look.yml", in_one_line=True).endswith(
+        " lacks: get, list: deployments.apps in namespace a"
     )
     assert problem(Account(), [GET, LIST], "look", "docs/look.yml") == ""
