@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_envoy import proxy_rights
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_options import clients_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_options import lacking_for_source
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import Way
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Account, Right, problem
 
@@ -42,13 +41,8 @@ def canary_rights(namespace: str) -> list[Right]:
 
 def lacking_for_run(account: Account, params: Mapping[str, Any]) -> str:
     """What the account may not do though the run needs it; empty where it may. ``params``: those of module canary."""
-    found = [problem(account, canary_rights(params["namespace"]), "run a canary", "docs/canary-operator.yml")]
-    provider = params["provider"]
-    if provider["type"] == "envoy":
-        rights = proxy_rights(clients_of(params), provider["proxy_access"])
-        purpose = f"read the proxies' counters by {provider['proxy_access']}"
-        found.append(problem(account, rights, purpose, "docs/canary-proxies.yml"))
-    return "\n".join(filter(None, found))
+    own = problem(account, canary_rights(params["namespace"]), "run a canary", "docs/canary-operator.yml")
+    return "\n".join(filter(None, (own, lacking_for_source(account, params))))
 
 
 def lacking_for_proof(account: Account, params: Mapping[str, Any]) -> str:
