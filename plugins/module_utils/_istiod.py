@@ -147,8 +147,8 @@ def _from_address(address: str, headers: Mapping[str, str], path: str) -> bytes:
 def _token(cluster: Cluster, way: Way) -> str:
     """Ten minutes, the shortest there is, as an account without rights.
 
-    Beside its loopback, istiod tells all proxies only to accounts of its own namespace (since 1.27.6 and 1.29, see
-    ENABLE_DEBUG_ENDPOINT_AUTH), and takes tokens of the audience of its certificates, istio-ca.
+    Beside its loopback, istiod tells all proxies only to accounts of its own namespace (ENABLE_DEBUG_ENDPOINT_AUTH, on
+    since 1.27.6, 1.28.4 and 1.29), and takes tokens of the audience of its certificates, istio-ca.
     """
     account = f"{way.namespace}/serviceaccounts/{way.account}"
     wanted = {
