@@ -91,9 +91,10 @@ options:
       proxy_access:
         description:
           - How proxies are reached.
-          - V(port_forward) goes through the API server, one pod after the other, and needs C(create) on
-            C(pods/portforward).
-          - V(pod_address) goes to the pods' addresses at once, where they are routed.
+          - V(port_forward) goes through the API server, one pod after the other, and needs C(get) and C(create) on
+            C(pods/portforward) beside C(get) and C(list) on C(pods), in each client's namespace.
+          - V(pod_address) goes to the pods' addresses at once, where they are routed, and needs no C(pods/portforward).
+          - C(docs/canary-proxies.yml) grants both.
         type: str
         choices: [port_forward, pod_address]
         default: port_forward

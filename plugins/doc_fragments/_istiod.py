@@ -17,10 +17,19 @@ options:
   istiod_access:
     description:
       - How each istiod is asked.
-      - V(port_forward) goes through the API server and needs C(create) on C(pods/portforward).
-      - V(pod_address) goes to the pods' own addresses, where they are routed, with a short-lived token of istiod's
-        service account, and needs C(create) on C(serviceaccounts/token).
+      - V(port_forward) goes through the API server. It needs C(list) on C(pods), and C(get) and C(create) on
+        C(pods/portforward), which opens every port of every pod of that namespace; C(docs/istiod-by-port-forward.yml).
+      - V(pod_address) goes to the pods' own addresses, where they are routed, with a token of O(istiod_account). It
+        needs C(list) on C(pods), and C(create) on C(serviceaccounts/token) of that account;
+        C(docs/istiod-by-pod-address.yml).
     type: str
     choices: [port_forward, pod_address]
     default: port_forward
+  istiod_account:
+    description:
+      - The service account of O(istio_namespace) as which istiod is asked by V(pod_address). It needs no rights and
+        should have none. The token is valid for ten minutes.
+      - By default that of role P(corpv3.service_mesh.istio#role).
+    type: str
+    default: service-mesh-istiod-reader
 """

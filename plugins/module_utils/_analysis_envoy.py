@@ -27,8 +27,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_seri
     key_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import Cluster, port_forward_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import (
     has_sidecar,
     http_get,
@@ -175,6 +176,16 @@ def _from_cluster(labels: Mapping[str, str]) -> Labels | None:
         "destination_service_namespace": namespace,
         SUBSET: parts[2],
     }
+
+
+def proxy_rights(clients: Sequence[Clients], access: str) -> list[Right]:
+    """What an account needs to read the clients' proxies. ``access`` is one of _istiod.ACCESS."""
+    rights = []
+    for namespace in dict.fromkeys(group.namespace for group in clients):
+        rights += [Right("list", "", "pods", namespace), Right("get", "", "pods", namespace)]
+        if access == "port_forward":
+            rights += port_forward_rights(namespace)
+    return rights
 
 
 def read_proxies(cluster: Cluster, clients: Sequence[Clients], access: str, service: str, namespace: str) -> Pages:

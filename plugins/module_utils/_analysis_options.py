@@ -17,13 +17,19 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis impo
     guard_of,
     metric_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_envoy import Clients, Proxies, read_proxies
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_envoy import (
+    Clients,
+    Proxies,
+    proxy_rights,
+    read_proxies,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_http import Server
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_measure import Side, Target
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Prometheus
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_run import moment
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import Source
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ACCESS, Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Account, problem
 
 _TEXT = {"type": "str", "default": ""}
 _NO_DATA = {"type": "str", "choices": ["wait", "inconclusive", "fail", "pass"], "default": "wait"}
@@ -144,15 +150,30 @@ def source_of(params: Mapping[str, Any], cluster: Cluster | None, metrics: list[
         return Prometheus(server.fetch, target.service, target.namespace)
     if cluster is None:
         raise AnalysisFailure("provider: envoy needs a cluster.")
-    clients = [Clients(entry["namespace"], entry["labels"]) for entry in given["clients"]] or [
-        Clients(params["namespace"]),
-        Clients(params["istio_namespace"], "istio"),
-    ]
-    known = cluster
+    known, clients = cluster, clients_of(params)
     return Proxies(
         lambda: read_proxies(known, clients, given["proxy_access"], target.service, target.namespace),
         keep=max(metric.window for metric in metrics),
     )
+
+
+def lacking_for_source(account: Account, params: Mapping[str, Any]) -> str:
+    """What the account may not do though the provider needs it; empty where it may, and with Prometheus."""
+    provider = params["provider"]
+    if provider["type"] != "envoy":
+        return ""
+    rights = proxy_rights(clients_of(params), provider["proxy_access"])
+    return problem(
+        account, rights, f"read the proxies' counters by {provider['proxy_access']}", "docs/canary-proxies.yml"
+    )
+
+
+def clients_of(params: Mapping[str, Any]) -> list[Clients]:
+    """The pods whose proxies are asked by provider envoy."""
+    return [Clients(entry["namespace"], entry["labels"]) for entry in params["provider"]["clients"]] or [
+        Clients(params["namespace"]),
+        Clients(params["istio_namespace"], "istio"),
+    ]
 
 
 def _side(given: Mapping[str, Any], subset: str) -> Side:

@@ -54,7 +54,7 @@ _ATTEMPTS = 20
 class Cluster(_traffic_shift.Cluster, Protocol):
     """A cluster that takes patches, and whose pods can be reached through its API server."""
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "") -> bool:
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
         """Whether we may do that, everywhere or in a namespace."""
 
     def account(self) -> str:

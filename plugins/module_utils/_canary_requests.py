@@ -52,7 +52,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_option
     policy_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_plan import SPLIT, image_with
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import missing
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import (
+    lacking_for_proof,
+    lacking_for_run,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_run import Rollback, Runner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import (
     FINALISING,
@@ -65,7 +68,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state 
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_sync import Propagation
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_watch import Watch
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import connected_proxies
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import Way, connected_proxies
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift import NETWORKING
 
 _FOLLOW = 0.5
@@ -277,7 +280,7 @@ class Canary:
             self._cluster, self._namespace, state.service, state.virtual_services, params["container"]
         )
         watch = self._watch(state)
-        ask = partial(connected_proxies, self._cluster, params["istio_namespace"], params["istiod_access"])
+        ask = partial(connected_proxies, self._cluster, Way.of(params))
         policy = policy_of(params)
         runner = Runner(
             self.objects,
@@ -311,10 +314,11 @@ class Canary:
         source = source_of(full, self._cluster, metrics)
         return Watch(metrics, target_of(full), source, interval_of(params), params["min_share"])
 
-    def check_rights(self) -> None:
-        lacking = missing(self._cluster, self._namespace)
-        if lacking:
-            raise CanaryFailure(lacking)
+    def check_rights(self) -> str:
+        """Raise CanaryFailure where a run lacks rights. Returns what lacks to ask istiod, empty where it can."""
+        if lacking := lacking_for_run(self._cluster, self._params):
+            raise CanaryFailure(f"{lacking}\nNothing was changed.")
+        return lacking_for_proof(self._cluster, self._params)
 
     def check_options(self) -> None:
         """All that can be refused without a cluster, before anything is touched."""

@@ -4,66 +4,47 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What an account has to be allowed for a canary, asked before anything is touched."""
+"""What an account must be allowed to do for a canary, asked before anything is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any
 
-ISTIO, APPS, CORE = "networking.istio.io", "apps", ""
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_options import lacking_for_source
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Account, Right, problem
 
-
-class Right(NamedTuple):
-    """``everywhere``: in all namespaces, since another namespace's VirtualService can claim the same host."""
-
-    verb: str
-    group: str
-    resource: str
-    everywhere: bool = False
+ISTIO, APPS, SCALING, CORE = "networking.istio.io", "apps", "autoscaling", ""
+LEASES, SLICES = "coordination.k8s.io", "discovery.k8s.io"
 
 
-RIGHTS = (
-    Right("list", ISTIO, "virtualservices", everywhere=True),
-    Right("list", ISTIO, "destinationrules", everywhere=True),
-    Right("get", ISTIO, "virtualservices"),
-    Right("update", ISTIO, "virtualservices"),
-    Right("get", CORE, "services"),
-    Right("list", CORE, "pods"),
-    Right("list", "discovery.k8s.io", "endpointslices"),
-    Right("get", APPS, "deployments"),
-    Right("list", APPS, "deployments"),
-    Right("patch", APPS, "deployments"),
-    Right("patch", APPS, "deployments/scale"),
-    Right("list", "autoscaling", "horizontalpodautoscalers"),
-    Right("patch", "autoscaling", "horizontalpodautoscalers"),
-    Right("get", "coordination.k8s.io", "leases"),
-    Right("create", "coordination.k8s.io", "leases"),
-    Right("update", "coordination.k8s.io", "leases"),
-)
+def canary_rights(namespace: str) -> list[Right]:
+    """What every canary in the namespace needs; docs/canary-operator.yml grants the same."""
+    # Everywhere, since another namespace's VirtualService can claim the same host.
+    everywhere = [Right("list", ISTIO, "virtualservices"), Right("list", ISTIO, "destinationrules")]
+    return everywhere + [
+        Right(verb, group, resource, namespace)
+        for group, resource, verbs in (
+            (ISTIO, "virtualservices", ("get", "update")),
+            (CORE, "services", ("get",)),
+            (CORE, "pods", ("list",)),
+            (SLICES, "endpointslices", ("list",)),
+            (APPS, "deployments", ("get", "list", "patch")),
+            (APPS, "deployments/scale", ("patch",)),
+            (SCALING, "horizontalpodautoscalers", ("list", "patch")),
+            (LEASES, "leases", ("get", "create", "update")),
+        )
+        for verb in verbs
+    ]
 
 
-class Account(Protocol):
-    """Who we are to the API server."""
-
-    def may(self, verb: str, group: str, resource: str, namespace: str = "") -> bool:
-        """Whether we may do that, everywhere or in a namespace."""
-
-    def account(self) -> str:
-        """Our name."""
+def lacking_for_run(account: Account, params: Mapping[str, Any]) -> str:
+    """What the account may not do though the run needs it; empty where it may. ``params``: those of module canary."""
+    own = problem(account, canary_rights(params["namespace"]), "run a canary", "docs/canary-operator.yml")
+    return "\n".join(filter(None, (own, lacking_for_source(account, params))))
 
 
-def missing(account: Account, namespace: str, rights: Iterable[Right] = RIGHTS) -> str:
-    """What the account may not do, in one sentence; empty where it may do everything."""
-    lacking = []
-    for right in rights:
-        where = "" if right.everywhere else namespace
-        if not account.may(right.verb, right.group, right.resource, where):
-            name = f"{right.resource}.{right.group}".rstrip(".")
-            lacking.append(f"{right.verb} {name} in {f'namespace {where}' if where else 'all namespaces'}")
-    if not lacking:
-        return ""
-    return (
-        f"the account {account.account()} may not {', may not '.join(lacking)}. The Role that is needed stands in "
-        "docs/canary.md. Nothing was changed."
-    )
+def lacking_for_proof(account: Account, params: Mapping[str, Any]) -> str:
+    """What it may not do so that time has to do instead of istiod's word; empty where istiod can be asked."""
+    return Way.of(params).problem(account)

@@ -12,7 +12,7 @@ import http.client
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
@@ -22,14 +22,18 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync im
     proxies,
     without_leftovers,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Account, Right, problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Object, http_get, living
 
 # How istiod is reached: through the API server, or at its pods' addresses where they are routed.
 ACCESS = ("port_forward", "pod_address")
+# As which istiod is asked at its pods' addresses; roles/istio makes it.
+READER = "service-mesh-istiod-reader"
 # For an argument spec; the doc fragment _istiod describes them.
 ISTIOD_OPTIONS: dict[str, Any] = {
     "istio_namespace": {"type": "str", "default": "istio-system"},
     "istiod_access": {"type": "str", "choices": list(ACCESS), "default": "port_forward"},
+    "istiod_account": {"type": "str", "default": READER},
 }
 
 _MONITORING_PORT = 15014
@@ -37,7 +41,47 @@ _SYNC_PATH = "/debug/syncz"
 _WATCHES_PATH = "/debug/adsz?proxyID="
 
 
-class Cluster(Api, Protocol):
+class Way(NamedTuple):
+    """How istiod is asked.
+
+    namespace: istiod's. access: one of ACCESS. account: the service account of that namespace as which it is asked at
+    its pods' addresses.
+    """
+
+    namespace: str
+    access: str
+    account: str
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Way:
+        """As ISTIOD_OPTIONS have it."""
+        return cls(params["istio_namespace"], params["istiod_access"], params["istiod_account"])
+
+    @property
+    def rights(self) -> list[Right]:
+        """What an account needs to ask it."""
+        pods = Right("list", "", "pods", self.namespace)
+        if self.access == "pod_address":
+            return [pods, Right("create", "", "serviceaccounts/token", self.namespace, self.account)]
+        return [pods, *port_forward_rights(self.namespace)]
+
+    def problem(self, account: Account) -> str:
+        """Which of the rights the account lacks; empty where it has them all."""
+        purpose, manifest = f"ask istiod by {self.access}", f"docs/istiod-by-{self.access.replace('_', '-')}.yml"
+        # It becomes a note or a warning.
+        return problem(account, self.rights, purpose, manifest, in_one_line=True)
+
+
+def port_forward_rights(namespace: str) -> list[Right]:
+    """For a port-forward to a pod of the namespace, by a websocket.
+
+    It begins with a GET, so RBAC sees ``get``. Kubernetes 1.35 and newer want ``create`` beside it (feature gate
+    AuthorizePodWebsocketUpgradeCreatePermission, https://github.com/kubernetes/kubernetes/pull/134577).
+    """
+    return [Right(verb, "", "pods/portforward", namespace) for verb in ("get", "create")]
+
+
+class Cluster(Api, Account, Protocol):
     """A cluster whose pods can be reached through its API server."""
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
@@ -51,25 +95,31 @@ class IstiodFailure(Exception):
     """No istiod, or one that does not answer."""
 
 
-def connected_proxies(cluster: Cluster, namespace: str, access: str) -> list[Proxy]:
-    """All proxies, as istiod's pods know them. `access` is one of ACCESS."""
-    pods = living(cluster.list("v1", "Pod", namespace, labels="app=istiod"))
+def connected_proxies(cluster: Cluster, way: Way) -> list[Proxy]:
+    """All proxies, as istiod's pods know them. Raises IstiodFailure and ApiFailure."""
+    pods = living(cluster.list("v1", "Pod", way.namespace, labels="app=istiod"))
     if not pods:
-        raise IstiodFailure(f"there is no pod of istiod (label app=istiod) in namespace {namespace}")
-    headers = {"Authorization": f"Bearer {_token(cluster, pods[0])}"} if access == "pod_address" else {}
-    return proxies(_ask(cluster, pod, access, headers) for pod in pods)
+        raise IstiodFailure(f"there is no pod of istiod (label app=istiod) in namespace {way.namespace}")
+    headers = {"Authorization": f"Bearer {_token(cluster, way)}"} if way.access == "pod_address" else {}
+    return proxies(_ask(cluster, pod, way, headers) for pod in pods)
 
 
-def _ask(cluster: Cluster, pod: Object, access: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def refuse_without_rights(cluster: Cluster, way: Way) -> None:
+    """Raise IstiodFailure with the rights that the account lacks to ask istiod."""
+    if lacking := way.problem(cluster):
+        raise IstiodFailure(lacking)
+
+
+def _ask(cluster: Cluster, pod: Object, way: Way, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
     """The sync status of the pod's proxies."""
     name = pod["metadata"]["name"]
     try:
         get: Callable[[str], bytes]
-        if access == "pod_address":
+        if way.access == "pod_address":
             get = partial(_from_address, pod["status"]["podIP"], headers)
         else:
             # A port-forward ends at the pod's loopback, which istiod trusts; the API server's own proxy does not.
-            get = partial(cluster.get_through_pod, pod["metadata"]["namespace"], name, _MONITORING_PORT)
+            get = partial(cluster.get_through_pod, way.namespace, name, _MONITORING_PORT)
         return [_current(status, get) for status in json.loads(get(_SYNC_PATH))]
     except (ApiFailure, OSError, http.client.HTTPException, ValueError, KeyError) as error:
         raise IstiodFailure(f"istiod pod {name} does not say which proxies it serves: {error}") from error
@@ -94,16 +144,26 @@ def _from_address(address: str, headers: Mapping[str, str], path: str) -> bytes:
     return answer.body
 
 
-def _token(cluster: Cluster, istiod: Object) -> str:
-    """Ten minutes as istiod's own service account: beside its loopback, istiod answers only to its own namespace."""
-    account = f"{istiod['metadata']['namespace']}/serviceaccounts/{istiod['spec']['serviceAccountName']}"
-    review = cluster.request(
-        "post",
-        f"/api/v1/namespaces/{account}/token",
-        body={
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"audiences": ["istio-ca"], "expirationSeconds": 600},
-        },
-    )
+def _token(cluster: Cluster, way: Way) -> str:
+    """Ten minutes, the shortest there is, as an account without rights.
+
+    Beside its loopback, istiod tells all proxies only to accounts of its own namespace (ENABLE_DEBUG_ENDPOINT_AUTH, on
+    since 1.27.6, 1.28.4 and 1.29), and takes tokens of the audience of its certificates, istio-ca.
+    """
+    account = f"{way.namespace}/serviceaccounts/{way.account}"
+    wanted = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"audiences": ["istio-ca"], "expirationSeconds": 600},
+    }
+    try:
+        review = cluster.request("post", f"/api/v1/namespaces/{account}/token", body=wanted)
+    except ApiFailure as failure:
+        if failure.status != 404:
+            raise
+        raise IstiodFailure(
+            f"there is no service account {way.account} in namespace {way.namespace} as which istiod could be asked: "
+            "role istio makes it, docs/istiod-by-pod-address.yml has it for other meshes, and istiod_account names "
+            "another one."
+        ) from failure
     return str(review["status"]["token"])

@@ -236,9 +236,9 @@ class Cluster:
         except ApiFailure:
             return []
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "") -> bool:
-        name, _slash, subresource = resource.partition("/")
-        attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource}
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        plural, _slash, subresource = resource.partition("/")
+        attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "name": name}
         if namespace:
             attributes["namespace"] = namespace
         review = {

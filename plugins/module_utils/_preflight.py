@@ -13,12 +13,13 @@ import datetime
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right, listed
 
 _POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
 _WHERE_CREDENTIALS_COME_FROM = (
@@ -192,49 +193,11 @@ def version_problem(version: str, minimum: str) -> str:
     )
 
 
-class Access(NamedTuple):
-    """One thing that the account has to be allowed to do."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str
-
-
-def expanded(entries: Iterable[Mapping[str, Any]]) -> list[Access]:
-    """Every combination that the entries name."""
-    return list(
-        dict.fromkeys(
-            Access(verb, entry["group"] or "", resource, namespace)
-            for entry in entries
-            for namespace in entry["namespaces"] or [""]
-            for resource in entry["resources"]
-            for verb in entry["verbs"]
-        )
-    )
-
-
-def summary(denied: Iterable[Access]) -> list[dict[str, Any]]:
-    """The same, with all verbs of a resource in one entry."""
-    verbs: dict[tuple[str, str, str], list[str]] = {}
-    for access in denied:
-        verbs.setdefault((access.group, access.resource, access.namespace), []).append(access.verb)
-    return [
-        {"group": group, "resource": resource, "namespace": namespace, "verbs": names}
-        for (group, resource, namespace), names in verbs.items()
-    ]
-
-
-def access_problem(denied: Sequence[Mapping[str, Any]], account: str) -> str:
+def access_problem(denied: Sequence[Right], account: str) -> str:
     """Each resource of which something is denied, in a line of its own."""
     if not denied:
         return ""
-    lines = ""
-    for entry in denied:
-        name = ".".join(filter(None, (entry["resource"], entry["group"])))
-        place = f"in namespace {entry['namespace']}" if entry["namespace"] else "(all namespaces)"
-        lines += f"\n- {', '.join(entry['verbs'])}: {name} {place}"
     return (
         f"The account {account} may not do what the run needs. Have a role bound to it that allows the following, "
-        f"or use another account (service_mesh_kubeconfig):{lines}"
+        f"or use another account (service_mesh_kubeconfig):{listed(denied)}"
     )

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._text import shortened
 
 Object = dict[str, Any]
@@ -227,6 +228,21 @@ def bad_virtual_service(namespace: str) -> Object:
             "http": [{"route": [{"destination": {"host": "smoke.invalid"}}], "redirect": {"uri": "/"}}],
         },
     }
+
+
+def rights(params: Mapping[str, Any]) -> list[Right]:
+    """What an account needs to ask what the options of mesh_smoke ask; how istiod is asked has rights of its own."""
+    application, mesh = params["app_namespace"], params["mesh"]
+    wanted = [Right("list", "", "pods", application)]
+    if mesh and params["webhooks"]:
+        wanted.append(Right("create", "", "pods", application))
+        wanted.append(Right("create", "networking.istio.io", "virtualservices", application))
+    if mesh and params["requests"] and not params["gateway_url"]:
+        wanted.append(Right("get", "", "services", params["istio_namespace"], params["gateway_service"]))
+    for service in params["services"]:
+        wanted.append(Right("get", "", "services", service["namespace"], service["name"]))
+        wanted.append(Right("list", "discovery.k8s.io", "endpointslices", service["namespace"]))
+    return list(dict.fromkeys(wanted))
 
 
 def _names(pods: Any) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Ap
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import IstiodFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import (
     Split,
     TrafficFailure,
@@ -69,6 +70,23 @@ class Acknowledged:
     proxies: int
     seconds: float
     problem: str = ""
+
+
+def shift_rights(virtual_service: Ref, service: str) -> list[Right]:
+    """What an account needs for :func:`shift`. ``service``: as the split has it, a short name or a host."""
+    networking = NETWORKING.partition("/")[0]
+    pods = full_host(service, virtual_service.namespace).split(".")[1]
+    return [
+        *(
+            Right(verb, networking, "virtualservices", virtual_service.namespace, virtual_service.name)
+            for verb in ("get", "update")
+        ),
+        # Everywhere, since another namespace's VirtualService can claim the same host.
+        Right("list", networking, "virtualservices"),
+        Right("list", networking, "destinationrules"),
+        Right("list", "discovery.k8s.io", "endpointslices", pods),
+        Right("list", "", "pods", pods),
+    ]
 
 
 def shift(cluster: Cluster, ref: Ref, split: Split, min_ready: int, dry_run: bool) -> Shift:

@@ -21,7 +21,11 @@ description:
     it failed; nothing is deployed a second time.
 notes:
   - Nothing carries a run on while no process does. Put O(state=reconciled) on a schedule.
-  - docs/canary.md has every state and arrow, and the Role that is needed.
+  - docs/canary.md has every state and arrow.
+  - docs/canary-operator.yml has the rights that are needed, docs/canary-proxies.yml those for the provider V(envoy).
+    States V(progressed) and V(resumed) ask for them before anything is touched, and refuse with those that are missing.
+  - istiod is asked what the proxies have accepted; O(istiod_access) says with which rights. Without them there is a
+    warning, and O(unproven_wait) passes instead of proof.
 extends_documentation_fragment:
   - corpv3.service_mesh._analysis
   - corpv3.service_mesh._attributes
@@ -163,6 +167,7 @@ services:
 """
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import AnalysisFailure
@@ -178,6 +183,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_reques
     services_with_runs,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_result import ended, planned, together
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import lacking_for_run
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import (
     FAILED,
     ROLLING_BACK,
@@ -192,6 +198,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import TrafficFailure
 
+FORBIDDEN = 403
 REFUSALS = (
     AnalysisFailure,
     ApiFailure,
@@ -231,7 +238,7 @@ class Cancelled:
         return f"the process was told to end ({self._by})" if self._by else ""
 
 
-def run(cluster: Cluster, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def run(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
     say, cancelled = Progress(params["progress_file"]), Cancelled()
     if params["state"] == "reconciled" and not params["service"]:
         results = {}
@@ -245,7 +252,8 @@ def run(cluster: Cluster, params: dict[str, Any], check_mode: bool) -> dict[str,
     canary = Canary(cluster, params, say, cancelled)
     if params["state"] in ("progressed", "resumed"):
         canary.check_options()
-        canary.check_rights()
+        if unproven := canary.check_rights():
+            warn(f"{params['unproven_wait']} have to do instead of proof that the proxies have a change: {unproven}")
     if check_mode:
         return planned(canary, params)
     request = {
@@ -265,7 +273,12 @@ def main() -> None:
     invocation = public_arguments(module, "provider")
     params = plain({key: module.params[key] for key in options()})
     try:
-        result = run(Cluster(module, impatient=True), params, module.check_mode)
+        cluster = Cluster(module, impatient=True)
+        try:
+            result = run(cluster, params, module.check_mode, module.warn)
+        except ApiFailure as failure:
+            lacking = lacking_for_run(cluster, params) if failure.status == FORBIDDEN else ""
+            raise CanaryFailure("\n".join(filter(None, (str(failure), lacking)))) from failure
     except REFUSALS as error:
         fail(module, str(error), invocation=invocation)
     gone_wrong = result["phase"] in (FAILED, ROLLING_BACK) and params["state"] in ("progressed", "resumed", "promoted")

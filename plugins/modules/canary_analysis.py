@@ -20,7 +20,8 @@ description:
   - Counts exactly. Requests that a counter came with at its first scrape are counted, a restart of a proxy is seen, and
     nothing before O(since) counts.
 notes:
-  - The provider V(prometheus) needs no access to a cluster.
+  - The provider V(prometheus) needs no access to a cluster. V(envoy) needs the rights in docs/canary-proxies.yml; the
+    module asks for them first, and fails with those that are missing.
   - A request that gets no answer at all is counted when its proxy or its client gives up. The metric V(traffic-share)
     shows it earlier.
 extends_documentation_fragment:
@@ -200,6 +201,7 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import VERDICTS, AnalysisFailure, seconds
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_options import (
+    lacking_for_source,
     metrics_of,
     options,
     source_of,
@@ -237,6 +239,8 @@ def analyse(module: Any) -> dict[str, Any]:
     )
     cluster = Cluster(module) if params["provider"]["type"] == "envoy" else None
     source = source_of(params, cluster, metrics)
+    if cluster and (lacking := lacking_for_source(cluster, params)):
+        raise AnalysisFailure(lacking)
     analysis = Analysis(metrics, target_of(params), source, moment(params["since"]), earlier(params["tallies"]))
     time.sleep(delay)
     outcome = run(analysis, source, params["count"], interval, patience)

@@ -74,6 +74,11 @@ options:
         type: list
         elements: str
         default: []
+      names:
+        description: The objects that are meant, as C(resourceNames) of a Role has them. Without any, all of them.
+        type: list
+        elements: str
+        default: []
   helm_binary:
     description: The helm program to check. An empty text if helm is not used.
     type: str
@@ -163,11 +168,14 @@ denied:
       description: The namespace, empty for the whole cluster.
       type: str
       returned: always
+    name:
+      description: The object that is meant, empty for all of them.
+      type: str
+      returned: always
 """
 
 import datetime
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _preflight
@@ -184,6 +192,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._platform impo
 
 # Nodes of one cluster are alike; a large one has thousands.
 _NODES_LOOKED_AT = 20
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right, expanded, missing, summary
 
 
 def argument_spec() -> dict[str, Any]:
@@ -193,6 +202,7 @@ def argument_spec() -> dict[str, Any]:
         "resources": {"type": "list", "elements": "str", "required": True},
         "namespaces": {"type": "list", "elements": "str", "default": []},
         "platforms": {"type": "list", "elements": "str", "default": []},
+        "names": {"type": "list", "elements": "str", "default": []},
     }
     return {
         "expected_uid": {"type": "str"},
@@ -242,13 +252,11 @@ def read_uid(cluster: Cluster) -> str:
     return str(namespace["metadata"]["uid"]) if namespace else ""
 
 
-def denials(cluster: Cluster, wanted: list[_preflight.Access]) -> list[_preflight.Access]:
+def denials(cluster: Cluster, wanted: list[Right]) -> list[Right]:
     # One question is enough for an administrator.
     if not wanted or cluster.may("*", "*", "*"):
         return []
-    with ThreadPoolExecutor(8) as pool:
-        allowed = pool.map(lambda access: cluster.may(*access), wanted)
-        return [access for access, may in zip(wanted, allowed, strict=True) if not may]
+    return missing(cluster, wanted)
 
 
 def ask(cluster: Cluster, path: str, **query: Any) -> Any:
@@ -302,12 +310,13 @@ def run(module: Any) -> None:
         fail(module, problem, denied=[], **found)
     platform = find_platform(cluster, version)
     access = [entry for entry in params["access"] if platform["name"] in (entry["platforms"] or [platform["name"]])]
-    denied = _preflight.summary(denials(cluster, _preflight.expanded(access)))
+    lacking = denials(cluster, expanded(access))
+    denied = summary(lacking)
     helm_version, wrong_helm = helm_problem(params["helm_binary"])
     problems = [
         _preflight.version_problem(version, params["minimum_version"] or ""),
         wrong_helm,
-        _preflight.access_problem(denied, cluster.account() if denied else ""),
+        _preflight.access_problem(lacking, cluster.account() if lacking else ""),
     ]
     if any(problems):
         fail(module, "\n".join(filter(None, problems)), denied=denied, **found)

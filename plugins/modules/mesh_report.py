@@ -203,6 +203,7 @@ def wanted_of(params: dict[str, Any]) -> Wanted:
         now=time.time(),
         istio_namespace=params["istio_namespace"],
         istiod_access=params["istiod_access"],
+        istiod_account=params["istiod_account"],
         fetch=server.fetch if server else None,
         policy=policy_of({"levels": params["levels"]}),
         suppressions=[suppression_of(entry) for entry in params["suppress"]],

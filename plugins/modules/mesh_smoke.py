@@ -14,6 +14,7 @@ description:
     application, for webhooks that inject and refuse, for proxies that run istiod's last configuration, and for pods
     that take no plaintext.
   - Changes nothing. What it creates, it creates in a dry run of the API server.
+  - Refuses an account that lacks rights which the options need, before it asks; docs/smoke-operator.yml has them.
   - Asks again until the answer is right or O(timeout) is over, since a rollout or a first scrape takes its time.
 author:
   - corpv3 platform team (@corpv3)
@@ -98,6 +99,13 @@ options:
       - Without one only the pods are looked at, and the requests where O(gateway_url) is given.
     type: bool
     default: true
+  webhooks:
+    description:
+      - Whether istiod's webhooks are asked to inject a pod and to refuse a wrong VirtualService, by a dry run.
+      - RBAC cannot tell a dry run, so the account needs C(create) on Pods and VirtualServices of O(app_namespace), and
+        whoever may create pods may use every Secret and service account there.
+    type: bool
+    default: true
   strict_mtls:
     description: Whether the application's pods must refuse plaintext.
     type: bool
@@ -171,6 +179,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils import _smoke
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
+    Way,
     connected_proxies,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
@@ -180,6 +189,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes im
     fail,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Result
 
 _REQUEST_TIMEOUT = 5
@@ -199,8 +209,9 @@ class Smoke:
         questions: dict[str, Callable[[], Result]] = {"pods ready": self.pods_ready}
         if params["mesh"]:
             questions["sidecars"] = self.sidecars
-            questions["webhook injects"] = self.webhook_injects
-            questions["webhook refuses"] = self.webhook_refuses
+            if params["webhooks"]:
+                questions["webhook injects"] = self.webhook_injects
+                questions["webhook refuses"] = self.webhook_refuses
             questions["proxies in sync"] = self.proxies_in_sync
         if params["mesh"] or params["gateway_url"]:
             for request in params["requests"]:
@@ -244,7 +255,7 @@ class Smoke:
     def proxies_in_sync(self) -> Result:
         gateways = self.cluster.list("v1", "Pod", self.params["istio_namespace"], labels="istio")
         meshed = [pod for pod in self._pods() + _smoke.living(gateways) if _smoke.has_sidecar(pod)]
-        known = connected_proxies(self.cluster, self.params["istio_namespace"], self.params["istiod_access"])
+        known = connected_proxies(self.cluster, Way.of(self.params))
         return _smoke.in_sync(known, meshed)
 
     def request(self, request: dict[str, Any]) -> Result:
@@ -356,14 +367,20 @@ def main() -> None:
             "app_namespace": {"type": "str", "required": True},
             **ISTIOD_OPTIONS,
             "mesh": {"type": "bool", "default": True},
+            "webhooks": {"type": "bool", "default": True},
             "strict_mtls": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 60},
         }
     )
+    params = module.params
     try:
-        smoke = Smoke(Cluster(module), module.params)
+        smoke = Smoke(Cluster(module), params)
+        rights = _smoke.rights(params) + (Way.of(params).rights if params["mesh"] else [])
+        lacking = problem(smoke.cluster, rights, "ask the mesh all of this", "docs/smoke-operator.yml")
     except ApiFailure as failure:
         fail(module, str(failure))
+    if lacking:
+        fail(module, lacking)
     results = ask_all(smoke.questions(), module.params["timeout"])
     states = {True: "ok", False: "failed", None: "skipped"}
     failed = [name for name, result in results.items() if result.ok is False]

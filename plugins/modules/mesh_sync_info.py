@@ -93,7 +93,9 @@ import time
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
+    Way,
     connected_proxies,
+    refuse_without_rights,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -112,11 +114,13 @@ def main() -> None:
         }
     )
     params = module.params
+    way = Way.of(params)
     deadline = time.monotonic() + params["timeout"]
     try:
         cluster = Cluster(module)
+        refuse_without_rights(cluster, way)
         while True:
-            found = connected_proxies(cluster, params["istio_namespace"], params["istiod_access"])
+            found = connected_proxies(cluster, way)
             if params["namespaces"]:
                 found = [proxy for proxy in found if proxy.namespace in params["namespaces"]]
             behind = [proxy for proxy in found if not proxy.in_sync]

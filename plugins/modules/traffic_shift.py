@@ -21,7 +21,10 @@ description:
     while another VirtualService routes the same host at the same gateway.
 notes:
   - Needs C(get) and C(update) on the VirtualService, and C(list) on VirtualServices and DestinationRules of all
-    namespaces and on Pods and EndpointSlices of the service's namespace.
+    namespaces and on Pods and EndpointSlices of the service's namespace. The module asks for these rights before
+    anything is touched; docs/canary-operator.yml grants them.
+  - With O(wait) istiod is asked; O(istiod_access) says with which rights. Without them there is a warning, and
+    O(unproven_wait) passes instead of proof.
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.action_group
@@ -220,10 +223,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Ap
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
+    Way,
     connected_proxies,
+    refuse_without_rights,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster, create_module, fail
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref, plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import (
     Affinity,
     MatchRoute,
@@ -238,6 +244,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift
     Shift,
     nonces,
     shift,
+    shift_rights,
     wait_for_proxies,
 )
 
@@ -315,17 +322,21 @@ def run(module: Any) -> dict[str, Any]:
     params = plain({key: module.params[key] for key in argument_spec()})
     split = requested(params)
     cluster = Cluster(module)
-    ask = partial(connected_proxies, cluster, params["istio_namespace"], params["istiod_access"])
+    ref = Ref(NETWORKING, "VirtualService", params["namespace"], params["virtual_service"])
+    if lacking := problem(cluster, shift_rights(ref, split.host), "shift this traffic", "docs/canary-operator.yml"):
+        raise TrafficFailure(f"{lacking}\nNothing was changed.")
+    way = Way.of(params)
+    ask = partial(connected_proxies, cluster, way)
     waiting = params["wait"] and not module.check_mode
     before = None
     if waiting:
         try:
+            refuse_without_rights(cluster, way)
             before = nonces(ask())
         except (IstiodFailure, ApiFailure) as failure:
             module.warn(
                 f"istiod cannot be asked, so {params['unproven_wait']} s have to do instead of proof: {failure}"
             )
-    ref = Ref(NETWORKING, "VirtualService", params["namespace"], params["virtual_service"])
     done = shift(cluster, ref, split, params["min_ready"], module.check_mode)
     result = report(done, split)
     if waiting:

@@ -96,17 +96,18 @@ def test_who_may_read_little_gets_a_report_that_says_what_it_lacks(
     assert run.rc == 0, run.stdout
     report = json.loads((tmp_path / "lab.json").read_text())
     assert report["cluster"]["account"] == "system:serviceaccount:mesh-validation:mesh-validation"
-    # Nobody can forward a port in the lab.
     unproven, *lacking = report["versions"]["notes"]
     assert unproven.startswith("what proxies accepted is not known")
-    assert report["validation"]["notes"] == [unproven]
+    assert "docs/istiod-by-port-forward.yml grants what it lacks: get, create: pods/portforward" in unproven
+    secrets = report["certificates"]["notes"]
+    assert [note.split(" was not read")[0] for note in secrets] == ["Secret"]
+    assert report["validation"]["notes"] == [unproven, *secrets]
     assert [note.split(" was not read")[0] for note in lacking] == [
-        "Helm's releases in database",
-        "Helm's releases in restaurant-management",
+        f"Helm's releases in {namespace}" for namespace in report["namespaces"]
     ]
     assert report["registries"]["notes"] == lacking
     assert report["traffic"]["notes"] == ["no Prometheus is named, so nobody knows the traffic"]
-    for key in ("cluster", "canaries", "certificates"):
+    for key in ("cluster", "canaries"):
         assert report[key]["notes"] == [], key
     page = (tmp_path / "lab.html").read_text()
     assert "no Prometheus is named" in page

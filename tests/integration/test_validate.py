@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from kubernetes.client import ApiClient
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
+from .accounts import documented
 from .conftest import ROOT, RunPlaybook
 
 HERE = Path(__file__).parent / "validate"
@@ -161,26 +163,46 @@ def test_a_change_that_breaks_what_is_there_is_told_before_it_is_made(
 
 
 def test_reading_is_enough(run_playbook: RunPlaybook, objects: Objects, kubeconfig: str, tmp_path: Path) -> None:
-    role = (ROOT / "docs/validation-reader.yml").read_text()
-    objects.apply(role)
+    """Secrets, and the way to istiod, are decisions of their own."""
+    reads = (ROOT / "docs/validation-reader.yml").read_text()
+    decisions = (ROOT / "docs/validation-secrets.yml").read_text() + way_to_istiod("mesh-validation")
+    variables = {
+        "validate_namespaces": NAMESPACES,
+        "validate_fail_on": "never",
+        "validate_reports": {"json": str(tmp_path / "report.json")},
+    }
+    objects.apply(reads)
     try:
         reader = tmp_path / "kubeconfig"
         reader.write_text(json.dumps(_reader(kubeconfig, "mesh-validation", "mesh-validation")))
-        report = tmp_path / "report.json"
-        run = run_playbook(
-            "validate.yml",
-            variables={
-                "service_mesh_kubeconfig": str(reader),
-                "validate_istiod_access": "port_forward",
-                "validate_namespaces": NAMESPACES,
-                "validate_fail_on": "never",
-                "validate_reports": {"json": str(report)},
-            },
-        )
+        variables["service_mesh_kubeconfig"] = str(reader)
+        little = run_playbook("validate.yml", variables={**variables, "validate_istiod_access": "port_forward"})
+        assert re.findall(r"(\S+) was not read", little.text) == ["Secret"], little.stdout
+        assert "may not ask istiod by port_forward. docs/istiod-by-port-forward.yml grants what it lacks" in little.text
+        objects.apply(decisions)
+        try:
+            run = run_playbook("validate.yml", variables={**variables, "validate_istiod_access": "pod_address"})
+        finally:
+            objects.delete(decisions)
         assert run.rc == 0, run.stdout
         assert "was not read" not in run.text
+        assert "is not known" not in run.text
     finally:
-        objects.delete(role)
+        objects.delete(reads)
+
+
+def way_to_istiod(account: str) -> str:
+    """The documented Role for istiod's address, bound to an account in the namespace of its name."""
+    (role,) = documented("istiod-by-pod-address.yml")
+    name = role["metadata"]["name"]
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": role["metadata"],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account}],
+    }
+    return f"\n---\n{yaml.safe_dump_all([role, binding])}"
 
 
 def _reader(kubeconfig: str, namespace: str, account: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prom
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import NEWEST_RELEASES, newest_releases
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import registries, saturation, versions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
@@ -76,6 +77,7 @@ class Wanted:
     namespaces: Sequence[str] = ()
     istio_namespace: str = "istio-system"
     istiod_access: str = "port_forward"
+    istiod_account: str = READER
     fetch: Fetch | None = None
     window: str = "5m"
     policy: Policy = field(default_factory=lambda: Policy({}))
@@ -118,6 +120,7 @@ def _input_options(wanted: Wanted) -> dict[str, Any]:
         "namespaces": list(wanted.namespaces),
         "istio_namespace": wanted.istio_namespace,
         "istiod_access": wanted.istiod_access,
+        "istiod_account": wanted.istiod_account,
     }
 
 

@@ -17,7 +17,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Ap
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
     Cluster,
     IstiodFailure,
+    Way,
     connected_proxies,
+    refuse_without_rights,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import Chart, InputError, Reader
@@ -108,15 +110,16 @@ def _read_files(params: Mapping[str, Any]) -> Reader:
 
 def _proxies(cluster: Cluster, params: Mapping[str, Any], notes: list[str]) -> list[dict[str, Any]]:
     """The connected proxies, as the live checks take them; none where istiod cannot be asked."""
-    place = (params["istio_namespace"], params["istiod_access"])
+    way = Way.of(params)
     try:
-        found = connected_proxies(cluster, *place)
+        refuse_without_rights(cluster, way)
+        found = connected_proxies(cluster, way)
         if any(proxy.stale for proxy in found):
             # What was sent a moment ago is accepted a moment later: only what stays behind is a fault.
             time.sleep(_SECOND_LOOK)
             behind = {(proxy.namespace, proxy.name): proxy for proxy in found if proxy.stale}
             found = [
-                _still(proxy, behind.get((proxy.namespace, proxy.name))) for proxy in connected_proxies(cluster, *place)
+                _still(proxy, behind.get((proxy.namespace, proxy.name))) for proxy in connected_proxies(cluster, way)
             ]
     except (ApiFailure, IstiodFailure) as error:
         notes.append(f"what proxies accepted is not known: {error}")

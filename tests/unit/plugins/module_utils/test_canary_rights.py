@@ -1,39 +1,38 @@
-"""The documented Role of a canary operator is what the module asks for."""
+"""What a canary asks for: what its options need, and what is missing by name."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import RIGHTS, Right, missing
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import (
+    canary_rights,
+    lacking_for_proof,
+    lacking_for_run,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right
 
-ROOT = Path(__file__).resolve().parents[4]
-
-
-def granted(kind: str, namespace: str = "") -> set[Right]:
-    roles = yaml.safe_load_all((ROOT / "docs/canary-operator.yml").read_text())
-    return {
-        Right(verb, group, resource, kind == "ClusterRole")
-        for role in roles
-        if role["kind"] == kind and role["metadata"].get("namespace", "") == namespace
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-
-def test_the_role_grants_exactly_what_is_asked_for() -> None:
-    assert granted("Role", "restaurant-management") | granted("ClusterRole") == set(RIGHTS)
+RIGHTS = canary_rights("shop")
+OPTIONS: dict[str, Any] = {
+    "namespace": "shop",
+    "istio_namespace": "mesh",
+    "istiod_access": "port_forward",
+    "istiod_account": "reader",
+    "provider": {"type": "prometheus", "proxy_access": "port_forward", "clients": []},
+}
 
 
 class Operator:
-    def __init__(self, lacks: Right | None = None) -> None:
-        self.lacks = lacks
+    """Remembers what it was asked for."""
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "") -> bool:
-        return Right(verb, group, resource, not namespace) != self.lacks
+    def __init__(self, *may: Right) -> None:
+        self.rights = set(may)
+        self.asked: set[Right] = set()
+
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        right = Right(verb, group, resource, namespace, name)
+        self.asked.add(right)
+        return right in self.rights
 
     def account(self) -> str:
         return "ops"
@@ -41,10 +40,53 @@ class Operator:
 
 @pytest.mark.parametrize("right", RIGHTS, ids=lambda right: f"{right.verb}-{right.resource}")
 def test_one_right_less_is_named(right: Right) -> None:
-    text = missing(Operator(right), "shop")
-    assert f"ops may not {right.verb} {right.resource}" in text
-    assert ("all namespaces" if right.everywhere else "namespace shop") in text
+    text = lacking_for_run(Operator(*(known for known in RIGHTS if known != right)), OPTIONS)
+    resource = f"{right.resource}.{right.group}".rstrip(".")
+    where = f"in namespace {right.namespace}" if right.namespace else "in all namespaces"
+    assert text == (
+        "the account ops may not run a canary. docs/canary-operator.yml grants what it lacks:"
+        f"\n- {right.verb}: {resource} {where}"
+    )
 
 
 def test_nothing_is_missing() -> None:
-    assert missing(Operator(), "shop") == ""
+    operator = Operator(*RIGHTS)
+    assert lacking_for_run(operator, OPTIONS) == ""
+    assert operator.asked == set(RIGHTS), "and nothing is asked for that Prometheus does not need"
+
+
+def provider(access: str, *clients: dict[str, str]) -> dict[str, Any]:
+    return {**OPTIONS, "provider": {"type": "envoy", "proxy_access": access, "clients": list(clients)}}
+
+
+def test_proxies_are_asked_through_the_api_server_of_each_client() -> None:
+    text = lacking_for_run(Operator(*RIGHTS), provider("port_forward"))
+    assert text == (
+        "the account ops may not read the proxies' counters by port_forward. "
+        "docs/canary-proxies.yml grants what it lacks:"
+        "\n- get: pods in namespace shop\n- get, create: pods/portforward in namespace shop"
+        "\n- list, get: pods in namespace mesh\n- get, create: pods/portforward in namespace mesh"
+    )
+
+
+def test_at_their_addresses_they_need_no_port_forward() -> None:
+    text = lacking_for_run(Operator(*RIGHTS), provider("pod_address", {"namespace": "web", "labels": ""}))
+    assert text.endswith("\n- list, get: pods in namespace web")
+
+
+def test_istiod_through_the_api_server() -> None:
+    operator = Operator(Right("list", "", "pods", "mesh"), Right("create", "", "pods/portforward", "mesh"))
+    assert lacking_for_proof(operator, OPTIONS) == (
+        "the account ops may not ask istiod by port_forward. docs/istiod-by-port-forward.yml grants what it lacks: "
+        "get: pods/portforward in namespace mesh"
+    )
+
+
+def test_istiod_at_its_address_is_asked_as_the_account_without_rights() -> None:
+    options = {**OPTIONS, "istiod_access": "pod_address"}
+    tokens = Right("create", "", "serviceaccounts/token", "mesh", "istiod")
+    operator = Operator(Right("list", "", "pods", "mesh"), tokens)
+    assert lacking_for_proof(operator, options) == (
+        "the account ops may not ask istiod by pod_address. docs/istiod-by-pod-address.yml grants what it lacks: "
+        "create: serviceaccounts/token reader in namespace mesh"
+    )

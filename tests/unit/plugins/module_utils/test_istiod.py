@@ -11,12 +11,20 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils import _istiod
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import Cluster, connected_proxies
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
+    Cluster,
+    IstiodFailure,
+    Way,
+    connected_proxies,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Answer
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import TrafficFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift import wait_for_proxies
 
+WAY = Way("istio-system", "port_forward", "reader")
 PREFIX = "type.googleapis.com/envoy."
 LISTENER = f"{PREFIX}config.listener.v3.Listener"
 ROUTE = f"{PREFIX}config.route.v3.RouteConfiguration"
@@ -57,7 +65,7 @@ class Istiod:
         raise ApiFailure(404, "Not Found", "Proxy not connected to this Pilot instance")
 
     def proxy(self) -> Proxy:
-        (found,) = connected_proxies(cast(Cluster, self), "istio-system", "port_forward")
+        (found,) = connected_proxies(cast(Cluster, self), WAY)
         return found
 
 
@@ -117,3 +125,43 @@ def test_a_route_that_a_proxy_refuses_is_told() -> None:
     proxy = Istiod({ROUTE: "no such cluster"}, route_acked="n0").proxy()
     with pytest.raises(TrafficFailure, match="has not accepted route and refused RouteConfiguration"):
         wait_for_proxies(lambda: [proxy], {}, timeout=0, unproven_wait=0, protocols={"http"})
+
+
+class Addressed(Istiod):
+    """At its pod's address, with the tokens that were asked for."""
+
+    def __init__(self, failure: ApiFailure | None = None) -> None:
+        super().__init__({})
+        self.minted: list[str] = []
+        self.failure = failure
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        self.minted.append(path)
+        if self.failure:
+            raise self.failure
+        return {"status": {"token": "t"}}
+
+    def list(self, *what: str, **selectors: str) -> list[dict[str, Any]]:
+        # istiod's own account is of no interest.
+        (pod,) = super().list(*what, **selectors)
+        return [{**pod, "spec": {"serviceAccountName": "istiod"}, "status": {"phase": "Running", "podIP": "127.0.0.1"}}]
+
+
+def test_no_token_of_istiods_own_account_is_ever_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = []
+
+    def answer(url: str, given: dict[str, str], timeout: float) -> Answer:
+        headers.append(given)
+        return Answer(200, {}, b"[]")
+
+    monkeypatch.setattr(_istiod, "http_get", answer)
+    istiod = Addressed()
+    assert connected_proxies(cast(Cluster, istiod), WAY._replace(access="pod_address")) == []
+    assert istiod.minted == ["/api/v1/namespaces/istio-system/serviceaccounts/reader/token"]
+    assert headers == [{"Authorization": "Bearer t"}]
+
+
+def test_an_account_that_is_not_there_is_told_with_the_way_out() -> None:
+    istiod = Addressed(ApiFailure(404, "NotFound", 'serviceaccounts "reader" not found'))
+    with pytest.raises(IstiodFailure, match=r"no service account reader in namespace istio-system .* istiod_account"):
+        connected_proxies(cast(Cluster, istiod), WAY._replace(access="pod_address"))
