@@ -178,7 +178,7 @@ def test_reading_is_enough(run_playbook: RunPlaybook, objects: Objects, kubeconf
             },
         )
         assert run.rc == 0, run.stdout
-        assert "was not read" not in run.text
+        assert "not read" not in run.text
     finally:
         objects.delete(role)
 
