@@ -92,10 +92,11 @@ options:
       - Kinds of the cluster that may stay unread, such as V(Secret) or V(Gateway.networking.istio.io), where V(*) and
         V(?) match anything. Checks that need them say nothing.
       - Any other kind that the account may not list, or that the API server does not tell, is a failure that names the
-        missing rights. A kind that the cluster does not serve is no such kind.
+        missing rights. A kind that the cluster does not serve is not missed.
+      - By default Secrets, since they hold private keys, and few checks need them.
     type: list
     elements: str
-    default: []
+    default: [Secret]
   reports:
     description:
       - Files to write, by format. An existing one is replaced, in check mode too.
@@ -298,7 +299,7 @@ def argument_spec() -> dict[str, Any]:
         "suppress": {"type": "list", "elements": "raw", "default": []},
         "baseline": {"type": "path"},
         "policy": {"type": "dict", "default": {}, "options": policy},
-        "allow_unread": {"type": "list", "elements": "str", "default": []},
+        "allow_unread": {"type": "list", "elements": "str", "default": ["Secret"]},
         "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
         "reports": {"type": "dict", "default": {}, "options": {form: {"type": "path"} for form in FORMATS}},
         "title": {"type": "str", "default": "Mesh validation"},

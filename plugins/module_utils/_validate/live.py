@@ -202,7 +202,7 @@ def incomplete(unread: Sequence[Unread]) -> str:
     """What was not read, the rights that it takes, and the way out."""
     number = len({item.kind for item in unread})
     rights = _missing_rights(unread)
-    reasons = [f"the account may not {rights}; docs/validation-reader.yml has these rights"] if rights else []
+    reasons = [f"the account may not {rights}; docs/validation.md says which Roles have these rights"] if rights else []
     reasons += sorted({f"{item.kind}: {item.reason}" for item in unread if not item.resource})
     return (
         f"{number} kind{'' if number == 1 else 's'} could not be read, so there may be more: {'. '.join(reasons)}. "
