@@ -37,8 +37,8 @@ def test_kinds_that_lack_the_same_are_one_note() -> None:
 def test_the_missing_rights_are_named_as_a_role_has_them() -> None:
     assert incomplete(UNREAD) == (
         "5 kinds could not be read, so there may be more: the account may not list services; list gateways, "
-        "virtualservices (networking.istio.io); list secrets in namespace edge; list secrets in namespace istio-system; "
-        "docs/validation.md says which Roles have these rights. Pod: etcdserver: request timed out. "
+        "virtualservices (networking.istio.io); list secrets in namespace edge; list secrets in namespace "
+        "istio-system; docs/validation.md says which Roles have these rights. Pod: etcdserver: request timed out. "
         "allow_unread (validate_allow_unread) names kinds that may stay unread"
     )
 
