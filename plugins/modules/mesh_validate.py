@@ -83,7 +83,9 @@ options:
         elements: dict
         default: []
   fail_on:
-    description: Fail if there is a finding of this level or a worse one.
+    description:
+      - Fail if there is a finding of this level or a worse one, or if not everything was read (O(allow_unread)).
+      - V(never) fails in neither case.
     type: str
     choices: [error, warning, info, never]
     default: error
@@ -212,7 +214,7 @@ files:
     path: {description: Where it is., type: str, sample: /srv/shop/mesh.sarif}
     format: {description: Its format., type: str, sample: sarif}
 passed:
-  description: Whether nothing was found that is as bad as O(fail_on), and everything was read.
+  description: Whether nothing was found that is as bad as O(fail_on), and all was read that O(allow_unread) does not name.
   returned: always
   type: bool
 table:
@@ -351,6 +353,8 @@ def write_reports(params: dict[str, Any], result: Validated) -> list[dict[str, s
 
 def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
     lines = rendered("table", result, fail_on="never", title="", version=VERSION).splitlines()
+    # Who never wants it to fail reads the notes.
+    lacking = incomplete(unread) if unread and params["fail_on"] != "never" else ""
     return {
         "changed": False,
         "findings": result.findings,
@@ -358,8 +362,8 @@ def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> 
         "table": lines,
         "undecided": result.undecided,
         "notes": result.notes,
-        "msg": f"{lines[-1]}. {incomplete(unread)}" if unread else lines[-1],
-        "passed": not unread and not is_bad(result.summary, params["fail_on"]),
+        "msg": f"{lines[-1]}. {lacking}" if lacking else lines[-1],
+        "passed": not lacking and not is_bad(result.summary, params["fail_on"]),
     }
 
 
