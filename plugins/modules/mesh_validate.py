@@ -214,7 +214,7 @@ files:
     path: {description: Where it is., type: str, sample: /srv/shop/mesh.sarif}
     format: {description: Its format., type: str, sample: sarif}
 passed:
-  description: Whether nothing was found that is as bad as O(fail_on), and all was read that O(allow_unread) does not name.
+  description: Whether nothing was found that is as bad as O(fail_on), and everything was read but for O(allow_unread).
   returned: always
   type: bool
 table:
