@@ -46,13 +46,22 @@ options:
         elements: str
         default: []
   base:
-    description: Folder to which names of files in findings are relative. The working directory if not set.
+    description:
+      - Folder at which the relative paths of all options start, and to which names of files in findings are relative.
+      - The working directory if not set; on a local connection Ansible runs modules in the playbook's folder. Filter
+        P(corpv3.service_mesh.user_path#filter) tells where C(ansible-playbook) was called.
     type: path
+  allow_empty:
+    description:
+      - Whether O(paths), O(content) and O(chart) may be without any object that a check knows. Otherwise that is a
+        failure.
+    type: bool
+    default: false
   live:
     description:
       - Whether to look at the cluster. O(paths), O(content) and O(chart) are laid over the cluster's objects.
-      - The account needs C(get) and C(list) on what is looked at, and nothing else. What it may not read is said in
-        RV(notes), and what needs it stays open.
+      - The account needs C(list) on what is looked at, and nothing else. What it may not read is said in RV(notes), and
+        what needs it stays open.
     type: bool
     default: false
   namespaces:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 
 _ALL_MAY_READ = 0o666
 
@@ -38,16 +39,38 @@ def content_of(path: str) -> str | None:
         return ""
 
 
-def write_atomically(path: str, text: str) -> None:
-    """Whoever reads meanwhile reads the old file or the new one, and a failure leaves the old one.
+class WriteError(Exception):
+    """Files that were not written; the message names the option, the path and the way out."""
 
-    What is there and no file, such as /dev/stdout or a pipe, is written to as it stands.
+
+def write_together(option: str, texts: Mapping[str, str]) -> None:
+    """All of them or none, by their paths; ``option`` has asked for them. Raises WriteError.
+
+    Whoever reads meanwhile reads the old file or the new one. What is there and no file, such as /dev/stdout or a pipe,
+    is written to as it stands.
     """
-    if _is_special(path):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        return
-    target = os.path.realpath(path)
+    ready: dict[str, str] = {}
+    path = ""
+    try:
+        for path, text in texts.items():
+            if _is_special(path):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+            else:
+                ready[path] = _written_beside(os.path.realpath(path), text)
+        for path in list(ready):
+            os.replace(ready[path], os.path.realpath(path))
+            del ready[path]
+    except OSError as error:
+        raise WriteError(f"{option}: {path}: {error.strerror}. Make room, or name another place.") from error
+    finally:
+        for partial in ready.values():
+            with contextlib.suppress(OSError):
+                os.unlink(partial)
+
+
+def _written_beside(target: str, text: str) -> str:
+    """The path of a file with the text, which needs only to be renamed; nothing is left where it cannot be written."""
     descriptor, partial = tempfile.mkstemp(dir=os.path.dirname(target), prefix=f".{os.path.basename(target)}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -55,11 +78,11 @@ def write_atomically(path: str, text: str) -> None:
             file.flush()
             os.fsync(descriptor)
         os.chmod(partial, _mode_for(target))
-        os.replace(partial, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(partial)
         raise
+    return partial
 
 
 def _is_special(path: str) -> bool:

@@ -76,7 +76,9 @@ options:
         type: str
         default: 32Mi
   reports:
-    description: Files to write, by format. An existing one is replaced, in check mode too.
+    description:
+      - Files to write, by format. An existing one is replaced, in check mode too.
+      - All of them are written or none.
     type: dict
     default: {}
     suboptions:
@@ -162,6 +164,14 @@ markdown:
   description: The bill as Markdown.
   returned: success
   type: str
+files:
+  description: The reports that were written.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path: {description: Where it is., type: str, sample: /srv/shop/cost.md}
+    format: {description: Its format., type: str, sample: markdown}
 notes:
   description: RV(cost.notes), what could not be read or is odd.
   returned: success
@@ -171,6 +181,7 @@ notes:
 
 import datetime
 import json
+import os
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
@@ -192,7 +203,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage im
     missing,
     read_usage,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import folder_problem, write_atomically
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
+    WriteError,
+    folder_problem,
+    write_together,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
     Cluster,
@@ -245,7 +260,7 @@ def wanted_reports(reports: dict[str, str | None]) -> dict[str, str]:
     wanted = {form: path for form, path in reports.items() if path}
     for form, path in wanted.items():
         if problem := folder_problem(path):
-            raise InputError(f"reports.{form}: {problem}")
+            raise InputError(f"reports.{form} (cost_reports): {problem}")
     return wanted
 
 
@@ -285,12 +300,12 @@ def run(module: Any) -> dict[str, Any]:
         "markdown": markdown(found, params["title"]),
         "table": "\n".join(lines(found)) + "\n",
     }
-    for form, path in reports.items():
-        write_atomically(path, forms[form])
+    write_together("reports (cost_reports)", {path: forms[form] for form, path in reports.items()})
     return {
         "cost": found,
         "table": forms["table"].splitlines(),
         "markdown": forms["markdown"],
+        "files": [{"path": os.path.abspath(path), "format": form} for form, path in reports.items()],
         "notes": found["notes"],
     }
 
@@ -300,7 +315,7 @@ def main() -> None:
     invocation = public_arguments(module, "prometheus")
     try:
         result = run(module)
-    except (ApiFailure, CapacityError, InputError) as error:
+    except (ApiFailure, CapacityError, InputError, WriteError) as error:
         fail(module, str(error), invocation=invocation)
     except OSError as error:
         fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)

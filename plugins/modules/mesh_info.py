@@ -112,7 +112,11 @@ import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import folder_problem, write_atomically
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
+    WriteError,
+    folder_problem,
+    write_together,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -131,7 +135,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.opti
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import INPUT_OPTIONS, read_input
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
+    INPUT_OPTIONS,
+    read_input,
+    start_at,
+)
 
 
 def argument_spec() -> dict[str, Any]:
@@ -146,6 +154,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
+    start_at(params["base"])
     for option in ("svg", "dot"):
         if params[option] and (problem := folder_problem(params[option])):
             raise InputError(f"{option}: {problem}")
@@ -156,9 +165,8 @@ def run(module: Any) -> dict[str, Any]:
     info = info_of(mesh, traffic, params["namespaces"])
     nodes, edges = graph_of(info)
     picture = svg(nodes, edges)
-    for path, text in ((params["svg"], picture), (params["dot"], dot(nodes, edges))):
-        if path:
-            write_atomically(path, text)
+    pictures = {params["svg"]: picture, params["dot"]: dot(nodes, edges)}
+    write_together("svg, dot", {path: text for path, text in pictures.items() if path})
     notes = [*found.notes, *(f"{item.resource.source.file}: {item.message}" for item in found.files.findings)]
     return {**info, "table": table(info), "topology_svg": picture, "notes": notes}
 
@@ -168,7 +176,7 @@ def main() -> None:
     invocation = public_arguments(module, "content", "chart", "prometheus")
     try:
         result = run(module)
-    except (ApiFailure, InputError, SourceFailure) as error:
+    except (ApiFailure, InputError, SourceFailure, WriteError) as error:
         fail(module, str(error), invocation=invocation)
     except OSError as error:
         fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)

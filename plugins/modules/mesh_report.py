@@ -39,7 +39,7 @@ options:
   path:
     description:
       - Where the report is written, without an ending. The forms get V(.html), V(.md) and V(.json).
-      - The folder has to exist. A file that is there is replaced at once and as a whole.
+      - The folder has to exist. A file that is there is replaced at once and as a whole; all of them are, or none.
     type: path
     required: true
   formats:
@@ -151,9 +151,10 @@ import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
+    WriteError,
     content_of,
     folder_problem,
-    write_atomically,
+    write_together,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
@@ -219,17 +220,19 @@ def run(module: Any) -> dict[str, Any]:
             raise InputError(f"path (report_path): {problem}")
     wanted = wanted_of(params)
     data = collect(Cluster(module), wanted)
-    files, diff = [], []
+    files, diff, changed = [], [], {}
     for form, path in paths.items():
         text, before = rendered(form, data), content_of(path)
         state = "created" if before is None else "unchanged" if before == text else "replaced"
         files.append({"path": os.path.abspath(path), "format": form, "state": state})
         if form == "markdown":
             diff.append({"before_header": path, "after_header": path, "before": before or "", "after": text})
-        if state != "unchanged" and not module.check_mode:
-            write_atomically(path, text)
+        if state != "unchanged":
+            changed[path] = text
+    if not module.check_mode:
+        write_together("path (report_path)", changed)
     return {
-        "changed": any(file["state"] != "unchanged" for file in files),
+        "changed": bool(changed),
         "files": files,
         **({"diff": diff} if module._diff else {}),
         "overview": [f"{name}: {cell.text}" for _key, name, cell in overview(data)],
@@ -243,7 +246,7 @@ def main() -> None:
     invocation = public_arguments(module, "prometheus")
     try:
         result = run(module)
-    except (ApiFailure, InputError, SelectionError) as error:
+    except (ApiFailure, InputError, SelectionError, WriteError) as error:
         fail(module, str(error), invocation=invocation)
     except OSError as error:
         fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)

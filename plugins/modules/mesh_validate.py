@@ -16,6 +16,7 @@ description:
     Kubernetes' objects. Files get the same checks as a cluster.
   - Looks at files, at rendered charts, at the live cluster, or at files laid over the live cluster, which answers
     whether a change would break it. Nothing is changed.
+  - Fails where it could not look, since nothing found would then mean nothing. See O(allow_empty) and O(allow_unread).
   - A finding has the code of istioctl or Kiali where they have one, so that it can be looked up.
     Others begin with C(MESH).
   - A check that needs kinds of objects which the input does not have says nothing and is listed in RV(undecided).
@@ -82,12 +83,26 @@ options:
         elements: dict
         default: []
   fail_on:
-    description: Fail if there is a finding of this level or a worse one.
+    description:
+      - Fail if there is a finding of this level or a worse one, or if not everything was read (O(allow_unread)).
+      - V(never) fails in neither case.
     type: str
     choices: [error, warning, info, never]
     default: error
+  allow_unread:
+    description:
+      - Kinds of the cluster that may stay unread, such as V(Secret) or V(Gateway.networking.istio.io), where V(*) and
+        V(?) match anything. Checks that need them say nothing.
+      - Any other kind that the account may not list, or that the API server does not tell, is a failure that names the
+        missing rights. A kind that the cluster does not serve is not missed.
+      - By default Secrets, since they hold private keys, and few checks need them.
+    type: list
+    elements: str
+    default: [Secret]
   reports:
-    description: Files to write, by format. An existing one is replaced, in check mode too.
+    description:
+      - Files to write, by format. An existing one is replaced, in check mode too.
+      - All of them are written or none.
     type: dict
     default: {}
     suboptions:
@@ -190,8 +205,16 @@ summary:
   description: Numbers of findings by level, of objects, files, checks, suppressed, known (in the baseline), undecided.
   returned: always
   type: dict
+files:
+  description: The reports that were written.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path: {description: Where it is., type: str, sample: /srv/shop/mesh.sarif}
+    format: {description: Its format., type: str, sample: sarif}
 passed:
-  description: Whether nothing was found that is as bad as O(fail_on).
+  description: Whether nothing was found that is as bad as O(fail_on), and everything was read but for O(allow_unread).
   returned: always
   type: bool
 table:
@@ -215,7 +238,11 @@ import time
 from collections import Counter
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import folder_problem, write_atomically
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
+    WriteError,
+    folder_problem,
+    write_together,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -232,8 +259,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.cust
     python_checks,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import Unread, incomplete, unread_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import INPUT_OPTIONS, read_input
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
+    INPUT_OPTIONS,
+    read_input,
+    start_at,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     SelectionError,
     baseline_of,
@@ -269,6 +301,7 @@ def argument_spec() -> dict[str, Any]:
         "suppress": {"type": "list", "elements": "raw", "default": []},
         "baseline": {"type": "path"},
         "policy": {"type": "dict", "default": {}, "options": policy},
+        "allow_unread": {"type": "list", "elements": "str", "default": ["Secret"]},
         "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
         "reports": {"type": "dict", "default": {}, "options": {form: {"type": "path"} for form in FORMATS}},
         "title": {"type": "str", "default": "Mesh validation"},
@@ -278,6 +311,7 @@ def argument_spec() -> dict[str, Any]:
 
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
+    start_at(params["base"])
     for form, path in params["reports"].items():
         if path and (problem := folder_problem(path)):
             raise InputError(f"reports.{form} (validate_reports): {problem}")
@@ -296,8 +330,8 @@ def run(module: Any) -> dict[str, Any]:
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
     result = validate(whole, found.settings, checks, request, found.file_count)
     result.notes[:0] = found.notes
-    write_reports(params, result)
-    return outcome(params, result)
+    files = write_reports(params, result)
+    return {**outcome(params, result, unread_in(found.unread, params["allow_unread"])), "files": files}
 
 
 def read_baseline(path: str | None) -> Counter[str]:
@@ -307,15 +341,20 @@ def read_baseline(path: str | None) -> Counter[str]:
         return baseline_of(file.read())
 
 
-def write_reports(params: dict[str, Any], result: Validated) -> None:
-    for form, path in params["reports"].items():
-        if path:
-            text = rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
-            write_atomically(path, text)
+def write_reports(params: dict[str, Any], result: Validated) -> list[dict[str, str]]:
+    wanted = {form: path for form, path in params["reports"].items() if path}
+    texts = {
+        path: rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
+        for form, path in wanted.items()
+    }
+    write_together("reports (validate_reports)", texts)
+    return [{"path": os.path.abspath(path), "format": form} for form, path in wanted.items()]
 
 
-def outcome(params: dict[str, Any], result: Validated) -> dict[str, Any]:
+def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
     lines = rendered("table", result, fail_on="never", title="", version=VERSION).splitlines()
+    # Who never wants it to fail reads the notes.
+    lacking = incomplete(unread) if unread and params["fail_on"] != "never" else ""
     return {
         "changed": False,
         "findings": result.findings,
@@ -323,8 +362,8 @@ def outcome(params: dict[str, Any], result: Validated) -> dict[str, Any]:
         "table": lines,
         "undecided": result.undecided,
         "notes": result.notes,
-        "msg": lines[-1],
-        "passed": not is_bad(result.summary, params["fail_on"]),
+        "msg": f"{lines[-1]}. {lacking}" if lacking else lines[-1],
+        "passed": not lacking and not is_bad(result.summary, params["fail_on"]),
     }
 
 
@@ -333,7 +372,7 @@ def main() -> None:
     invocation = public_arguments(module, "content", "chart")
     try:
         result = run(module)
-    except (ApiFailure, CustomCheckError, InputError, SelectionError) as error:
+    except (ApiFailure, CustomCheckError, InputError, SelectionError, WriteError) as error:
         fail(module, str(error), invocation=invocation)
     except OSError as error:
         fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)

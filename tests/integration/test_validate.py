@@ -185,7 +185,7 @@ def test_reading_is_enough(run_playbook: RunPlaybook, objects: Objects, kubeconf
         finally:
             objects.delete(decisions)
         assert run.rc == 0, run.stdout
-        assert "was not read" not in run.text
+        assert "not read" not in run.text
         assert "is not known" not in run.text
     finally:
         objects.delete(reads)
@@ -203,6 +203,85 @@ def way_to_istiod(account: str) -> str:
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account}],
     }
     return f"\n---\n{yaml.safe_dump_all([role, binding])}"
+
+
+VIEWER = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: mesh-viewer}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: viewer, namespace: mesh-viewer}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: mesh-viewer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: viewer, namespace: mesh-viewer}]
+"""
+CANARY = {"canary_service": "order-service", "canary_image_tag": "9.9.9"}
+
+
+def test_who_may_not_read_the_mesh_is_not_told_that_it_is_good(
+    run_playbook: RunPlaybook, api: ApiClient, kubeconfig: str, tmp_path: Path
+) -> None:
+    """Kubernetes' own role `view` has nothing of Istio's."""
+    objects = Objects(api)
+    objects.apply(VIEWER)
+    try:
+        viewer = tmp_path / "kubeconfig"
+        viewer.write_text(json.dumps(_reader(kubeconfig, "mesh-viewer", "viewer")))
+        account = {"service_mesh_kubeconfig": str(viewer)}
+        refused = run_playbook("validate.yml", variables=account)
+        gate = run_playbook("canary.yml", "--check", variables={**account, **CANARY})
+        allowed = run_playbook("validate.yml", variables={**account, "validate_allow_unread": ["*"]})
+    finally:
+        objects.delete(VIEWER)
+    for run in (refused, gate):
+        assert run.rc != 0, run.stdout
+        assert "could not be read, so there may be more: the account may not list" in run.text
+        assert "list authorizationpolicies, peerauthentications, requestauthentications (security.istio.io)" in run.text
+        assert ", virtualservices, " in run.text
+        assert "validate_allow_unread" in run.text
+        # `view` has them, and Secrets may stay unread.
+        assert "deployments (apps)" not in run.text
+        assert "list secrets" not in run.text
+    assert "Run the canary" not in gate.stdout
+    assert allowed.rc == 0, allowed.stdout
+    assert "were not read: the account may not list them" in allowed.text
+
+
+def test_the_documented_accounts_pass_the_gate_of_a_canary(
+    run_playbook: RunPlaybook, api: ApiClient, kubeconfig: str, tmp_path: Path
+) -> None:
+    reader = (ROOT / "docs/validation-reader.yml").read_text()
+    operator = [*yaml.safe_load_all((ROOT / "docs/canary-operator.yml").read_text())]
+    bindings = [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": f"{role['kind']}Binding",
+            "metadata": role["metadata"],
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": role["kind"],
+                "name": role["metadata"]["name"],
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": "mesh-validation", "namespace": "mesh-validation"}],
+        }
+        for role in operator
+    ]
+    account = f"{reader}\n---\n{yaml.safe_dump_all([*operator, *bindings])}"
+    objects = Objects(api)
+    objects.apply(account)
+    try:
+        path = tmp_path / "kubeconfig"
+        path.write_text(json.dumps(_reader(kubeconfig, "mesh-validation", "mesh-validation")))
+        planned = run_playbook("canary.yml", "--check", variables={"service_mesh_kubeconfig": str(path), **CANARY})
+    finally:
+        objects.delete(account)
+    assert planned.rc == 0, planned.stdout
+    assert "order-service:9.9.9" in planned.text
 
 
 def _reader(kubeconfig: str, namespace: str, account: str) -> dict[str, Any]:

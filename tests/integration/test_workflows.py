@@ -54,3 +54,22 @@ def test_a_pull_request_gets_sarif(runner: Runner) -> None:
     assert judged.returncode == 0, judged.stdout
     report = json.loads((runner.workspace / "mesh.sarif").read_text(encoding="utf-8"))
     assert report["version"] == "2.1.0"
+
+
+def test_a_pull_request_is_judged_by_the_paths_of_its_repository(runner: Runner) -> None:
+    """As docs/ci.md has them, and with names that GitHub finds in the repository."""
+    (runner.workspace / "deploy").mkdir()
+    (runner.workspace / "deploy/cart.yml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: cart}\nspec: {hots: [cart]}\n",
+        encoding="utf-8",
+    )
+    judged = runner.run(step("validate.yml", "validate", "Validate"), vars_VALIDATE_PATHS='["deploy/"]')
+    assert judged.returncode != 0, judged.stdout
+    report = json.loads((runner.workspace / "mesh.sarif").read_text(encoding="utf-8"))
+    places = {
+        location["physicalLocation"]["artifactLocation"]["uri"]
+        for result in report["runs"][0]["results"]
+        for location in result["locations"]
+    }
+    assert "deploy/cart.yml" in places
+    assert [place for place in places if place.startswith(("/", ".."))] == []

@@ -21,7 +21,7 @@ ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
 USES = re.compile(r"^\s*(?:- )?(?:&\w+\s+)?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 STEPS = [step for name in DEPLOYING for step in steps(name)]
 # What the runner itself sets.
-RUNNERS = {"GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY"}
+RUNNERS = {"GITHUB_STEP_SUMMARY"}
 ENVIRONMENT = re.compile(r"lookup\('ansible\.builtin\.env', '(\w+)'\)")
 
 

@@ -29,6 +29,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.grap
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import unread_notes
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
@@ -232,8 +233,9 @@ def _certificates(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
 
 
 def _unread(found: Input, kinds: Iterable[Kind]) -> list[str]:
-    """Of the notes of what was not read, those that the kinds are in."""
-    return [note for note in found.notes if any(note.startswith(f"{kind} was not read") for kind in kinds)]
+    """The notes of what was not read, of these kinds."""
+    wanted = set(kinds)
+    return unread_notes(item for item in found.unread if item.kind in wanted)
 
 
 def _asked(what: str, ask: Callable[[], Any], notes: list[str]) -> Any:

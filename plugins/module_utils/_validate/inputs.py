@@ -82,7 +82,7 @@ class Reader:
             matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
             if not matches:
                 what = "matches no file" if glob.has_magic(path) else "does not exist"
-                raise InputError(f"paths: '{path}' {what}. Relative paths start at {os.getcwd()}.")
+                raise InputError(f"paths: '{path}' {what}.{_start_of(path)}")
             for match in matches:
                 if os.path.isdir(match):
                     self._folder(match)
@@ -129,7 +129,9 @@ class Reader:
     def chart(self, chart: Chart) -> None:
         path = os.path.expanduser(chart.path)
         if not os.path.exists(path):
-            raise InputError(f"chart: '{chart.path}' does not exist. Give the path of a chart's folder or archive.")
+            raise InputError(
+                f"chart: '{chart.path}' does not exist. Give the path of a chart's folder or archive.{_start_of(path)}"
+            )
         command = [self._helm, "template", chart.name, path, "--namespace", chart.namespace, "--include-crds"]
         for file in chart.values_files:
             command += ["--values", os.path.expanduser(file)]
@@ -161,6 +163,11 @@ class Reader:
     def _shown(self, path: str) -> str:
         relative = os.path.relpath(path, self._base)
         return path if relative.startswith("..") else relative
+
+
+def _start_of(path: str) -> str:
+    """Where it starts, as a sentence of its own, if it does not say so itself."""
+    return "" if os.path.isabs(path) else f" Relative paths start at {os.getcwd()}."
 
 
 def _output(command: Sequence[str], given: str, what: str, option: str) -> tuple[str, str]:

@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
@@ -75,13 +77,26 @@ _SERVED = [
 _SECRETS = (kinds.SECRET, "v1", "type!=helm.sh/release.v1")
 
 
+class Unread(NamedTuple):
+    """A kind of which not everything was read.
+
+    resource: its plural, where the account lacks the right to list it; else empty. place: the namespace, empty for all.
+    reason: why, where it is not the right; else what is left of the kind, as in "in other namespaces".
+    """
+
+    kind: Kind
+    resource: str = ""
+    place: str = ""
+    reason: str = ""
+
+
 @dataclass
 class LiveInput:
-    """resources: as the API server has them. listed: kinds of which all were read. unread: kind to reason."""
+    """resources: as the API server has them. listed: kinds of which all were read."""
 
     resources: list[Resource] = field(default_factory=list)
     listed: set[Kind] = field(default_factory=set)
-    unread: dict[str, str] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
 
 
 def read(cluster: Api, namespaces: Sequence[str], root_namespace: str) -> LiveInput:
@@ -91,40 +106,50 @@ def read(cluster: Api, namespaces: Sequence[str], root_namespace: str) -> LiveIn
     """
     found = LiveInput()
     with ThreadPoolExecutor(6) as pool:
-        for served, (objects, whole, reason) in zip(
+        for served, (objects, unread) in zip(
             _SERVED, pool.map(lambda served: _list(cluster, served, namespaces), _SERVED), strict=True
         ):
             found.resources += [Resource(item) for item in objects]
-            if whole:
+            if unread:
+                found.unread.append(unread)
+            else:
                 found.listed.add(served.kind)
-            if reason:
-                found.unread[str(served.kind)] = reason
     _read_secrets(cluster, found, root_namespace)
     return found
 
 
-def _list(cluster: Api, served: Served, namespaces: Sequence[str]) -> tuple[list[Object], bool, str]:
-    """(objects, whether these are all, why not)."""
-    group = served.kind.group
+def _list(cluster: Api, served: Served, namespaces: Sequence[str]) -> tuple[list[Object], Unread | None]:
+    """The objects, and why these are not all."""
+    group, kind = served.kind
     for version in served.versions:
         api_version = f"{group}/{version}" if group else version
         try:
-            if cluster.resource(api_version, served.kind.kind) is None:
+            known = cluster.resource(api_version, kind)
+            if known is None:
                 continue
-            return cluster.list(api_version, served.kind.kind), True, ""
+        except ApiFailure as failure:
+            return [], Unread(served.kind, reason=str(failure))
+        try:
+            return cluster.list(api_version, kind), None
         except ApiFailure as failure:
             if failure.status != 403:
-                return [], False, str(failure)
-        objects: list[Object] = []
-        reason = "the account may not list it" + (" in other namespaces" if namespaces else "")
-        for namespace in namespaces:
-            try:
-                objects += cluster.list(api_version, served.kind.kind, namespace)
-            except ApiFailure as failure:
-                reason = str(failure) if failure.status != 403 else f"the account may not list it in {namespace}"
-        return objects, False, reason
+                return [], Unread(served.kind, reason=str(failure))
+        objects, refused = _list_in(cluster, (api_version, kind), namespaces)
+        return objects, Unread(served.kind, known.plural, reason="" if refused else "in other namespaces")
     # A cluster that does not know the kind has none of it.
-    return [], True, ""
+    return [], None
+
+
+def _list_in(cluster: Api, wanted: tuple[str, str], namespaces: Sequence[str]) -> tuple[list[Object], bool]:
+    """What the namespaces have of a version and kind, and whether one of them, or all for want of any, was not read."""
+    objects: list[Object] = []
+    refused = not namespaces
+    for namespace in namespaces:
+        try:
+            objects += cluster.list(*wanted, namespace)
+        except ApiFailure:
+            refused = True
+    return objects, refused
 
 
 def _read_secrets(cluster: Api, found: LiveInput, root_namespace: str) -> None:
@@ -133,16 +158,65 @@ def _read_secrets(cluster: Api, found: LiveInput, root_namespace: str) -> None:
     for item in found.resources:
         if item.kind == kinds.K8S_GATEWAY or (item.kind == kinds.POD and "istio" in item.labels):
             places.add(item.namespace)
-    whole = True
     for namespace in sorted(places):
-        try:
-            found.resources += [Resource(item) for item in cluster.list("v1", "Secret", namespace, fields=_SECRETS[2])]
-        except ApiFailure as failure:
-            whole = False
-            found.unread["Secret"] = f"{namespace}: {failure}"
-    if whole:
+        _read_one(cluster, found, (kinds.SECRET, "secrets", namespace), _SECRETS[2])
+    if all(unread.kind != kinds.SECRET for unread in found.unread):
         found.listed.add(kinds.SECRET)
+    _read_one(cluster, found, (kinds.CONFIG_MAP, "configmaps", root_namespace))
+
+
+def _read_one(cluster: Api, found: LiveInput, wanted: tuple[Kind, str, str], fields: str = "") -> None:
+    """What one namespace has of a kind of version v1; ``wanted``: the kind, its plural, the namespace."""
+    kind, plural, namespace = wanted
     try:
-        found.resources += [Resource(item) for item in cluster.list("v1", "ConfigMap", root_namespace)]
+        found.resources += [Resource(item) for item in cluster.list("v1", kind.kind, namespace, fields=fields)]
     except ApiFailure as failure:
-        found.unread["ConfigMap"] = f"{root_namespace}: {failure}"
+        lacks = failure.status == 403
+        found.unread.append(Unread(kind, plural if lacks else "", namespace, "" if lacks else str(failure)))
+
+
+def unread_notes(unread: Iterable[Unread]) -> list[str]:
+    """One line for all kinds that were not read for the same reason."""
+    by_reason: dict[tuple[bool, str, str], list[str]] = defaultdict(list)
+    for item in unread:
+        by_reason[bool(item.resource), item.place, item.reason].append(str(item.kind))
+    notes = []
+    for (lacks, place, reason), names in by_reason.items():
+        one = len(names) == 1
+        why = f"the account may not list {'it' if one else 'them'} {reason}".rstrip() if lacks else reason
+        where = f" in namespace {place}" if place else ""
+        notes.append(f"{', '.join(sorted(names))} {'was' if one else 'were'} not read{where}: {why}")
+    return sorted(notes)
+
+
+def unread_in(unread: Iterable[Unread], allowed: Sequence[str]) -> list[Unread]:
+    """Without those that may stay so: patterns of kinds, with their group or without."""
+    return [
+        item
+        for item in unread
+        if not any(fnmatchcase(name, pattern) for pattern in allowed for name in (item.kind.kind, str(item.kind)))
+    ]
+
+
+def incomplete(unread: Sequence[Unread]) -> str:
+    """What was not read, the rights that it takes, and the way out."""
+    number = len({item.kind for item in unread})
+    rights = _missing_rights(unread)
+    reasons = [f"the account may not {rights}; docs/validation.md says which Roles have these rights"] if rights else []
+    reasons += sorted({f"{item.kind}: {item.reason}" for item in unread if not item.resource})
+    return (
+        f"{number} kind{'' if number == 1 else 's'} could not be read, so there may be more: {'. '.join(reasons)}. "
+        "allow_unread (validate_allow_unread) names kinds that may stay unread"
+    )
+
+
+def _missing_rights(unread: Iterable[Unread]) -> str:
+    """``list gateways, virtualservices (networking.istio.io); list secrets in namespace istio-system``."""
+    rules: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for item in unread:
+        if item.resource:
+            group = f" ({item.kind.group})" if item.kind.group else ""
+            rules[f" in namespace {item.place}" if item.place else "", group].add(item.resource)
+    return "; ".join(
+        f"list {', '.join(sorted(resources))}{group}{where}" for (where, group), resources in sorted(rules.items())
+    )

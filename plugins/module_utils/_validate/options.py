@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,10 +24,20 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._proxy_sync import Proxy
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import Chart, InputError, Reader
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import LiveInput, read
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import (
+    LiveInput,
+    Unread,
+    read,
+    unread_notes,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Settings
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import DEPLOYMENT, Resource, items
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    DEPLOYMENT,
+    KINDS,
+    Resource,
+    items,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import collector_paused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.versions import minor_of, tag_of
 
@@ -45,6 +56,7 @@ INPUT_OPTIONS: dict[str, Any] = {
     "content": {"type": "str"},
     "chart": {"type": "dict", "options": _CHART},
     "base": {"type": "path"},
+    "allow_empty": {"type": "bool", "default": False},
     "live": {"type": "bool", "default": False},
     "namespaces": {"type": "list", "elements": "str", "default": []},
     "default_namespace": {"type": "str", "default": "default"},
@@ -58,13 +70,27 @@ INPUT_OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Input:
-    """files: what files, texts and charts bring. live: the cluster's objects. notes: what could not be read."""
+    """files: what files, texts and charts bring. live: the cluster's objects.
+
+    unread: of which kinds the cluster did not tell everything. notes: that, and whether istiod could be asked.
+    """
 
     files: Loaded
     file_count: int
     live: list[Resource]
     settings: Settings
+    unread: list[Unread]
     notes: list[str]
+
+
+def start_at(base: str | None) -> None:
+    """Make it the folder at which relative paths of all options start. Raises InputError."""
+    if not base:
+        return
+    try:
+        os.chdir(base)
+    except OSError as error:
+        raise InputError(f"base: {base}: {error.strerror}. Name a folder that is there.") from error
 
 
 def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: float) -> Input:
@@ -76,13 +102,14 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: f
     live = LiveInput()
     with collector_paused():
         reader = _read_files(params)
+        _require_objects(params, reader)
         if params["live"]:
             cluster = connect()
             live = read(cluster, params["namespaces"], params["istio_namespace"])
             facts["proxies"] = _proxies(cluster, params, notes)
             facts["kubernetes_version"] = cluster.version()
             facts["istio_release"] = _release(live.resources, params["istio_namespace"])
-    notes += [f"{kind} was not read: {reason}" for kind, reason in sorted(live.unread.items())]
+    notes += unread_notes(live.unread)
     settings = Settings(
         root_namespace=params["istio_namespace"],
         cluster_domain=params["cluster_domain"],
@@ -92,12 +119,12 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: f
         now=now,
         facts=facts,
     )
-    return Input(reader.loaded, reader.files, live.resources, settings, notes)
+    return Input(reader.loaded, reader.files, live.resources, settings, live.unread, notes)
 
 
 def _read_files(params: Mapping[str, Any]) -> Reader:
     programs = (params["helm_binary"], params["kustomize_binary"])
-    reader = Reader(params["default_namespace"], params["base"] or "", *programs)
+    reader = Reader(params["default_namespace"], "", *programs)
     reader.read(params["paths"])
     if params["content"] is not None:
         reader.content(params["content"])
@@ -106,6 +133,26 @@ def _read_files(params: Mapping[str, Any]) -> Reader:
         files = tuple(chart["values_files"])
         reader.chart(Chart(chart["path"], chart["name"], chart["namespace"], chart["values"], files))
     return reader
+
+
+def _require_objects(params: Mapping[str, Any], reader: Reader) -> None:
+    """Raises InputError where there was something to look at and no check can say anything about it."""
+    given = [f"'{path}'" for path in params["paths"]]
+    given += ["content"] if params["content"] is not None else []
+    given += [f"chart '{params['chart']['path']}'"] if params["chart"] else []
+    # What could not be read is told as a finding.
+    if not given or params["allow_empty"] or reader.loaded.findings:
+        return
+    policy = params.get("policy") or {}
+    # Own checks look at whatever they like.
+    known = None if policy.get("cel") or policy.get("python") else KINDS
+    if any(known is None or resource.kind in known for resource in reader.loaded.resources):
+        return
+    files = f"{reader.files} file{'' if reader.files == 1 else 's'}"
+    raise InputError(
+        f"paths: no object that the checks know in {files} of {', '.join(given)}. Name what holds the mesh's "
+        "configuration, or set allow_empty (validate_allow_empty) where there may be none."
+    )
 
 
 def _proxies(cluster: Cluster, params: Mapping[str, Any], notes: list[str]) -> list[dict[str, Any]]:

@@ -74,6 +74,9 @@ CUSTOM_RESOURCE_DEFINITION = Kind("apiextensions.k8s.io", "CustomResourceDefinit
 MUTATING_WEBHOOK = Kind("admissionregistration.k8s.io", "MutatingWebhookConfiguration")
 VALIDATING_WEBHOOK = Kind("admissionregistration.k8s.io", "ValidatingWebhookConfiguration")
 
+# All of the above: what a check looks at, or reads beside it.
+KINDS = frozenset(value for value in list(globals().values()) if isinstance(value, Kind))
+
 WORKLOAD_KINDS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, JOB, CRON_JOB, REPLICA_SET, POD)
 
 _CLUSTER_SCOPED = {

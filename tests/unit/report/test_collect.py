@@ -136,7 +136,7 @@ def _off() -> Any:
     ("forbidden", "section", "note"),
     [
         ({"Node"}, "cluster", "Node was not read: may not list Node"),
-        ({"Secret"}, "certificates", "Secret was not read: istio-system: may not list Secret"),
+        ({"Secret"}, "certificates", "Secret was not read in namespace istio-system: the account may not list it"),
         ({"Secret"}, "versions", "Helm's releases was not read: may not list Secret"),
         ({"VirtualService"}, "canaries", "VirtualService.networking.istio.io was not read"),
         ({"VirtualService"}, "traffic", "VirtualService.networking.istio.io was not read"),

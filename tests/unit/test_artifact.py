@@ -1,0 +1,205 @@
+"""The collection as a user has it: built, installed, and called from a repository of the user's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .test_repository import ROOT, tracked_files
+
+HOOK: dict[str, Any] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())[0]
+# What the commands of README and docs write where they are called; the first of them by the default of report_path.
+REPORTS = [
+    *(f"service-mesh-report-{name}.{ending}" for name in ("lab", "staging") for ending in ("html", "md", "json")),
+    *("canary.md", "cost.json", "cost.md", "cost.txt", "mesh.sarif"),
+]
+ROUTE = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: cart, namespace: shop}
+spec:
+  hosts: [cart]
+  http: [{route: [{destination: {host: cart, prot: 80}}]}]
+"""
+MENDED = ROUTE.replace("prot: 80", "port: {number: 80}")
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Without what this checkout tells Ansible, and with a PWD that is not the working directory."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "GIT_", "PYTHON"))}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**outside, "PATH": path, "PWD": "/", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built in a checkout in which the commands of README and docs were run."""
+    folder = tmp_path_factory.mktemp("artifact")
+    checkout = folder / "checkout"
+    for path in tracked_files():
+        target = checkout / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    for name in REPORTS:
+        (checkout / name).write_text("treat it like the inventory")
+    done = run("ansible-galaxy", "collection", "build", "--output-path", folder, cwd=checkout)
+    assert done.returncode == 0, done.stdout
+    return next(folder.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def collections(artifact: Path) -> str:
+    """The folder in which it is installed."""
+    folder = artifact.parent / "collections"
+    install = ("ansible-galaxy", "collection", "install", "--no-deps", "--offline", "-p", folder, artifact)
+    done = run(*install, cwd=artifact.parent)
+    assert done.returncode == 0, done.stdout
+    return str(folder)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A user's own, with a fault in it."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/cart.yml").write_text(ROUTE)
+    assert run("git", "init", "--quiet", cwd=tmp_path).returncode == 0
+    assert run("git", "add", ".", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def words(done: subprocess.CompletedProcess[str]) -> str:
+    """The output as running text, since the callback breaks and quotes lines."""
+    return " ".join(done.stdout.replace("''", "'").replace('\\"', '"').split())
+
+
+def hook(repository: Path, collections: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """As pre-commit runs it with pass_filenames: false: entry and args, in the root of the repository."""
+    assert (HOOK["language"], HOOK["pass_filenames"]) == ("system", False)
+    return run(*HOOK["entry"].split(), *arguments, cwd=repository, ANSIBLE_COLLECTIONS_PATH=collections)
+
+
+def documented_arguments() -> list[str]:
+    """Those of the example at the head of the hook's file."""
+    found = re.search(r"^#\s+args: (\[.*\])$", (ROOT / ".pre-commit-hooks.yaml").read_text(), re.MULTILINE)
+    assert found
+    arguments: list[str] = yaml.safe_load(found[1])
+    return arguments
+
+
+@pytest.mark.parametrize("arguments", [HOOK["args"], documented_arguments()], ids=["its own", "the example's"])
+def test_the_hook_is_red_with_a_fault_and_green_without(
+    arguments: list[str], repository: Path, collections: str
+) -> None:
+    red = hook(repository, collections, arguments)
+    assert red.returncode != 0, red.stdout
+    assert "MESH101" in red.stdout
+    assert "deploy/cart.yml:6:" in words(red)
+    (repository / "deploy/cart.yml").write_text(MENDED)
+    green = hook(repository, collections, arguments)
+    assert green.returncode == 0, green.stdout
+    assert "nothing found in 1 object of 1 file" in words(green)
+
+
+def test_the_hook_writes_its_reports_where_they_were_asked_for(repository: Path, collections: str) -> None:
+    asked = {"validate_live": False, "validate_paths": ["deploy/*.yml"]}
+    reports = {"validate_reports": {"sarif": "mesh.sarif", "json": "deploy/known.json"}}
+    red = hook(repository, collections, ["-e", json.dumps({**asked, **reports})])
+    assert red.returncode != 0, red.stdout
+    sarif = json.loads((repository / "mesh.sarif").read_text())
+    place = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "deploy/cart.yml"
+    for name in ("mesh.sarif", "deploy/known.json"):
+        assert f"written: {repository / name}" in words(red)
+    known = hook(repository, collections, ["-e", json.dumps({**asked, "validate_baseline": "deploy/known.json"})])
+    assert known.returncode == 0, known.stdout
+    assert list(Path(collections).rglob("mesh.sarif")) == []
+
+
+def test_own_checks_are_found_where_the_user_stands(repository: Path, collections: str) -> None:
+    guide = (ROOT / "docs/validation.md").read_text()
+    example = next(block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "SHOP002" in block)
+    (repository / "checks.py").write_text(example)
+    (repository / "deploy/cart.yml").write_text(MENDED.replace("hosts: [cart]", "hosts: [cart.example.org]"))
+    asked = {
+        "validate_live": False,
+        "validate_paths": ["deploy"],
+        "validate_fail_on": "warning",
+        "validate_policy": {"python": ["checks.py"]},
+    }
+    done = hook(repository, collections, ["-e", json.dumps(asked)])
+    assert done.returncode != 0
+    assert "SHOP002" in done.stdout, done.stdout
+
+
+def test_a_tree_without_configuration_is_not_called_good(repository: Path, collections: str) -> None:
+    (repository / "deploy/cart.yml").write_text("- name: a play\n  hosts: all\n")
+    red = hook(repository, collections, HOOK["args"])
+    assert red.returncode != 0, red.stdout
+    assert "no object that the checks know in 1 file of '.'" in words(red)
+    allowed = json.dumps({"validate_live": False, "validate_paths": ["."], "validate_allow_empty": True})
+    green = hook(repository, collections, ["-e", allowed])
+    assert green.returncode == 0, green.stdout
+
+
+def test_a_path_that_is_not_there_is_told_with_where_it_starts(repository: Path, collections: str) -> None:
+    red = hook(repository, collections, ["-e", '{"validate_live": false, "validate_paths": ["nope/"]}'])
+    assert red.returncode != 0
+    assert f"'nope/' does not exist. Relative paths start at {repository}." in words(red)
+
+
+def test_pre_commit_itself_runs_the_hook(repository: Path, collections: str, tmp_path_factory: Any) -> None:
+    """From a repository that has the hook's file, as its users name ours."""
+    source: Path = tmp_path_factory.mktemp("hooks")
+    shutil.copy(ROOT / ".pre-commit-hooks.yaml", source)
+    identity: Mapping[str, str] = {
+        f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "Hooks"), ("tag", "0.1.0")):
+        assert run("git", *command, cwd=source, **identity).returncode == 0
+    config = {"repos": [{"repo": str(source), "rev": "0.1.0", "hooks": [{"id": HOOK["id"]}]}]}
+    (repository / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
+    # What it looks at is decided by what git knows; it starts in a folder, so that PWD is not the repository's root.
+    assert run("git", "add", ".", cwd=repository).returncode == 0
+    home = {"PRE_COMMIT_HOME": str(source / "home"), "ANSIBLE_COLLECTIONS_PATH": collections}
+    called = (sys.executable, "-m", "pre_commit", "run", "--all-files", "--color", "never")
+    red = run(*called, cwd=repository / "deploy", **home)
+    assert red.returncode == 1, red.stdout
+    assert "deploy/cart.yml:6:" in words(red)
+    (repository / "deploy/cart.yml").write_text(MENDED)
+    green = run(*called, cwd=repository / "deploy", **home)
+    assert green.returncode == 0, green.stdout
+    assert "Passed" in green.stdout
+
+
+def test_git_and_the_build_leave_out_what_readme_and_docs_have_written(artifact: Path) -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "playbooks").glob("*.yml")]
+    text = "\n".join(page.read_text() for page in pages)
+    assert set(re.findall(r'"(?:sarif|json|markdown|table)": "([^"]+)"|summary_path=(\w+\.md)', text)) == {
+        *((name, "") for name in ("cost.json", "cost.md", "cost.txt", "mesh.sarif")),
+        ("", "canary.md"),
+    }, "REPORTS names them all"
+    asked = run("git", "check-ignore", *REPORTS, cwd=ROOT)
+    assert asked.stdout.split() == REPORTS
+    with tarfile.open(artifact) as built:
+        names = set(built.getnames())
+    assert "README.md" in names
+    assert sorted(names & set(REPORTS)) == []
