@@ -53,6 +53,7 @@ def _served(definition: Resource) -> list[str]:
     title="Gateway API without v1beta1",
     why="istiod cannot read objects of the kind.",
     remedy=_REMEDY,
+    alone=True,
 )
 def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
     for definition, kind in _definitions(mesh):
@@ -68,6 +69,7 @@ def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
     title="Gateway API without v1",
     why="Later releases of Istio read v1 only.",
     remedy=_REMEDY,
+    alone=True,
 )
 def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
     for definition, kind in _definitions(mesh):

@@ -35,6 +35,7 @@ _TOLD_BY_KIA1503 = "Combination of port, protocol and hostname must be unique fo
     title="The object is refused by the API server",
     why="Nothing of it reaches the mesh: kubectl, helm and every other client get an error.",
     remedy="Write the field as the message says.",
+    alone=True,
 )
 def refused_structure(mesh: Mesh, report: Report) -> None:
     faults = structure(mesh).faults
@@ -52,6 +53,7 @@ def refused_structure(mesh: Mesh, report: Report) -> None:
     "has no effect, and nobody sees it missing.",
     remedy="Correct the name of the field, or leave it out.",
     docs="https://istio.io/latest/docs/reference/config/",
+    alone=True,
 )
 def unknown_field(mesh: Mesh, report: Report) -> None:
     faults = structure(mesh).faults
@@ -68,6 +70,7 @@ def unknown_field(mesh: Mesh, report: Report) -> None:
     why="The API server does not know the resource and refuses it; istioctl passes it by without a word.",
     remedy="Correct apiVersion and kind.",
     docs="https://istio.io/latest/docs/reference/config/",
+    alone=True,
 )
 def unknown_kind(mesh: Mesh, report: Report) -> None:
     for kind in mesh.kinds:
