@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Objects that the input defines more than once: the copies that do not count, and the mesh as it would be with them."""
+"""Objects that the input defines more than once: the copies that do not count, and the mesh with them in it."""
 
 from __future__ import annotations
 

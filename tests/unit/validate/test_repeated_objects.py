@@ -144,7 +144,8 @@ def test_one_line_for_a_pair_of_files() -> None:
     assert found(done, "MESH219") == [
         (
             "prod.yaml",
-            "5 objects are defined in base.yaml already, with other content: DestinationRule shop/cart0 (line 1, there 1), "
+            "5 objects are defined in base.yaml already, with other content: "
+            "DestinationRule shop/cart0 (line 1, there 1), "
             "DestinationRule shop/cart1 (line 7, there 7), DestinationRule shop/cart2 (line 13, there 13), 2 more",
         )
     ]
