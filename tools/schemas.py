@@ -4,11 +4,13 @@
 
 """Writes the schemas that mesh_validate knows, from CustomResourceDefinitions.
 
-    python tools/schemas.py istio 1.30=crds-1.30.yaml 1.31=~/.kube/config
-    python tools/schemas.py gateway 1.6=config/crd/experimental
+    python tools/schemas.py istio 1.31=~/.kube/config 1.32=istio.io/api@v1.32.0/kubernetes
+    python tools/schemas.py gateway 1.6=sigs.k8s.io/gateway-api@v1.6.3/config/crd/experimental \\
+        1.6-standard=sigs.k8s.io/gateway-api@v1.6.3/config/crd/standard
 
-A release is named NAME=SOURCE: a file of CRDs, a folder of such files, or the kubeconfig of a cluster that has them.
-Releases that are in the data already and are not named stay; --remove 1.5 takes one out.
+A release is named NAME=SOURCE: a file of CRDs, a folder of such files, the kubeconfig of a cluster that has them, or a
+folder of a Go module, which `go mod download` gets. store.py says how releases are named. Releases that are in the data
+already and are not named stay; --remove 1.5 takes one out.
 
 The data is Python modules, because Ansible ships nothing else with a module: the nodes of all schemas, each kept once
 (v1 and v1beta1 of a kind are mostly the same), as JSON, compressed. The same input gives the same bytes on the same
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +55,17 @@ KEPT = (
     "required",
     "default",
 )
+
+
+def folder_of(source: str) -> Path:
+    """Where the source lies on this machine; a Go module is downloaded first."""
+    found = re.fullmatch(r"([\w./-]+@v[\w.-]+)(/.*)", source)
+    if not found:
+        return Path(source).expanduser()
+    # A module that wants a newer Go is unpacked all the same, only the command ends with an error.
+    subprocess.run(["go", "mod", "download", found[1]], check=False)  # noqa: S607
+    cache = subprocess.run(["go", "env", "GOMODCACHE"], capture_output=True, text=True, check=True)  # noqa: S607
+    return Path(cache.stdout.strip() + "/" + found[1] + found[2])
 
 
 def definitions(source: Path) -> Iterator[dict[str, Any]]:
@@ -125,7 +139,7 @@ def names_of_oneof(part: Schema) -> list[str]:
 def kinds_of(source: Path, group: str) -> dict[str, Schema]:
     """Schemas by ``group/Kind/version``, of served versions."""
     found: dict[str, Schema] = {}
-    for definition in definitions(source.expanduser()):
+    for definition in definitions(source):
         spec = definition["spec"]
         if not re.fullmatch(group, spec["group"]):
             continue
@@ -149,7 +163,7 @@ def main() -> None:
     releases = {name: kinds for name, kinds in store.expanded(arguments.family).items() if name not in arguments.remove}
     for text in arguments.releases:
         name, _equals, source = text.partition("=")
-        releases[name] = kinds_of(Path(source), GROUPS[arguments.family])
+        releases[name] = kinds_of(folder_of(source), GROUPS[arguments.family])
         if not releases[name]:
             sys.exit(f"{source} has no CustomResourceDefinition of {arguments.family}")
     written = store.modules(arguments.family, releases)

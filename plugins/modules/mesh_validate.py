@@ -132,6 +132,25 @@ options:
     description: Certificates that end within so many days are told.
     type: int
     default: 30
+  istio_version:
+    description:
+      - The Istio by whose schemas the objects are judged, as V(1.31) or V(1.31.1). If not set, the oldest istiod's of
+        the cluster with O(live=true); else it is not known, and the newest schemas decide.
+      - A field that the version does not have is an error. Where the version is not known, or newer than the newest
+        schemas, it is a warning that says so; but a slip in the name of a known field is an error unless the version
+        is newer.
+    type: str
+  gateway_api_version:
+    description:
+      - Likewise the Gateway API's, as V(1.5) or V(v1.5.1). If not set, each kind has the version and channel that its
+        CustomResourceDefinition names, in the cluster with O(live=true) or in the files.
+    type: str
+  gateway_api_channel:
+    description:
+      - The Gateway API's channel. If not set, the one that its CustomResourceDefinitions name, else V(experimental),
+        which has all that V(standard) has.
+    type: str
+    choices: [standard, experimental]
 seealso:
   - name: istioctl analyze
     description: Istio's analyzer and its messages.
@@ -223,7 +242,9 @@ table:
   type: list
   elements: str
 undecided:
-  description: Checks that could not say anything, and the kinds that the input lacks for them.
+  description:
+    - Checks that could not say anything, or not all, and what they lack for it. Kinds that the input does not have, a
+      library, or a single definition of an object that the input defines several times and differently.
   returned: always
   type: dict
 notes:
@@ -265,6 +286,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.opti
     INPUT_OPTIONS,
     read_input,
     start_at,
+    stated_versions,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     SelectionError,
@@ -306,6 +328,9 @@ def argument_spec() -> dict[str, Any]:
         "reports": {"type": "dict", "default": {}, "options": {form: {"type": "path"} for form in FORMATS}},
         "title": {"type": "str", "default": "Mesh validation"},
         "certificate_days": {"type": "int", "default": 30},
+        "istio_version": {"type": "str"},
+        "gateway_api_version": {"type": "str"},
+        "gateway_api_channel": {"type": "str", "choices": ["standard", "experimental"]},
     }
 
 
@@ -319,7 +344,9 @@ def run(module: Any) -> dict[str, Any]:
     checks = [*all_checks(), *python_checks(params["policy"]["python"]), *cel_checks(params["policy"]["cel"])]
     suppressions = [suppression_of(entry) for entry in params["suppress"]]
     baseline = read_baseline(params["baseline"])
+    stated = stated_versions(params)
     found = read_input(params, lambda: Cluster(module), time.time())
+    found.settings.facts.update(stated)
     found.settings.facts["certificate_days"] = params["certificate_days"]
     known_live = None
     if found.live and found.files.resources and params["live_findings"] == "new":

@@ -52,6 +52,8 @@ class Check:
     listed as undecided: files that bring no Services do not mean that there are none.
     requires: says what is missing on this machine, empty where nothing is; likewise undecided.
     live: only a running cluster can answer.
+    alone: what it says of an object depends on that object alone, so that it can be asked of every copy of one that the
+    files define more than once. What others say is told only if it holds with each of the definitions.
     enabled: whether it runs unless it is asked for.
     """
 
@@ -61,6 +63,7 @@ class Check:
     live: bool = False
     enabled: bool = True
     requires: Callable[[], str] | None = None
+    alone: bool = False
 
     def missing(self, mesh: Mesh) -> list[str]:
         absent = [str(kind) for kind in self.needs if not mesh.knows(kind)]
@@ -96,6 +99,7 @@ def check(
     live: bool = False,
     enabled: bool = True,
     requires: Callable[[], str] | None = None,
+    alone: bool = False,
 ) -> Callable[[Function], Function]:
     """Declares the function a check. Several checks may share a code, where a peer has one code for several faults."""
     if level not in LEVELS:
@@ -104,7 +108,7 @@ def check(
     def declare(function: Function) -> Function:
         link = docs or (f"{DOCS}{code.lower()}/" if code.startswith("IST") else "")
         rule = Rule(function.__name__, code, level, title, why, remedy, tuple(aliases), link)
-        CHECKS.append(Check(rule, function, tuple(needs), live, enabled, requires))
+        CHECKS.append(Check(rule, function, tuple(needs), live, enabled, requires, alone))
         return function
 
     return declare

@@ -141,7 +141,7 @@ def _cel_check(entry: Mapping[str, Any], compiled: Callable[[str], Any]) -> Chec
             if problem := _violation(program, resource, mesh):
                 report(resource, path, message if problem == "false" else f"{message} ({problem})")
 
-    return Check(rule, run)
+    return Check(rule, run, alone="namespaceObject" not in str(entry["expression"]))
 
 
 def _violation(program: Any, resource: Resource, mesh: Mesh) -> str:

@@ -13,14 +13,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
+    MOST_ALTERNATIVES,
+    alternatives,
+    contested,
+    overruled,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import positions
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """findings: in a fixed order. undecided: checks that could not say anything, with the kinds or library they lack.
+    """findings: in a fixed order.
+    undecided: checks that could not say anything, or not all, with what they lack: kinds, a library, or a single
+    definition of an object.
     broken: checks that failed themselves, with the reason; a fault of ours, never of the input.
     """
 
@@ -30,32 +39,86 @@ class Outcome:
 
 
 def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
-    findings: list[Finding] = []
-    undecided: dict[str, list[str]] = {}
-    broken: dict[str, str] = {}
+    """Checks that need only the object look at every copy; what others say has to hold with each definition."""
+    chosen = list(checks)
+    said = _ask(mesh, chosen)
+    if mesh.definitions:
+        _keep_what_is_certain(mesh, chosen, said)
+        alone = [check for check in chosen if check.alone]
+        for copies in overruled(mesh):
+            of_copies = _ask(copies, alone)
+            said.by_check.extend(of_copies.by_check)
+            said.broken.update(of_copies.broken)
+    findings = [finding for found in said.by_check for finding in found]
+    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), said.undecided, said.broken)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """by_check: the findings of each check, in the order of the checks."""
+
+    by_check: list[list[Finding]] = field(default_factory=list)
+    undecided: dict[str, list[str]] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def _ask(mesh: Mesh, checks: Sequence[Check]) -> _Said:
+    said = _Said()
     for check in checks:
+        said.by_check.append([])
         if missing := check.missing(mesh):
-            undecided[check.rule.name] = missing
+            said.undecided[check.rule.name] = missing
             continue
         try:
-            findings += check.run(mesh)
+            said.by_check[-1] = check.run(mesh)
         except Exception as error:
-            broken[check.rule.name] = f"{type(error).__name__}: {error}"
-    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), undecided, broken)
+            said.broken[check.rule.name] = f"{type(error).__name__}: {error}"
+    return said
+
+
+def _keep_what_is_certain(mesh: Mesh, checks: Sequence[Check], said: _Said) -> None:
+    """Takes out what holds with one definition of an object and not with another; its checks become undecided."""
+    others = contested(mesh)
+    if not others:
+        return
+    few = max(map(len, others.values())) <= MOST_ALTERNATIVES
+    places = [place for place, check in enumerate(checks) if not check.alone and check.rule.name not in said.undecided]
+    asked = [checks[place] for place in places]
+    answers = [_ask(other, asked) for other in alternatives(mesh, others)] if few else []
+    lacking = [f"a single definition of {mesh.find(*identity)!r}" for identity in others]
+    for number, place in enumerate(places):
+        mine = said.by_check[place]
+        told = {conclusion(finding) for finding in mine}
+        theirs = [{conclusion(finding) for finding in answer.by_check[number]} for answer in answers]
+        if not few or any(found != told for found in theirs):
+            certain = told.intersection(*theirs) if few else set()
+            said.by_check[place] = [finding for finding in mine if conclusion(finding) in certain]
+            said.undecided[checks[place].rule.name] = lacking
+    for answer in answers:
+        said.broken.update(answer.broken)
+
+
+def conclusion(finding: Finding) -> tuple[object, ...]:
+    return (finding.rule.code, finding.resource.identity, finding.path, finding.message, finding.severity)
+
+
+def _copy(resource: Resource) -> tuple[object, ...]:
+    """Which definition of which object."""
+    return (resource.identity, resource.source.file, resource.source.line, resource.source.prefix)
 
 
 def without_repetitions(findings: Iterable[Finding]) -> list[Finding]:
     """The same fault of the same field is told once, whichever check saw it first."""
     unique: dict[tuple[object, ...], Finding] = {}
     for finding in findings:
-        unique.setdefault((finding.rule.code, finding.resource.identity, finding.path, finding.message), finding)
+        unique.setdefault((finding.rule.code, _copy(finding.resource), finding.path, finding.message), finding)
     return list(unique.values())
 
 
 def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
     """One fault is told once: a code is left out where another finding of the same object has it among its aliases."""
-    told = {(finding.resource.identity, alias) for finding in findings for alias in finding.rule.aliases}
-    return [finding for finding in findings if (finding.resource.identity, finding.rule.code) not in told]
+    told = {(_copy(finding.resource), alias) for finding in findings for alias in finding.rule.aliases}
+    return [finding for finding in findings if (_copy(finding.resource), finding.rule.code) not in told]
 
 
 def located(findings: Sequence[Finding]) -> list[Finding]:

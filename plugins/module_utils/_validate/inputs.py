@@ -90,18 +90,24 @@ class Reader:
                     self._file(match)
 
     def _folder(self, folder: str) -> None:
-        for root, folders, files in os.walk(folder, followlinks=False):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            if "Chart.yaml" in files:
-                self.chart(Chart(root, os.path.basename(os.path.abspath(root)), self._namespace))
-                folders.clear()
-            elif any(name in files for name in _KUSTOMIZATIONS):
-                self._kustomization(root)
-                folders.clear()
-            else:
-                for name in sorted(files):
-                    if name.endswith(ENDINGS):
-                        self._file(os.path.join(root, name))
+        """In the order of ``kubectl apply --recursive``, by name, since the last definition of an object counts."""
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            self.loaded.fault(UNREADABLE, self._shown(folder), error.strerror or str(error))
+            return
+        if "Chart.yaml" in names:
+            self.chart(Chart(folder, os.path.basename(os.path.abspath(folder)), self._namespace))
+        elif any(name in names for name in _KUSTOMIZATIONS):
+            self._kustomization(folder)
+        else:
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isdir(path):
+                    if not name.startswith(".") and not os.path.islink(path):
+                        self._folder(path)
+                elif name.endswith(ENDINGS):
+                    self._file(path)
 
     def _file(self, path: str) -> None:
         real = os.path.realpath(path)

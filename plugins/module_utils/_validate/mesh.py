@@ -70,34 +70,44 @@ class Settings:
 class Mesh:
     """The resources and their indexes."""
 
-    def __init__(self, resources: Iterable[Resource], settings: Settings | None = None) -> None:
+    def __init__(
+        self, resources: Iterable[Resource], settings: Settings | None = None, whole: Mesh | None = None
+    ) -> None:
+        """``whole``: the mesh of which this one is a part or another reading, see definitions.py."""
         self.settings = settings or Settings()
+        self._whole = whole
         self._by_kind: dict[Kind, list[Resource]] = defaultdict(list)
         self._by_identity: dict[tuple[Kind, str, str], Resource] = {}
+        self._nameless: list[Resource] = []
         # Asked by many checks, for each of thousands of workloads, by ``id(workload)``.
         self._sidecars: dict[int, bool | None] = {}
-        # Resources whose identity an earlier one of the files has too: (earlier, later).
-        self.duplicates: list[tuple[Resource, Resource]] = []
+        # All definitions of each object that the input defines more than once, in order. The last one is in the mesh.
+        self.definitions: dict[tuple[Kind, str, str], list[Resource]] = {}
         # By the id of the Service.
         self._behind: dict[int, list[Workload]] = {}
         for resource in resources:
-            earlier = self._by_identity.get(resource.identity) if resource.name else None
-            if earlier is None:
-                self._by_identity[resource.identity] = resource
-                self._by_kind[resource.kind].append(resource)
-            elif earlier.is_live != resource.is_live:
-                # Files are laid over the cluster.
-                if earlier.is_live:
-                    self._replace(earlier, resource)
-            else:
-                self.duplicates.append((earlier, resource))
+            self._add(resource)
+        for resource in self.all():
+            self._by_kind[resource.kind].append(resource)
 
-    def _replace(self, earlier: Resource, later: Resource) -> None:
-        self._by_identity[later.identity] = later
-        same_kind = self._by_kind[later.kind]
-        same_kind[same_kind.index(earlier)] = later
+    def _add(self, resource: Resource) -> None:
+        if not resource.name:
+            self._nameless.append(resource)
+            return
+        identity = resource.identity
+        earlier = self._by_identity.get(identity)
+        if earlier is not None and earlier.is_live == resource.is_live:
+            self.definitions.setdefault(identity, [earlier]).append(resource)
+        # As with kubectl the last definition counts; but files are laid over the cluster, whatever comes first.
+        if earlier is None or earlier.is_live or not resource.is_live:
+            self._by_identity[identity] = resource
 
     # ---- what there is
+
+    @property
+    def whole(self) -> Mesh:
+        """What is true of the cluster, and of the input as such, is asked of this one."""
+        return self._whole or self
 
     def of(self, *kinds: Kind) -> list[Resource]:
         """All resources of the kinds, in the order of the input."""
@@ -109,7 +119,7 @@ class Mesh:
         return self._by_identity.get((kind, namespace, name))
 
     def all(self) -> list[Resource]:
-        return list(self._by_identity.values())
+        return [*self._by_identity.values(), *self._nameless]
 
     @property
     def kinds(self) -> list[Kind]:

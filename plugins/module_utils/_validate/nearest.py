@@ -33,3 +33,27 @@ def _keys(name: str) -> Iterator[str]:
     yield name
     for place in range(len(name)):
         yield name[:place] + name[place + 1 :]
+
+
+# Names as long as this may have two slips.
+_LONG = 6
+
+
+def is_slip(wrong: str, right: str) -> bool:
+    """Whether a name is a known one misspelt: by case, _ and -, or by a letter or, in a long one, two."""
+    one, other = (name.replace("_", "").replace("-", "").lower() for name in (wrong, right))
+    return one == other or _distance(one, other) <= (2 if min(len(one), len(other)) >= _LONG else 1)
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters too many, too few, changed, or swapped with their neighbour (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for place, letter in enumerate(one, 1):
+        before, last, row = row, before, [place]
+        for at, counterpart in enumerate(other, 1):
+            cost = min(before[at] + 1, row[at - 1] + 1, before[at - 1] + (letter != counterpart))
+            if place > 1 and at > 1 and (letter, one[place - 2]) == (other[at - 2], counterpart):
+                cost = min(cost, last[at - 2] + 1)
+            row.append(cost)
+    return row[-1]

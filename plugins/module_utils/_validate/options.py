@@ -30,6 +30,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live
     read,
     unread_notes,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live_definitions import read_definitions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
@@ -37,6 +38,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     KINDS,
     Resource,
     items,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import (
+    GATEWAY_CHANNEL,
+    GATEWAY_VERSION,
+    ISTIO_VERSION,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import collector_paused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.versions import minor_of, tag_of
@@ -106,9 +112,10 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: f
         if params["live"]:
             cluster = connect()
             live = read(cluster, params["namespaces"], params["istio_namespace"])
+            live.resources += read_definitions(cluster, notes)
             facts["proxies"] = _proxies(cluster, params, notes)
             facts["kubernetes_version"] = cluster.version()
-            facts["istio_release"] = _release(live.resources, params["istio_namespace"])
+            facts[ISTIO_VERSION] = _release(live.resources, params["istio_namespace"])
     notes += unread_notes(live.unread)
     settings = Settings(
         root_namespace=params["istio_namespace"],
@@ -120,6 +127,22 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], Cluster], now: f
         facts=facts,
     )
     return Input(reader.loaded, reader.files, live.resources, settings, live.unread, notes)
+
+
+def stated_versions(params: Mapping[str, Any]) -> dict[str, str]:
+    """The facts of Settings that the options istio_version, gateway_api_version and gateway_api_channel state.
+
+    Raises InputError where one is not a version.
+    """
+    facts = {}
+    for option, fact in (("istio_version", ISTIO_VERSION), ("gateway_api_version", GATEWAY_VERSION)):
+        if version := params[option]:
+            if minor_of(version) is None:
+                raise InputError(f"{option}: '{version}' is not a version. Write it as 1.31 or 1.31.1.")
+            facts[fact] = version
+    if channel := params["gateway_api_channel"]:
+        facts[GATEWAY_CHANNEL] = channel
+    return facts
 
 
 def _read_files(params: Mapping[str, Any]) -> Reader:

@@ -84,9 +84,13 @@ def _described(resource: Resource) -> str:
 
 def annotated(finding: Finding) -> bool:
     """Whether the resource itself says that the finding is meant to be so."""
-    codes = (finding.rule.code, *finding.rule.aliases)
+    return is_annotated(finding.resource, (finding.rule.code, *finding.rule.aliases))
+
+
+def is_annotated(resource: Resource, codes: Sequence[str]) -> bool:
+    """Whether the resource says that what one of the codes is about is meant to be so."""
     for annotation in _ANNOTATIONS:
-        text = finding.resource.annotations.get(annotation)
+        text = resource.annotations.get(annotation)
         if text is None:
             continue
         if text == "" and annotation == "kiali.io/ignore-validations":

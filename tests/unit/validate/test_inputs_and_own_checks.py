@@ -58,6 +58,16 @@ def test_folders_files_and_patterns(folder: Path) -> None:
     assert names(one) == ["a", "c"]
 
 
+def test_a_folder_is_read_as_kubectl_reads_it(tmp_path: Path) -> None:
+    for name in ("b.yaml", "a/z.yaml", "c/a.yaml", "d.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(SERVICE % "cart")
+    reader = Reader(base=str(tmp_path))
+    reader.read([str(tmp_path)])
+    files = [resource.source.file for resource in reader.loaded.resources]
+    assert files == ["a/z.yaml", "b.yaml", "c/a.yaml", "d.yaml"]
+
+
 def test_what_is_not_there_is_refused_with_the_way_out(folder: Path) -> None:
     for path, words in ((str(folder / "nope.yaml"), "does not exist"), (str(folder / "*.toml"), "matches no file")):
         with pytest.raises(InputError, match=words):

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine, nearest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import cel_syntax, go, regex, store
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import (
+    cel_syntax,
+    explain,
+    go,
+    regex,
+    store,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.structure import family_of
 
 
@@ -66,7 +73,79 @@ def test_the_data_is_what_the_script_would_write(family: str) -> None:
 
 
 def test_the_supported_releases_are_known() -> None:
-    assert store.table("istio").releases == ["1.30", "1.31"]
+    assert store.table("istio").releases == ["1.30", "1.31", "1.32"]
+    of_gateway = [name + channel for name in ("1.4", "1.5", "1.6", "1.7") for channel in ("-standard", "")]
+    assert store.table("gateway").releases == of_gateway
+
+
+def added_fields(family: Any) -> Iterator[tuple[str, str, list[str]]]:
+    """(release, field, what its object had until then) of each field that a release brought."""
+    nodes = family.table.nodes
+
+    def below(old: int, new: int) -> Iterator[tuple[str, list[str]]]:
+        before, after = (nodes[index].get("properties", {}) for index in (old, new))
+        for name, child in after.items():
+            if name in before:
+                yield from below(before[name], child)
+            elif before:
+                yield name, list(before)
+        for key in ("items", "additionalProperties"):
+            if key in nodes[old] and key in nodes[new]:
+                yield from below(nodes[old][key], nodes[new][key])
+
+    releases = family.table.releases
+    for older, newer in ((older, newer) for place, older in enumerate(releases) for newer in releases[place + 1 :]):
+        for kind, root in family.table.roots[newer].items():
+            if kind in family.table.roots[older]:
+                for name, known in below(family.table.roots[older][kind], root):
+                    yield newer, name, known
+
+
+@pytest.mark.parametrize("group", ["networking.istio.io", "gateway.networking.k8s.io"])
+def test_no_field_that_a_release_ever_added_looks_like_a_slip(group: str) -> None:
+    added = list(added_fields(family_of(group)))
+    assert len({name for _release, name, _known in added}) > 10
+    slips = {(release, name) for release, name, known in added if explain.unknown_field((), name, known).misspelt}
+    assert slips == set()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "is_slip"),
+    [
+        ("timeoutt", "timeout", True),
+        ("wieght", "weight", True),
+        ("hostz", "hosts", True),
+        ("retrys", "retries", True),
+        ("max_connections", "maxConnections", True),
+        ("MaxConnections", "maxConnections", True),
+        ("conectionPol", "connectionPool", True),
+        ("ports", "hosts", False),
+        ("credentialName", "caCertCredentialName", False),
+        ("jitter", "interval", False),
+        ("tls", "tcp", False),
+    ],
+)
+def test_a_slip_is_a_letter_or_two(wrong: str, right: str, is_slip: bool) -> None:
+    assert nearest.is_slip(wrong, right) is is_slip
+    assert nearest.is_slip(right, wrong) is is_slip
+
+
+def test_a_value_that_a_newer_release_may_have_is_a_warning() -> None:
+    obj = next(obj for obj in VALID if obj["kind"] == "PeerAuthentication")
+    obj = {**obj, "spec": {"mtls": {"mode": "REQUIRED"}}}
+
+    def told(version: str) -> list[tuple[str, str]]:
+        mesh = Mesh([Resource(obj)], Settings(facts={"istio_release": version}))
+        return [
+            (finding.severity, finding.message)
+            for finding in engine.run_checks(mesh, CHECKS).findings
+            if finding.field == "spec.mtls.mode"
+        ]
+
+    assert [level for level, _message in told("1.32")] == ["error"]
+    [(level, message)] = told("1.33")
+    assert level == "warning"
+    assert message.endswith("Istio up to 1.32 does not have it, and this is Istio 1.33")
 
 
 def test_what_fits_at_a_glance_has_no_fault_at_a_closer_look() -> None:

@@ -44,6 +44,7 @@ _HTTP = ("methods", "notMethods", "paths", "notPaths", "hosts", "notHosts")
     title="Policy that denies every request",
     why="DENY comes before every ALLOW, so nobody can call these workloads at all.",
     remedy="Say in the rule which requests are refused; to refuse all that nothing allows, use a policy with spec: {}.",
+    alone=True,
 )
 def deny_everything(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(AUTHORIZATION_POLICY):
@@ -91,6 +92,7 @@ def allow_nothing(mesh: Mesh, report: Report) -> None:
     title="Policy that allows every request",
     why="An empty rule allows everybody, with or without identity, whatever other ALLOW policies say.",
     remedy="Say who may call in from, or what in to; leave it if the workload is meant to be open.",
+    alone=True,
 )
 def allow_everything(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(AUTHORIZATION_POLICY):

@@ -65,6 +65,7 @@ def unknown_source_namespace(mesh: Mesh, report: Report) -> None:
     title="No HTTP method",
     why="The rule compares the method of each request with this text, and no request has such a method.",
     remedy="Use a method in capitals, a prefix or suffix with *, or *; gRPC's methods belong into paths.",
+    alone=True,
 )
 def unknown_method(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(AUTHORIZATION_POLICY):

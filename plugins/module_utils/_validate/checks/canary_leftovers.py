@@ -70,6 +70,7 @@ def _runs(mesh: Mesh) -> Iterator[_Run]:
     title="Traffic that an ended canary left behind",
     why="The run is over, and nobody takes this back: requests go on to the version that was on trial.",
     remedy="Remove it, or run the canary's rollback for the Service.",
+    alone=True,
 )
 def left_by_ended_canary(mesh: Mesh, report: Report) -> None:
     for run in _runs(mesh):
@@ -109,6 +110,7 @@ def _leftovers(mesh: Mesh, run: _Run, canary: str, stable: str, loser: str) -> I
     title="Canary that nobody carries on",
     why="The run should have ended; until somebody takes it up, the traffic stays where it is.",
     remedy="Run canary_reconcile.yml, or abort the run.",
+    alone=True,
 )
 def abandoned_canary(mesh: Mesh, report: Report) -> None:
     for run in _runs(mesh):
@@ -129,6 +131,7 @@ def abandoned_canary(mesh: Mesh, report: Report) -> None:
     title="Canary's state that cannot be read",
     why="Nobody can carry the run on or take it back.",
     remedy="Use the collection's version that wrote it; or set the weights by hand and remove the annotation.",
+    alone=True,
 )
 def unreadable_canary(mesh: Mesh, report: Report) -> None:
     for run in _runs(mesh):

@@ -167,6 +167,7 @@ def _machines(mesh: Mesh, namespace: str, wanted: Mapping[str, Any]) -> bool:
     title="Subset without labels",
     why="The subset is all pods of the host, so it tells no versions apart.",
     remedy="Add the labels of the version, or remove the subset.",
+    alone=True,
 )
 def subset_without_labels(mesh: Mesh, report: Report) -> None:
     for rule in mesh.of(DESTINATION_RULE):
@@ -206,6 +207,7 @@ def _policies(mesh: Mesh) -> list[tuple[Resource, Path, Object]]:
     title="One error ejects all pods",
     why="A single error takes a pod out, and all of them may be out at once: then nobody answers, or everybody again.",
     remedy="Let more errors pass first, or lower maxEjectionPercent.",
+    alone=True,
 )
 def outlier_ejects_everything(mesh: Mesh, report: Report) -> None:
     for rule, path, policy in _policies(mesh):
@@ -228,6 +230,7 @@ _LIMITS = (("tcp", "maxConnections"), ("http", "http1MaxPendingRequests"), ("htt
     title="Connection pool of one",
     why="Each client's proxy has one request or connection under way; what comes at the same time waits or gets 503.",
     remedy="Raise the limit, unless it is there to show circuit breaking.",
+    alone=True,
 )
 def connection_pool_of_one(mesh: Mesh, report: Report) -> None:
     for rule, path, policy in _policies(mesh):

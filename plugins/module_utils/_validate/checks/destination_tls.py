@@ -54,6 +54,7 @@ def _unverified(mesh: Mesh, rule: Resource, tls: Object) -> tuple[str, str] | No
     title="TLS to a server that is not verified",
     why=_WHY,
     remedy=_REMEDY,
+    alone=True,
 )
 def destination_not_verified(mesh: Mesh, report: Report) -> None:
     for rule in mesh.of(DESTINATION_RULE):
@@ -67,6 +68,7 @@ def destination_not_verified(mesh: Mesh, report: Report) -> None:
     title="TLS to a port of a server that is not verified",
     why=_WHY,
     remedy=_REMEDY,
+    alone=True,
 )
 def port_not_verified(mesh: Mesh, report: Report) -> None:
     for rule in mesh.of(DESTINATION_RULE):

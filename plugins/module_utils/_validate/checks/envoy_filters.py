@@ -92,6 +92,7 @@ def relative_with_version(mesh: Mesh, report: Report) -> None:
     title="REPLACE where nothing can be replaced",
     why="Istio passes by the patch: only filters and virtual hosts can be replaced.",
     remedy="Use MERGE, or REMOVE and ADD.",
+    alone=True,
 )
 def wrong_replace(mesh: Mesh, report: Report) -> None:
     for resource, patch in _patches(mesh):
@@ -105,6 +106,7 @@ def wrong_replace(mesh: Mesh, report: Report) -> None:
     title="ADD where nothing can be added",
     why="Istio passes by the patch.",
     remedy="Use INSERT_FIRST, INSERT_BEFORE or INSERT_AFTER for routes, and MERGE for a route configuration.",
+    alone=True,
 )
 def wrong_add(mesh: Mesh, report: Report) -> None:
     for resource, patch in _patches(mesh):
@@ -118,6 +120,7 @@ def wrong_add(mesh: Mesh, report: Report) -> None:
     title="REMOVE where nothing can be removed",
     why="Istio passes by the patch.",
     remedy="Remove the route where it is declared, or MERGE what replaces it.",
+    alone=True,
 )
 def wrong_remove(mesh: Mesh, report: Report) -> None:
     for resource, patch in _patches(mesh):
@@ -131,6 +134,7 @@ def wrong_remove(mesh: Mesh, report: Report) -> None:
     title="EnvoyFilter for the whole mesh",
     why="In the root namespace and without a selector it patches every proxy: one mistake stops all traffic.",
     remedy="Add a workloadSelector or targetRefs, or put it into the namespace that needs it.",
+    alone=True,
 )
 def patches_every_proxy(mesh: Mesh, report: Report) -> None:
     for resource in mesh.of(ENVOY_FILTER):
@@ -146,6 +150,7 @@ def patches_every_proxy(mesh: Mesh, report: Report) -> None:
     title="Patch of Istio's internals for every version",
     why="What it changes is built by Istio and may differ in the next release; the patch then fails in silence.",
     remedy="Name the versions that it was tested with in match.proxy.proxyVersion, and test it before each upgrade.",
+    alone=True,
 )
 def patches_internals(mesh: Mesh, report: Report) -> None:
     for resource, patch in _patches(mesh):

@@ -56,6 +56,7 @@ def extension_without_workload(mesh: Mesh, report: Report) -> None:
     title="Wasm module that can change under its name",
     why="Proxies fetch the module when they start: two pods of one workload may run different code.",
     remedy="Name the module by digest (@sha256:...), or set sha256.",
+    alone=True,
 )
 def unpinned_module(mesh: Mesh, report: Report) -> None:
     for resource, path, module in _modules(mesh):

@@ -107,6 +107,7 @@ def _addresses(gateway: Resource) -> set[tuple[str, str] | None]:
     why="The API server refuses the Gateway, or none of the listeners in conflict is served.",
     remedy="Give each listener its own mixture of port, protocol and hostname.",
     docs=_DOCS,
+    alone=True,
 )
 def same_listener_twice(mesh: Mesh, report: Report) -> None:
     for mine in listeners_by_gateway(mesh).values():
@@ -146,6 +147,7 @@ def unknown_class(mesh: Mesh, report: Report) -> None:
     why="istiod passes the listener by without a word in its status: nothing listens on the port.",
     remedy="Add tls with the Secret of the certificate, or with mode Passthrough.",
     docs="https://gateway-api.sigs.k8s.io/guides/tls/",
+    alone=True,
 )
 def listener_without_tls(mesh: Mesh, report: Report) -> None:
     for listener in listeners(mesh):

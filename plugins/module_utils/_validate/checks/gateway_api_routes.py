@@ -91,6 +91,7 @@ def route_to_unknown_port(mesh: Mesh, report: Report) -> None:
     why="Requests that match the rule are answered with 500.",
     remedy="Give one of the backends a weight above 0, or remove the rule.",
     docs=_DOCS,
+    alone=True,
 )
 def rule_without_backend(mesh: Mesh, report: Report) -> None:
     for route in mesh.of(*ROUTES):

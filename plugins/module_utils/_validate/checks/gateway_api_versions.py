@@ -21,8 +21,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     items,
     part,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import BUNDLE
 
-_BUNDLE = "gateway.networking.k8s.io/bundle-version"
 _NEEDS_BETA = {"Gateway", "GatewayClass", "HTTPRoute", "ReferenceGrant"}
 _NEEDS_STABLE = {"Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute"}
 # Below these versions of the bundle Istio 1.31 passes all objects of the kind by.
@@ -53,6 +53,7 @@ def _served(definition: Resource) -> list[str]:
     title="Gateway API without v1beta1",
     why="istiod cannot read objects of the kind.",
     remedy=_REMEDY,
+    alone=True,
 )
 def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
     for definition, kind in _definitions(mesh):
@@ -68,6 +69,7 @@ def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
     title="Gateway API without v1",
     why="Later releases of Istio read v1 only.",
     remedy=_REMEDY,
+    alone=True,
 )
 def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
     for definition, kind in _definitions(mesh):
@@ -87,7 +89,7 @@ def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
 )
 def gateway_api_version(mesh: Mesh, report: Report) -> None:
     for definition, kind in _definitions(mesh):
-        written = definition.annotations.get(_BUNDLE)
+        written = definition.annotations.get(BUNDLE)
         minimum = _MINIMUM.get(kind)
         found = _VERSION.match(written) if isinstance(written, str) else None
         if minimum is None or found is None or tuple(map(int, found.groups())) >= minimum:
@@ -96,4 +98,4 @@ def gateway_api_version(mesh: Mesh, report: Report) -> None:
         text = f"{kind} is of Gateway API {written}, and Istio 1.31 needs {least} or newer"
         # Nobody misses a kind that nobody uses.
         used = bool(mesh.of(Kind(GATEWAY_API, kind)))
-        report(definition, ("metadata", "annotations", _BUNDLE), text, level="" if used else "info")
+        report(definition, ("metadata", "annotations", BUNDLE), text, level="" if used else "info")

@@ -64,6 +64,7 @@ class Use(NamedTuple):
     title="Misplaced annotation",
     why="Nothing reads the annotation on this kind.",
     remedy="Move it to the kind that it belongs to; for pods that is the metadata of the pod template.",
+    alone=True,
 )
 def misplaced_annotation(mesh: Mesh, report: Report) -> None:
     for use in _uses(mesh):
@@ -78,6 +79,7 @@ def misplaced_annotation(mesh: Mesh, report: Report) -> None:
     title="Unknown annotation",
     why="Istio passes by an annotation that it does not know.",
     remedy="Correct the name, or remove the annotation.",
+    alone=True,
 )
 def unknown_annotation(mesh: Mesh, report: Report) -> None:
     for use in _uses(mesh):
@@ -93,6 +95,7 @@ def unknown_annotation(mesh: Mesh, report: Report) -> None:
     title="Invalid annotation",
     why="The injector refuses the pod, or the proxy starts without the setting.",
     remedy="Correct the value.",
+    alone=True,
 )
 def invalid_annotation(mesh: Mesh, report: Report) -> None:
     for use in _uses(mesh):
@@ -107,6 +110,7 @@ def invalid_annotation(mesh: Mesh, report: Report) -> None:
     title="Deprecated annotation",
     why="A later release may pass it by.",
     remedy="Use what Istio's reference of annotations names instead.",
+    alone=True,
 )
 def deprecated_annotation(mesh: Mesh, report: Report) -> None:
     for use in _uses(mesh):
@@ -125,6 +129,7 @@ def deprecated_annotation(mesh: Mesh, report: Report) -> None:
     remedy="Know that it may; nothing else to do.",
     # Most of Istio's annotations are alpha, and istioctl asks in its precheck only.
     enabled=False,
+    alone=True,
 )
 def alpha_annotation(mesh: Mesh, report: Report) -> None:
     for use in _uses(mesh):

@@ -68,6 +68,7 @@ def namespace_injected_by_default(mesh: Mesh, report: Report) -> None:
     title="Several labels for injection",
     why="istio-injection wins over istio.io/rev, and sidecars and ambient mode exclude each other.",
     remedy="Keep one of the labels.",
+    alone=True,
 )
 def several_injection_labels(mesh: Mesh, report: Report) -> None:
     for namespace in mesh.of(NAMESPACE):
@@ -86,6 +87,7 @@ def several_injection_labels(mesh: Mesh, report: Report) -> None:
     title="Injection into a namespace of the system",
     why="Istio's and Kubernetes' own pods must start before any sidecar can, and some of them would not start at all.",
     remedy="Remove the label, or set istio-injection=disabled.",
+    alone=True,
 )
 def system_namespace_injected(mesh: Mesh, report: Report) -> None:
     for namespace in mesh.of(NAMESPACE):

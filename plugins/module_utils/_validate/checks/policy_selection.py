@@ -115,6 +115,7 @@ def several_for_workload(mesh: Mesh, report: Report) -> None:
     title="PeerAuthentication that Istio passes by",
     why="In the root namespace Istio reads a PeerAuthentication for the whole mesh only, and none with a selector.",
     remedy="Put it into the workload's namespace, or leave the selector out if the whole mesh is meant.",
+    alone=True,
 )
 def peer_selector_in_root_namespace(mesh: Mesh, report: Report) -> None:
     for policy in mesh.of(PEER_AUTHENTICATION):

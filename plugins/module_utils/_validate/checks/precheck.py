@@ -32,6 +32,7 @@ _LAST_WITH_ZIPKIN = (1, 21)
     title="Retired kind of Istio",
     why="Istio has not read it since 1.6: policies of this kind protect nothing.",
     remedy="Remove the CRD after its objects; AuthorizationPolicy took its place.",
+    alone=True,
 )
 def retired_crd(mesh: Mesh, report: Report) -> None:
     for crd in mesh.of(CUSTOM_RESOURCE_DEFINITION):

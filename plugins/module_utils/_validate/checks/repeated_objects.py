@@ -8,23 +8,54 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import pairwise
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import is_annotated
+
+_CODE = "MESH219"
+_SHOWN = 3
 
 
 @check(
-    code="MESH219",
+    code=_CODE,
     level="warning",
     title="Object defined twice",
-    why="The one that is applied last wins, and the other is lost without a word. Only the first was looked at here.",
-    remedy="Keep one of the two.",
+    why="The one that is applied last wins, and the other is lost without a word. Here, too, the last one counts; what "
+    "does not hold with each of them is not told, and its checks are undecided.",
+    remedy="Keep one of the two. Files that are for different clusters are validated one by one.",
 )
 def repeated_object(mesh: Mesh, report: Report) -> None:
-    for earlier, later in mesh.duplicates:
-        # The same text in two places does no harm.
-        if earlier.obj == later.obj:
-            continue
-        fields = sorted(str(key) for key in {*earlier.obj, *later.obj} if earlier.obj.get(key) != later.obj.get(key))
-        where = f"{earlier.source.file}:{earlier.source.line}" if earlier.source.file else "the cluster"
-        message = f"{later!r} is defined in {where} already, with another {', '.join(fields)}"
-        report(later, ("metadata", "name"), message)
+    """One line for a pair of files, however many objects they have in common."""
+    by_files: dict[tuple[str, str], list[tuple[Resource, Resource]]] = defaultdict(list)
+    for found in mesh.whole.definitions.values():
+        for earlier, later in pairwise(found):
+            # The same text in two places does no harm.
+            if earlier.obj != later.obj:
+                by_files[earlier.source.file, later.source.file].append((earlier, later))
+    for pairs in by_files.values():
+        if len(pairs) == 1:
+            _tell_one(report, *pairs[0])
+        elif meant := [pair for pair in pairs if not is_annotated(pair[1], (_CODE,))]:
+            _tell_many(report, meant)
+
+
+def _tell_one(report: Report, earlier: Resource, later: Resource) -> None:
+    fields = sorted(str(key) for key in {*earlier.obj, *later.obj} if earlier.obj.get(key) != later.obj.get(key))
+    where = f"{earlier.source.file}:{earlier.source.line}" if earlier.source.file else "the cluster"
+    report(later, ("metadata", "name"), f"{later!r} is defined in {where} already, with another {', '.join(fields)}")
+
+
+def _tell_many(report: Report, pairs: list[tuple[Resource, Resource]]) -> None:
+    earlier, later = pairs[0]
+    shown = [f"{item!r} (line {item.source.line}, there {first.source.line})" for first, item in pairs[:_SHOWN]]
+    if len(pairs) > _SHOWN:
+        shown.append(f"{len(pairs) - _SHOWN} more")
+    message = f"{len(pairs)} objects are defined in {earlier.source.file or 'the cluster'} already, with other content"
+    # A finding of the file: none of the objects stands for the others.
+    file = Resource({}, later.source)
+    file.namespace = ""
+    report(file, ("metadata", "name"), f"{message}: {', '.join(shown)}")

@@ -63,6 +63,7 @@ def _tries(retries: Object) -> int:
     title="Timeout shorter than one try",
     why="The timeout ends the request before perTryTimeout can, so a try that hangs is never repeated.",
     remedy="Make the timeout at least perTryTimeout times the tries, or perTryTimeout shorter.",
+    alone=True,
 )
 def timeout_shorter_than_a_try(mesh: Mesh, report: Report) -> None:
     for timed in _timed(mesh):
@@ -79,6 +80,7 @@ def timeout_shorter_than_a_try(mesh: Mesh, report: Report) -> None:
     title="Last retry cannot finish",
     why="Where every try hangs, the timeout ends the request before the last retry. Fast failures get all retries.",
     remedy="Nothing, if that is meant. Else make the timeout at least perTryTimeout times (attempts + 1).",
+    alone=True,
 )
 def timeout_shorter_than_all_tries(mesh: Mesh, report: Report) -> None:
     for timed in _timed(mesh):
@@ -94,6 +96,7 @@ def timeout_shorter_than_all_tries(mesh: Mesh, report: Report) -> None:
     title="Retries repeat requests that are not idempotent",
     why="These conditions are met after the request has arrived, so a POST may be carried out several times.",
     remedy="Leave retries to routes that match idempotent methods, or let the service recognise repeated requests.",
+    alone=True,
 )
 def retries_of_non_idempotent_requests(mesh: Mesh, report: Report) -> None:
     for service in mesh.of(VIRTUAL_SERVICE):
@@ -123,6 +126,7 @@ def _is_idempotent(route: Object) -> bool:
     title="Mirror to itself",
     why="The version that answers gets each mirrored request a second time: double load, and every POST is done twice.",
     remedy="Mirror to another version, or remove the mirror.",
+    alone=True,
 )
 def mirror_to_itself(mesh: Mesh, report: Report) -> None:
     answering: set[tuple[object, ...]] = set()

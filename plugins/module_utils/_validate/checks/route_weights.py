@@ -44,6 +44,7 @@ def _routes(mesh: Mesh) -> list[tuple[Resource, Path, list[Object]]]:
     title="Weight of a single destination",
     why="A single destination gets all requests, whatever its weight says.",
     remedy="Leave the weight out, or name the destination that is to get the rest.",
+    alone=True,
 )
 def single_weight(mesh: Mesh, report: Report) -> None:
     for service, path, entries in _routes(mesh):
@@ -100,6 +101,7 @@ def _may_answer(workload: Workload) -> bool:
     title="Weights that are no percentages",
     why="Weights are shares of their sum. Where that is not 100, what is written is no percentage of the requests.",
     remedy="Let the weights of a route sum to 100.",
+    alone=True,
 )
 def weights_do_not_sum_to_100(mesh: Mesh, report: Report) -> None:
     for service, path, entries in _routes(mesh):

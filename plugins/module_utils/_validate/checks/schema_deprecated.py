@@ -29,6 +29,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     title="Deprecated field",
     why="The field works for now, or not at all any more, and a later release of Istio drops it.",
     remedy="Use what has taken its place.",
+    alone=True,
 )
 def deprecated_field(mesh: Mesh, report: Report) -> None:
     for service in mesh.of(VIRTUAL_SERVICE):

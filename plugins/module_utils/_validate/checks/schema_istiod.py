@@ -27,6 +27,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
     title="The object is refused by istiod",
     why="Nothing of it reaches the mesh: kubectl, helm and every other client get an error.",
     remedy="Write the field as the message says.",
+    alone=True,
 )
 def refused_by_istiod(mesh: Mesh, report: Report) -> None:
     _say(mesh, report, warnings=False)
@@ -38,6 +39,7 @@ def refused_by_istiod(mesh: Mesh, report: Report) -> None:
     title="istiod accepts the object with a warning",
     why="The field works otherwise than it looks, or will not work for much longer.",
     remedy="Write the field as the message says.",
+    alone=True,
 )
 def doubted_by_istiod(mesh: Mesh, report: Report) -> None:
     _say(mesh, report, warnings=True)
@@ -57,6 +59,7 @@ def _say(mesh: Mesh, report: Report, warnings: bool) -> None:
     title="EnvoyFilter changes what Istio generates",
     why="A patch works on internals that any release of Istio may change, and nothing tells when it stops working.",
     remedy="Use Istio's own API where it has what is needed; else test the patch with every upgrade.",
+    alone=True,
 )
 def envoy_filter_used(mesh: Mesh, report: Report) -> None:
     for resource in mesh.of(ENVOY_FILTER):
@@ -70,6 +73,7 @@ def envoy_filter_used(mesh: Mesh, report: Report) -> None:
     why="name.namespace still works, but reads like the name of a host, and is not what the documentation describes.",
     remedy="Write namespace/name.",
     aliases=("KIA1108",),
+    alone=True,
 )
 def old_gateway_name(mesh: Mesh, report: Report) -> None:
     for service in mesh.of(VIRTUAL_SERVICE):

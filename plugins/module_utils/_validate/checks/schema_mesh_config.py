@@ -28,6 +28,7 @@ _JUDGES = (("mesh", mesh_config), ("meshNetworks", mesh_networks))
     title="istiod refuses its configuration",
     why="istiod goes on with the configuration that it had before, and does not start with this one.",
     remedy="Write the field of the embedded YAML as the message says.",
+    alone=True,
 )
 def refused_mesh_config(mesh: Mesh, report: Report) -> None:
     _say(mesh, report, warnings=False)
@@ -39,6 +40,7 @@ def refused_mesh_config(mesh: Mesh, report: Report) -> None:
     title="A doubtful field of istiod's configuration",
     why="The field has another effect than it seems, or none.",
     remedy="Write the field of the embedded YAML as the message says.",
+    alone=True,
 )
 def doubted_mesh_config(mesh: Mesh, report: Report) -> None:
     _say(mesh, report, warnings=True)

@@ -38,6 +38,7 @@ _DOCS = "https://kubernetes.io/docs/concepts/overview/working-with-objects/label
     why="The object is not created at all.",
     remedy="Labels and annotations are texts, so true and 1 need quotes; keys have letters, digits, - and dots.",
     docs=_DOCS,
+    alone=True,
 )
 def refused_metadata(mesh: Mesh, report: Report) -> None:
     for kind in mesh.kinds:
@@ -101,6 +102,7 @@ def _is_object_name(name: Any) -> bool:
     why="The API server drops fields that it does not know: what is written here has no effect.",
     remedy="Correct the name of the field, or leave it out.",
     docs=_DOCS,
+    alone=True,
 )
 def unknown_metadata(mesh: Mesh, report: Report) -> None:
     for kind in mesh.kinds:

@@ -21,6 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
     title="A rule is never used",
     why="Rules are tried in their order, and an earlier one takes every request that this one is for.",
     remedy="Put the rule before the one that takes its requests, or leave it out.",
+    alone=True,
 )
 def unreachable_rule(mesh: Mesh, report: Report) -> None:
     for resource, dead in routes_without_requests(mesh):
@@ -34,6 +35,7 @@ def unreachable_rule(mesh: Mesh, report: Report) -> None:
     title="A match is never used",
     why="An earlier match takes every request that this one is for.",
     remedy="Put the narrower match first, or leave it out.",
+    alone=True,
 )
 def ineffective_match(mesh: Mesh, report: Report) -> None:
     for resource, dead in routes_without_requests(mesh):

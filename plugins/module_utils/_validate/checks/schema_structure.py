@@ -8,11 +8,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import GATEWAY_API, Kind
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import nearest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    GATEWAY_API,
+    Kind,
+    Resource,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import Fault, nearest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import Release, definitions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.structure import (
+    Family,
     family_of,
     release_of,
     structure,
@@ -25,6 +33,9 @@ _ISTIO_ONLY = frozenset(
     {"VirtualService", "DestinationRule", "EnvoyFilter", "PeerAuthentication", "RequestAuthentication"}
 )
 
+_IN_DOUBT = (
+    "Correct it, or keep it if the release in use has it. istio_version or gateway_api_version says which that is."
+)
 # That check names the two listeners.
 _TOLD_BY_KIA1503 = "Combination of port, protocol and hostname must be unique for each listener"
 
@@ -35,13 +46,14 @@ _TOLD_BY_KIA1503 = "Combination of port, protocol and hostname must be unique fo
     title="The object is refused by the API server",
     why="Nothing of it reaches the mesh: kubectl, helm and every other client get an error.",
     remedy="Write the field as the message says.",
+    alone=True,
 )
 def refused_structure(mesh: Mesh, report: Report) -> None:
     faults = structure(mesh).faults
     for resource in mesh.all() if faults else ():
         for fault in faults.get(id(resource), ()):
             if not fault.unknown and not fault.message.endswith(_TOLD_BY_KIA1503):
-                report(resource, fault.path, fault.message)
+                _tell(report, resource, fault)
 
 
 @check(
@@ -52,13 +64,14 @@ def refused_structure(mesh: Mesh, report: Report) -> None:
     "has no effect, and nobody sees it missing.",
     remedy="Correct the name of the field, or leave it out.",
     docs="https://istio.io/latest/docs/reference/config/",
+    alone=True,
 )
 def unknown_field(mesh: Mesh, report: Report) -> None:
     faults = structure(mesh).faults
     for resource in mesh.all() if faults else ():
         for fault in faults.get(id(resource), ()):
             if fault.unknown:
-                report(resource, fault.path, fault.message)
+                _tell(report, resource, fault)
 
 
 @check(
@@ -68,46 +81,67 @@ def unknown_field(mesh: Mesh, report: Report) -> None:
     why="The API server does not know the resource and refuses it; istioctl passes it by without a word.",
     remedy="Correct apiVersion and kind.",
     docs="https://istio.io/latest/docs/reference/config/",
+    alone=True,
 )
 def unknown_kind(mesh: Mesh, report: Report) -> None:
     for kind in mesh.kinds:
-        said: dict[str, tuple[str, str] | None] = {}
+        said: dict[str, Fault | None] = {}
         for resource in mesh.of(kind):
             if resource.version not in said:
                 said[resource.version] = _unknown(mesh, kind, resource.version)
             if found := said[resource.version]:
-                report(resource, (found[0],), found[1])
+                _tell(report, resource, found)
 
 
-def _unknown(mesh: Mesh, kind: Kind, version: str) -> tuple[str, str] | None:
-    """The field that is wrong and what to say; None where nothing is."""
+def _unknown(mesh: Mesh, kind: Kind, version: str) -> Fault | None:
+    """What is wrong with the apiVersion or the kind; None where nothing is."""
     family = family_of(kind.group)
-    istio = family_of("networking.istio.io")
-    if istio is None or kind.group in _OF_TOOLS:
+    if kind.group in _OF_TOOLS:
         return None
     if family is None:
         return _foreign_group(kind) if kind.kind in _ISTIO_ONLY else None
-    release = release_of(mesh, family)
-    known: dict[tuple[str, str], list[str]] = {}
-    for name in family.table.roots.get(release, {}):
-        group, of_kind, served = name.split("/")
-        known.setdefault((group, of_kind), []).append(served)
-    if versions := known.get((kind.group, kind.kind)):
-        # Clusters have more versions of the Gateway API than one release brings.
-        if version in versions or kind.group == GATEWAY_API:
-            return None
-        return "apiVersion", f"{kind} has no version {version!r}, only {', '.join(sorted(versions))}"
-    if groups := [group for group, of_kind in known if of_kind == kind.kind]:
-        return "apiVersion", f"{kind.kind} is no kind of {kind.group}, but of {' and '.join(groups)}"
-    hint = nearest(kind.kind, dict.fromkeys(of_kind for _group, of_kind in known))
-    if kind.group == GATEWAY_API and not hint:
+    judged_by = release_of(mesh, family, kind)
+    other = family.elsewhere(judged_by.name, kind, version, ())
+    defined = definitions(mesh.whole).get(kind.kind) if kind.group == GATEWAY_API else None
+    # The definition itself is the last word.
+    served = defined.served if defined else family.served(judged_by.name, kind)
+    if version in served:
         return None
-    return "kind", f"{kind.kind!r} is no kind of {kind.group}{hint}"
+    if kind.group == GATEWAY_API and not defined and not (judged_by.stated and other):
+        # Clusters have more of the Gateway API than one release brings: only a misspelt kind is certain.
+        fault = _unknown_name(kind, family, judged_by)
+        return fault if fault.misspelt and not served and not judged_by.is_newer else None
+    if served:
+        text = f"{kind} has no version {version!r}, only {', '.join(sorted(served))}"
+        fault = Fault(("apiVersion",), text + ("" if defined else other))
+    elif other:
+        fault = Fault(("kind",), f"{judged_by.product} {judged_by.stated} has no kind {kind.kind!r}{other}")
+    else:
+        fault = _unknown_name(kind, family, judged_by)
+    if judged_by.is_newer and not defined:
+        return replace(fault, message=fault.message + judged_by.doubt, warning=True)
+    return fault
 
 
-def _foreign_group(kind: Kind) -> tuple[str, str] | None:
+def _unknown_name(kind: Kind, family: Family, judged_by: Release) -> Fault:
+    """misspelt: the message names the kind that was meant."""
+    names = family.names(judged_by.name)
+    if groups := dict.fromkeys(group for group, of_kind, _served in names if of_kind == kind.kind):
+        return Fault(("apiVersion",), f"{kind.kind} is no kind of {kind.group}, but of {' and '.join(groups)}")
+    hint = nearest(kind.kind, dict.fromkeys(of_kind for _group, of_kind, _served in names))
+    return Fault(("kind",), f"{kind.kind!r} is no kind of {kind.group}{hint}", misspelt=bool(hint))
+
+
+def _foreign_group(kind: Kind) -> Fault | None:
     istio = ("networking.istio.io", "security.istio.io", "telemetry.istio.io")
     hint = nearest(kind.group, istio)
     if kind.group and not hint:
         return None
-    return "apiVersion", f"{kind.kind} is no kind of {kind.group or 'the core group'!r}{hint}"
+    return Fault(("apiVersion",), f"{kind.kind} is no kind of {kind.group or 'the core group'!r}{hint}")
+
+
+def _tell(report: Report, resource: Resource, fault: Fault) -> None:
+    if fault.warning:
+        report(resource, fault.path, fault.message, level="warning", remedy=_IN_DOUBT)
+    else:
+        report(resource, fault.path, fault.message)

@@ -46,6 +46,7 @@ def _is_users(service: Resource) -> bool:
     why="Proxies find out from the first bytes: that costs time, and protocols in which the server speaks first stall.",
     remedy="Set appProtocol, or name the port <protocol> or <protocol>-<suffix>, such as http-web.",
     docs=_DOCS,
+    alone=True,
 )
 def port_without_protocol(mesh: Mesh, report: Report) -> None:
     for service in mesh.of(SERVICE):
@@ -72,6 +73,7 @@ def _unnamed(port: Object, field: str) -> str:
     title="Port of an ExternalName Service",
     why="As TCP, the port's listener takes traffic that is meant for others: the Service has no address of its own.",
     remedy="Name the port after its HTTP or TLS protocol, such as https.",
+    alone=True,
 )
 def port_of_external_name(mesh: Mesh, report: Report) -> None:
     for service in mesh.of(SERVICE):

@@ -200,6 +200,7 @@ def root_sidecar_with_selector(mesh: Mesh, report: Report) -> None:
     title="outboundTrafficPolicy without a mode",
     why="Without a mode it means REGISTRY_ONLY, which refuses unknown hosts, and not the mesh's own setting.",
     remedy="Set mode to ALLOW_ANY or REGISTRY_ONLY.",
+    alone=True,
 )
 def outbound_policy_without_mode(mesh: Mesh, report: Report) -> None:
     for sidecar in mesh.of(SIDECAR):

@@ -80,6 +80,7 @@ def unknown_gateway(mesh: Mesh, report: Report) -> None:
     title="Internal gateway named",
     why="istiod made this Gateway of one of the Gateway API, and may name it otherwise at any time.",
     remedy="Name the Gateway of the Gateway API itself, as namespace/name.",
+    alone=True,
 )
 def internal_gateway(mesh: Mesh, report: Report) -> None:
     for service, path, name in _named(mesh):
@@ -186,6 +187,7 @@ def _is_everything(mesh: Mesh, destination: Destination) -> bool:
     title="Match on a gateway that the VirtualService is not bound to",
     why="The VirtualService is in force at the gateways of spec.gateways only; elsewhere the match is never looked at.",
     remedy="Add the gateway to spec.gateways, or take it out of the match.",
+    alone=True,
 )
 def match_on_other_gateway(mesh: Mesh, report: Report) -> None:
     for service, path, name in _named(mesh):

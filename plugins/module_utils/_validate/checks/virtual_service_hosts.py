@@ -223,6 +223,7 @@ def _port_text(destination: Destination) -> str:
     title="The same destination twice",
     why="The weights add up, so the shares are not what either line says.",
     remedy="Leave one of the two, with the sum of the weights.",
+    alone=True,
 )
 def repeated_destination(mesh: Mesh, report: Report) -> None:
     seen: dict[tuple[object, ...], Destination] = {}

@@ -170,6 +170,7 @@ def _is_address(host: str) -> bool:
     title="Webhook without the address of the control plane",
     why="The API server cannot call istiod: pods start without a proxy, or do not start.",
     remedy="Write the https URL of the external control plane's gateway, or the Service of istiod.",
+    alone=True,
 )
 def webhook_url(mesh: Mesh, report: Report) -> None:
     for owner, path, client in _client_configs(mesh):
@@ -186,6 +187,7 @@ def webhook_url(mesh: Mesh, report: Report) -> None:
     title="Control plane by its IP address",
     why="The webhook fails as soon as the gateway of the external control plane gets another address.",
     remedy="Use a host name that follows the gateway.",
+    alone=True,
 )
 def webhook_address(mesh: Mesh, report: Report) -> None:
     for owner, path, client in _client_configs(mesh):

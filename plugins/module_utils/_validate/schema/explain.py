@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.nearest import is_slip
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Path
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import fast, regex
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.store import Node
@@ -43,8 +44,10 @@ _SHOWN = 60
 @dataclass(frozen=True)
 class Fault:
     """unknown: a field that the schema does not have; the API server drops it.
+    misspelt: the name of an unknown field is a known one but for a slip, so it is no new one.
+    unlisted: a value that is not among those of the schema.
     wrong_type: what is below cannot be read.
-    warning: the API server or istiod accepts it, and says that it is not as it should be.
+    warning: the API server or istiod accepts it, or may do so, and it may not be as it should be.
     """
 
     path: Path
@@ -52,6 +55,14 @@ class Fault:
     unknown: bool = False
     wrong_type: bool = False
     warning: bool = False
+    misspelt: bool = False
+    unlisted: bool = False
+
+
+def unknown_field(path: Path, name: str, known: Iterable[str]) -> Fault:
+    near = _nearest(name, known)
+    misspelt = bool(near) and is_slip(name, near)
+    return Fault(path, f"unknown field {name!r}{_hint(near)}", unknown=True, misspelt=misspelt)
 
 
 class Explainer:
@@ -90,7 +101,7 @@ class Explainer:
                 child = fields.get(name, others)
                 if child is None:
                     if fields and not node.get("open"):
-                        yield Fault((*path, name), f"unknown field {name!r}{nearest(name, fields)}", unknown=True)
+                        yield unknown_field((*path, name), name, fields)
                 # Null is as good as not there, but in a list.
                 elif item is not None:
                     yield from self.faults(child, item, (*path, name))
@@ -110,7 +121,8 @@ def _value_faults(node: Node, value: Any, path: Path) -> Iterator[Fault]:
         yield from _repeated(node, value, path)
     if "enum" in node and value not in node["enum"]:
         allowed = [str(item) for item in node["enum"]]
-        yield Fault(path, f"{shown(value)} is none of {', '.join(allowed)}{nearest(str(value), allowed)}")
+        hint = nearest(str(value), allowed)
+        yield Fault(path, f"{shown(value)} is none of {', '.join(allowed)}{hint}", unlisted=True)
     if isinstance(value, str) and "pattern" in node:
         pattern = regex.compiled(node["pattern"])
         if pattern and not pattern.search(value):
@@ -231,8 +243,11 @@ def shown(value: Any) -> str:
 
 def nearest(name: Any, known: Iterable[str]) -> str:
     """For the end of a message: the known name that the wrong one was meant to be, if there is one."""
-    found = _nearest(name, known)
-    return f"; nearest known name: {found!r}" if found else ""
+    return _hint(_nearest(name, known))
+
+
+def _hint(near: str) -> str:
+    return f"; nearest known name: {near!r}" if near else ""
 
 
 def _nearest(name: Any, known: Iterable[str]) -> str:

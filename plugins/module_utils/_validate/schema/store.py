@@ -6,6 +6,9 @@
 
 """The schemas of the CustomResourceDefinitions, as tools/schemas.py keeps them in data_*.py.
 
+A release is named by its minor version, 1.32. Of the Gateway API this is the experimental channel, which has all that
+the standard channel has; the latter is 1.6-standard.
+
 A node has the keywords of OpenAPI for what a value may be, and some of its own:
 
 open            fields that the node does not name are kept
@@ -43,7 +46,10 @@ _HEADER = '''\
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Made by tools/schemas.py from the CustomResourceDefinitions of {family}: {releases}. Part {part} of {parts}."""
+"""Made by tools/schemas.py from the CustomResourceDefinitions of {family}. Part {part} of {parts}.
+
+Releases: {releases}.
+"""
 
 # JSON, compressed (zlib), as text (base85): see store.py.
 DATA = (
@@ -61,12 +67,13 @@ class Table:
 
     @property
     def releases(self) -> list[str]:
-        """From the oldest to the newest."""
+        """From the oldest to the newest; of one version the standard channel first, as it has less."""
         return sorted(self.roots, key=release_key)
 
 
-def release_key(release: str) -> list[int]:
-    return [int(part) if part.isdigit() else 0 for part in release.split(".")]
+def release_key(release: str) -> tuple[list[int], bool]:
+    version, _dash, channel = release.partition("-")
+    return [int(part) if part.isdigit() else 0 for part in version.split(".")], not channel
 
 
 @cache

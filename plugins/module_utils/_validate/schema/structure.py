@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
@@ -17,6 +17,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     GATEWAY_API,
     Kind,
     Object,
+    Path,
     Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import store
@@ -24,13 +25,16 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import (
     Explainer,
     Fault,
-    nearest,
+    unknown_field,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.fast import Compiler
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import (
+    PRODUCTS,
+    Release,
+    release,
+)
 
 _ALWAYS_THERE = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
-# Which of the releases in the data is meant; the newest where nobody says.
-RELEASE = "istio_release"
 
 
 @dataclass
@@ -49,6 +53,7 @@ class Family:
     """All that is made of one family of schemas, once a process: compiling it anew for each mesh would cost more."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self.table = store.table(name)
         self.compiler = Compiler(self.table.nodes)
         self.explainer = Explainer(self.table.nodes)
@@ -57,6 +62,13 @@ class Family:
 
     def root(self, release: str, kind: Kind, version: str) -> int | None:
         return self.table.roots.get(release, {}).get(f"{kind.group}/{kind.kind}/{version}")
+
+    def names(self, release: str) -> list[list[str]]:
+        """[group, kind, version] of all that the release has."""
+        return [name.split("/") for name in self.table.roots.get(release, {})]
+
+    def served(self, release: str, kind: Kind) -> list[str]:
+        return [version for group, of_kind, version in self.names(release) if (group, of_kind) == kind]
 
     def fits(self, root: int, obj: Object) -> bool:
         node = self.table.nodes[root]
@@ -70,22 +82,20 @@ class Family:
                 return False
         return all(name in obj for name in node.get("required", ()))
 
-    def release(self, wanted: str) -> str:
-        """The release of the data that is meant by ``1.30.3``: ``1.30``; the newest where it has none such."""
-        short = ".".join(wanted.split(".")[:2])
-        return short if short in self.table.roots else (self.table.releases or [""])[-1]
-
-    def later(self, release: str, kind: Kind, version: str, fault: Fault) -> str:
-        """For the end of a message: the release that brought the field, if it is one after the mesh's."""
+    def elsewhere(self, release: str, kind: Kind, version: str, path: Path) -> str:
+        """For the end of a message: another release that has the field, or the kind itself; later ones first."""
         releases = self.table.releases
-        for newer in releases[releases.index(release) + 1 :]:
-            root = self.root(newer, kind, version)
-            if root is not None and self._knows(root, fault):
-                return f" (Istio {newer} has it)"
+        at = releases.index(release)
+        for other in (*releases[at + 1 :], *reversed(releases[:at])):
+            root = self.root(other, kind, version)
+            if root is not None and self._knows(root, path):
+                minor, _dash, channel = other.partition("-")
+                where = "" if channel or self.defaulter is None else " in its experimental channel"
+                return f" ({PRODUCTS[self.name]} {minor} has it{where})"
         return ""
 
-    def _knows(self, index: int, fault: Fault) -> bool:
-        for step in fault.path:
+    def _knows(self, index: int, path: Path) -> bool:
+        for step in path:
             node = self.table.nodes[index]
             child = node.get("items") if isinstance(step, int) else node.get("properties", {}).get(step)
             if child is None:
@@ -104,8 +114,8 @@ def family_of(group: str) -> Family | None:
     return _FAMILIES.get(name)
 
 
-def release_of(mesh: Mesh, family: Family) -> str:
-    return family.release(str(mesh.settings.facts.get(RELEASE) or "") if family.defaulter is None else "")
+def release_of(mesh: Mesh, family: Family, kind: Kind) -> Release:
+    return release(mesh, family.name, kind, family.table)
 
 
 @once_per_mesh
@@ -115,9 +125,9 @@ def structure(mesh: Mesh) -> Structure:
         family = family_of(kind.group)
         if family is None:
             continue
-        release = release_of(mesh, family)
+        judged_by = release_of(mesh, family, kind)
         for resource in mesh.of(kind):
-            root = family.root(release, kind, resource.version)
+            root = family.root(judged_by.name, kind, resource.version)
             if root is None:
                 found.unreadable.add(id(resource))
                 continue
@@ -127,7 +137,7 @@ def structure(mesh: Mesh) -> Structure:
             obj = family.pruner.value(root, obj)
             if isinstance(spec := obj.get("spec"), dict):
                 found.cleaned[id(resource)] = spec
-            faults = list(_faults(family, release, root, resource, obj))
+            faults = list(_faults(family, judged_by, root, resource, obj))
             if faults:
                 found.faults[id(resource)] = faults
             if any(fault.wrong_type for fault in faults):
@@ -135,12 +145,12 @@ def structure(mesh: Mesh) -> Structure:
     return found
 
 
-def _faults(family: Family, release: str, root: int, resource: Resource, obj: Object) -> Iterator[Fault]:
+def _faults(family: Family, judged_by: Release, root: int, resource: Resource, obj: Object) -> Iterator[Fault]:
     node = family.table.nodes[root]
     fields: dict[str, int] = node.get("properties", {})
     for name in obj:
         if name not in fields and name not in _ALWAYS_THERE:
-            yield Fault((name,), f"unknown field {name!r}{nearest(name, [*fields, *_ALWAYS_THERE])}", unknown=True)
+            yield unknown_field((name,), name, [*fields, *_ALWAYS_THERE])
     for name in node.get("required", ()):
         if obj.get(name) is None:
             yield Fault((name,), f"the field {name!r} is missing")
@@ -148,5 +158,21 @@ def _faults(family: Family, release: str, root: int, resource: Resource, obj: Ob
         if obj.get(name) is None or family.compiler.fits(child)(obj[name]):
             continue
         for fault in family.explainer.faults(child, obj[name], (name,)):
-            later = family.later(release, resource.kind, resource.version, fault) if fault.unknown else ""
-            yield Fault(fault.path, fault.message + later, unknown=True) if later else fault
+            if fault.unknown:
+                other = family.elsewhere(judged_by.name, resource.kind, resource.version, fault.path)
+                yield in_doubt(fault, judged_by, other)
+            elif fault.unlisted and judged_by.is_newer:
+                yield replace(fault, message=fault.message + judged_by.doubt, warning=True)
+            else:
+                yield fault
+
+
+def in_doubt(fault: Fault, judged_by: Release, other: str) -> Fault:
+    """What the schema does not have: a warning where the cluster's own schema may have it.
+
+    other: another release that has it, as `Family.elsewhere` says. A slip is one whatever the release, unless the
+    cluster is known to be newer than the data.
+    """
+    if judged_by.is_newer or (not judged_by.stated and (other or not fault.misspelt)):
+        return replace(fault, message=fault.message + (other or judged_by.doubt), warning=True)
+    return replace(fault, message=fault.message + other)

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Which release's schemas the objects of a mesh are judged by, and how sure one can be of what these do not have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+    CUSTOM_RESOURCE_DEFINITION,
+    GATEWAY_API,
+    Kind,
+    items,
+    part,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.store import Table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.versions import minor_of
+
+BUNDLE = "gateway.networking.k8s.io/bundle-version"
+CHANNEL = "gateway.networking.k8s.io/channel"
+STANDARD = "standard"
+# In settings.facts: versions that an option or the cluster tells. A missing one is not known.
+ISTIO_VERSION = "istio_release"
+GATEWAY_VERSION = "gateway_api_version"
+GATEWAY_CHANNEL = "gateway_api_channel"
+PRODUCTS = {"istio": "Istio", "gateway": "Gateway API"}
+
+
+class Definition(NamedTuple):
+    """What a CustomResourceDefinition of the Gateway API says of itself. served: its versions."""
+
+    version: str
+    channel: str
+    served: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Release:
+    """name: the release of the data. stated: the version that the cluster has, empty where nothing says so.
+
+    is_newer: the cluster's version is newer than all that the data has, so what is unknown may be new.
+    """
+
+    product: str
+    name: str
+    newest: str
+    stated: str
+    is_newer: bool
+
+    @property
+    def doubt(self) -> str:
+        """For the end of a message about what no known release has; empty where the cluster's release is known."""
+        if self.is_newer:
+            return f"; {self.product} up to {self.newest} does not have it, and this is {self.product} {self.stated}"
+        if not self.stated:
+            return f"; {self.product} up to {self.newest} does not have it, and the version in use is not known"
+        return ""
+
+
+@once_per_mesh
+def definitions(mesh: Mesh) -> dict[str, Definition]:
+    """The input's CustomResourceDefinitions of the Gateway API, by kind."""
+    found = {}
+    for resource in mesh.of(CUSTOM_RESOURCE_DEFINITION):
+        if resource.spec.get("group") == GATEWAY_API:
+            notes = resource.annotations
+            versions = [version for _at, version in items(resource.spec, "versions") if version.get("served")]
+            served = tuple(str(version.get("name")) for version in versions)
+            kind = str(part(resource.spec, "names").get("kind"))
+            found[kind] = Definition(str(notes.get(BUNDLE) or ""), str(notes.get(CHANNEL) or ""), served)
+    return found
+
+
+def release(mesh: Mesh, family: str, kind: Kind, table: Table) -> Release:
+    """``family``: istio or gateway, whose table it is."""
+    stated, channel = _stated(mesh.whole, family, kind)
+    version = minor_of(stated)
+    known = [name for name in table.releases if name.endswith(f"-{STANDARD}") is (channel == STANDARD)]
+    newest = minor_of(known[-1]) or (0, 0)
+    name = known[-1]
+    if version is not None:
+        # The one before it where the data has a gap; the oldest where it is older still.
+        name = ([known[0]] + [name for name in known if (minor_of(name) or version) <= version])[-1]
+    newest_text = ".".join(map(str, newest))
+    stated = stated.removeprefix("v") if version else ""
+    return Release(PRODUCTS[family], name, newest_text, stated, bool(version and version > newest))
+
+
+def _stated(mesh: Mesh, family: str, kind: Kind) -> tuple[str, str]:
+    """The cluster's version and channel: an option's, else that of the kind's definition, else of its neighbours."""
+    facts = mesh.settings.facts
+    if family == "istio":
+        return str(facts.get(ISTIO_VERSION) or ""), ""
+    channel = str(facts.get(GATEWAY_CHANNEL) or "")
+    if version := facts.get(GATEWAY_VERSION):
+        return str(version), channel
+    found = definitions(mesh)
+    usable = [item for item in found.values() if minor_of(item.version)]
+    own = found.get(kind.kind)
+    if own not in usable:
+        own = min(usable, key=lambda item: minor_of(item.version) or (0, 0), default=None)
+    return (own.version, channel or own.channel) if own else ("", channel)
