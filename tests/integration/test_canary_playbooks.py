@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,9 +86,7 @@ def test_the_plan_changes_nothing(run_playbook: RunPlaybook, cluster_snapshot: S
     assert "menu-service:2.0.0" in run.text, run.stdout
 
 
-def test_a_run_waits_at_its_gate_until_somebody_else_opens_it(
-    lab: Lab, run_playbook: RunPlaybook, tmp_path: Path
-) -> None:
+def test_a_run_waits_at_its_gate_until_somebody_else_opens_it(lab: Lab, run_playbook: RunPlaybook) -> None:
     stable, canary = lab.stable, lab.canary
     gate = {"canary_gates": [{"at": "promotion", "type": "hold"}], "canary_holder": "alice"}
     with lab.load("/api/v1/menu"):
