@@ -25,6 +25,7 @@ import yaml
 from kubernetes import client, config, watch
 
 from .canary_load import Load
+from .canary_rate import carried_load
 from .canary_records import Record, Share, sent_within, share
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,9 +245,9 @@ class Lab:
     def load(
         self, path: str = "/api/v1/orders", rate: float = 100, name: str = "load", headers: Sequence[str] = ()
     ) -> Load:
-        """Requests through the gateway."""
-        everything = [f"Host: {HOST}", "Accept: */*", *headers]
-        return Load(f"{self.gateway}{path}", everything, self.folder / f"{name}.jsonl", rate)
+        """Requests through the gateway, as many as the machine carries while the stable side answers."""
+        everything, output = [f"Host: {HOST}", "Accept: */*", *headers], self.folder / f"{name}.jsonl"
+        return carried_load(lambda rate: Load(f"{self.gateway}{path}", everything, output, rate), rate)
 
     def sightings(self, name: str = "", route: str = "primary") -> Sightings:
         return Sightings(self.api, name or self.service, route)
