@@ -193,7 +193,7 @@ def test_a_closed_terminal_lets_the_run_go_on(lab: Lab) -> None:
     with lab.load() as load:
         terminal = lab.terminal("canary.yml", **SLOW, canary_image_tag=lab.tag())
         terminal.expect("Ctrl-C does not take the canary back")
-        os.close(terminal.child_fd)
+        terminal.close()
         lab.until("the end", lambda: lab.now().state["phase"] in FINAL)
     assert lab.now().state["phase"] == "Succeeded"
     assert lab.now().weights[canary] == 100
