@@ -55,6 +55,8 @@ def measure(lab: Lab, provider: str, interval: float, window: int) -> tuple[floa
     where: dict[str, Any] = PROXIES if provider == "envoy" else {"url": lab.prometheus}
     metrics = [success(window=f"{window}s")]
     with lab.unhidden(), lab.sightings() as sightings, lab.load(rate=RATE) as load:
+        if load.rate < RATE:
+            sys.exit(f"This machine does not carry {RATE} requests a second now: measure when it is calm.")
         call = lab.call(
             image_tag=lab.tag(),
             steps=[WEIGHT, 100],

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Molecule's default scenario, and pytest's integration tests on its lab and on a second one: two files at a time, each on a
 # lab that no other test uses. Then nothing is left running.
-# Arguments go to pytest in place of the whole folder, on molecule's lab alone. KEEP_LAB=1 leaves the labs; `molecule destroy`
-# and lab_down.yml end them.
+# Arguments go to pytest, on molecule's lab alone; where they name no path, they choose from the whole folder. KEEP_LAB=1 leaves
+# the labs; `molecule destroy` and lab_down.yml end them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 second=(-i inventories/lab -e lab_name=second -e lab_port_offset=200)
@@ -26,7 +26,7 @@ helm_of_the_lab() {
 }
 
 tests() {
-  SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) PYTHONPATH=.ansible/collections pytest --durations=25 "$@"
+  SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) PYTHONPATH=.ansible/collections pytest --durations=25 -o testpaths=tests/integration "$@"
 }
 
 everything() {
@@ -35,7 +35,7 @@ everything() {
   local beginning=$!
   molecule test --destroy=never || { pkill -P $beginning; kill $beginning; wait $beginning; return 1; }
   wait $beginning || { cat "$log"; return 1; }
-  tests -n 2 --no-loadscope-reorder tests/integration
+  tests -n 2 --no-loadscope-reorder
 }
 
 # Molecule remembers a lab that it made even where its folder was deleted, and would not make it again.

@@ -208,4 +208,8 @@ options:
     description: A file to which each line of progress is added. The action plugin of this name shows them at once.
     type: path
     default: ""
+  notice:
+    description: A line of progress that is added once, as soon as the canary gets traffic.
+    type: str
+    default: ""
 """

@@ -111,6 +111,7 @@ def options() -> dict[str, Any]:
         "wait_timeout": _time("1m"),
         "unproven_wait": _time("5s"),
         "progress_file": {"type": "path", "default": ""},
+        "notice": _TEXT,
     }
 
 

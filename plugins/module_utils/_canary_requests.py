@@ -291,6 +291,7 @@ class Canary:
             interval_of(params),
             self._say,
             self._cancelled,
+            params["notice"],
         )
         lease.keep = True
         end = runner.run(state)

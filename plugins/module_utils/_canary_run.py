@@ -75,9 +75,11 @@ class Runner:
         interval: float,
         say: Callable[[str], None],
         cancelled: Callable[[], str],
+        notice: str = "",
     ) -> None:
         self._objects, self._policy, self._lease = objects, policy, lease
         self._propagation, self._watch, self._say, self._cancelled = propagation, watch, say, cancelled
+        self._notice = notice
         self._interval = min(interval, _TICK)
         self._stored: State | None = None
         self._unsafe = ""
@@ -108,6 +110,9 @@ class Runner:
                 self._tell(f"the API server does not answer as it should, trying again: {failure}")
                 time.sleep(_RETRY)
                 continue
+            if self._notice and state.gets_traffic and not state.final:
+                self._tell(self._notice)
+                self._notice = ""
             if isinstance(decision, Return):
                 return state
             if isinstance(decision, Wait):

@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import yaml
 from kubernetes import client, config, watch
 
 from .canary_load import Load
+from .canary_rate import carried_load
 from .canary_records import Record, Share, sent_within, share
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,7 @@ NAMESPACE = "restaurant-management"
 VIRTUAL_SERVICES = ("networking.istio.io", "v1", NAMESPACE, "virtualservices")
 ANNOTATION = "canary.service-mesh.corpv3.com/"
 HOST = "restaurant.corpv3.com"
+ENVIRONMENT = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
 # Where a run is over, and where traffic no longer depends on its steps.
 FINAL = ("Succeeded", "Failed")
@@ -88,10 +91,6 @@ class Call:
     def wait(self) -> int:
         """The exit code."""
         return self._process.wait()
-
-    def interrupt(self, number: int = signal.SIGINT) -> None:
-        """To the whole group, as a terminal does."""
-        os.killpg(self._process.pid, number)
 
     def kill(self) -> None:
         """All at once, without a chance to tidy up: Ansible's workers have sessions of their own."""
@@ -216,13 +215,22 @@ class Lab:
 
     def playbook(self, playbook: str, *arguments: str, kubeconfig: str = "", **variables: Any) -> Call:
         """A file of playbooks/ or a whole path."""
-        path = playbook if "/" in playbook else str(ROOT / "playbooks" / playbook)
-        extra = {**self.variables, **variables, **({"service_mesh_kubeconfig": kubeconfig} if kubeconfig else {})}
-        argv = ["ansible-playbook", path, "-i", str(ROOT / "inventories/lab"), "-e", json.dumps(extra), *arguments]
+        extra = {**variables, **({"service_mesh_kubeconfig": kubeconfig} if kubeconfig else {})}
         output = self.folder / f"call-{len(self.calls)}.log"
-        found = Call(argv, output, {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")})
+        found = Call([*self._command(playbook, extra), *arguments], output, ENVIRONMENT)
         self.calls.append(found)
         return found
+
+    def terminal(self, playbook: str, **variables: Any) -> pexpect.spawn[str]:
+        """The same at a terminal of its own, for keys to be pressed there. Read what it writes, or it stops."""
+        program, *arguments = self._command(playbook, variables)
+        environment = {**os.environ, **ENVIRONMENT}
+        return pexpect.spawn(program, arguments, 180, cwd=ROOT, env=environment, encoding="utf-8", dimensions=(50, 500))
+
+    def _command(self, playbook: str, variables: Mapping[str, Any]) -> list[str]:
+        path = playbook if "/" in playbook else str(ROOT / "playbooks" / playbook)
+        extra = json.dumps({**self.variables, **variables})
+        return ["ansible-playbook", path, "-i", str(ROOT / "inventories/lab"), "-e", extra]
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -244,9 +252,9 @@ class Lab:
     def load(
         self, path: str = "/api/v1/orders", rate: float = 100, name: str = "load", headers: Sequence[str] = ()
     ) -> Load:
-        """Requests through the gateway."""
-        everything = [f"Host: {HOST}", "Accept: */*", *headers]
-        return Load(f"{self.gateway}{path}", everything, self.folder / f"{name}.jsonl", rate)
+        """Requests through the gateway, as many as the machine carries while the stable side answers."""
+        everything, output = [f"Host: {HOST}", "Accept: */*", *headers], self.folder / f"{name}.jsonl"
+        return carried_load(lambda rate: Load(f"{self.gateway}{path}", everything, output, rate), rate)
 
     def sightings(self, name: str = "", route: str = "primary") -> Sightings:
         return Sightings(self.api, name or self.service, route)

@@ -147,7 +147,7 @@ class Load:
     def __init__(
         self, url: str, headers: Sequence[str], output: Path, rate: float = 100, timeout: float = TIMEOUT
     ) -> None:
-        self.output = output
+        self.output, self.rate = output, rate
         self._argv = [sys.executable, __file__, "--url", url, "--output", str(output)]
         self._argv += [f"--header={header}" for header in headers]
         self._argv += ["--rate", str(rate), "--timeout", str(timeout)]

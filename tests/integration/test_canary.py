@@ -55,7 +55,7 @@ def test_a_healthy_canary_loses_no_request_and_stays(lab: Lab) -> None:
     again = lab.call(image_tag=tag)
     assert again.wait() == 0, again.tail
     assert not again.result["changed"]
-    site = lab.playbook("site.yml", "--check", "--tags", "app")
+    site = lab.playbook("site.yml", "--check", "--tags", "restaurant_app")
     assert site.wait() == 0, site.tail
     assert "changed=0 " in site.text, site.tail
 

@@ -292,7 +292,7 @@ def test_a_component_alone_finds_its_services_served_at_once(run_playbook: RunPl
     assert "attempts: 1 " in looked, run.stdout
 
 
-def test_the_labs_prometheus_runs_with_the_roles_rules(prometheus: Any, cluster: Cluster) -> None:
+def test_the_labs_prometheus_runs_with_the_roles_rules(prometheus: Any) -> None:
     groups = prometheus("/api/v1/rules")["groups"]
     loaded = {(Path(group["file"]).name, group["name"]) for group in groups}
     wanted = {

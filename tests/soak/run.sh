@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A lab of its own, everything that a canary may have to live through, and nothing left running. Arguments go to pytest.
-# KEEP_LAB=1 leaves the lab for another look. What was measured stands in tests/output/soak.txt.
+# A lab of its own, everything that a canary may have to live through, and nothing left running. Arguments go to pytest; where
+# they name no path, they choose from the whole folder. KEEP_LAB=1 leaves the lab for another look. What was measured stands in
+# tests/output/soak.txt.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 lab=(-i inventories/lab -e lab_name=canary -e lab_port_offset=500)
@@ -8,7 +9,7 @@ lab=(-i inventories/lab -e lab_name=canary -e lab_port_offset=500)
 rm -f tests/output/soak.txt
 ansible-playbook playbooks/lab_up.yml "${lab[@]}" &&
   ansible-playbook playbooks/site.yml "${lab[@]}" &&
-  PYTHONPATH=.ansible/collections pytest -s --durations=10 tests/soak "$@"
+  PYTHONPATH=.ansible/collections pytest -s --durations=10 -o testpaths=tests/soak "$@"
 status=$?
 [ -n "${KEEP_LAB:-}" ] || ansible-playbook playbooks/lab_down.yml "${lab[@]}" || status=1
 exit $status
