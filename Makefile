@@ -119,7 +119,7 @@ soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a la
 	@tests/soak/run.sh $(ARGS)
 
 .PHONY: core
-core: prerequisites ## the unit tests of modules and pure core with another ansible-core: make core CORE=2.17
+core: prerequisites ## the unit tests of modules and pure core with another ansible-core: make core CORE=2.19
 	@tools/core.sh "$(CORE)" $(ARGS)
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 core=${1:-}
 # The packages `ansible` by the ansible-core that they bring.
-declare -A package=([2.17]=10 [2.18]=11 [2.19]=12 [2.20]=13 [2.21]=14)
+declare -A package=([2.19]=12 [2.20]=13 [2.21]=14)
 if [ -z "${package[${core:-none}]:-}" ]; then
-  echo "core: CORE is '$core'; it has to be one of 2.17, 2.18, 2.19, 2.20, 2.21. For example: make core CORE=2.17" >&2
+  echo "core: CORE is '$core'; it has to be one of 2.19, 2.20, 2.21. For example: make core CORE=2.19" >&2
   exit 1
 fi
 shift

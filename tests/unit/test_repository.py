@@ -133,21 +133,6 @@ def test_no_file_is_too_long_to_read() -> None:
             assert len(path.read_text().splitlines()) <= 400, path.relative_to(ROOT)
 
 
-def leaves(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [leaf for inner in value.values() for leaf in leaves(inner)]
-    if isinstance(value, list):
-        return [leaf for inner in value for leaf in leaves(inner)]
-    return [value]
-
-
-def test_a_number_reaches_a_chart_as_a_number() -> None:
-    """Before 2.19, ansible-core makes text of a template that gives a number, but not of a dictionary that has one."""
-    for path in sorted((ROOT / "roles").glob("*/vars/**/*.yml")):
-        for leaf in leaves(yaml.safe_load(path.read_text())):
-            assert not re.search(r"\|\s*(int|float|length|round|sum)\s*\}\}\s*$", str(leaf)), (path, leaf)
-
-
 def test_a_template_that_may_be_empty_is_taken_as_text() -> None:
     """ansible-core 2.19 and newer give none in place of an empty text."""
     bare = re.compile(r"lookup\('ansible\.builtin\.template'[^)]*\)(\.\w| \| trim ==)")
