@@ -24,4 +24,4 @@ mkdir -p .ansible/collections/ansible_collections/corpv3
 ln -sfn "$PWD" .ansible/collections/ansible_collections/corpv3/service_mesh
 # Tests of the repository itself belong to one version only.
 tests=(tests/unit/plugins tests/unit/topology tests/unit/validate tests/unit/cost tests/unit/report tests/unit/test_smoke.py)
-PYTHONPATH=.ansible/collections "$environment/bin/python" -m pytest -n auto "${tests[@]}" "$@"
+"$environment/bin/python" -m pytest -n auto "${tests[@]}" "$@"

@@ -25,7 +25,7 @@ description:
   - A release that an interrupted helm has left locked is repaired, with a warning.
 requirements:
   - helm 3.18 or newer, or helm 4
-  - kubernetes.core 6.2.0 or newer
+  - kubernetes.core 6.2.0 or newer, below 7
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
   - PyYAML
 extends_documentation_fragment:

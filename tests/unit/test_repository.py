@@ -90,6 +90,15 @@ def test_the_module_documents_its_group(module: Path) -> None:
     assert "corpv3.service_mesh._attributes.action_group" in fragments
 
 
+def test_a_dependency_ends_before_its_next_major() -> None:
+    wanted = load("galaxy.yml")["dependencies"]
+    for version in wanted.values():
+        oldest, end = re.fullmatch(r">=(\d+)\.\d+\.\d+,<(\d+)\.0\.0", version).groups()
+        assert int(end) == int(oldest) + 1, version
+    offered = {entry["name"]: entry["version"] for entry in load("requirements.yml")["collections"]}
+    assert wanted.items() <= offered.items()
+
+
 def test_only_one_file_knows_kubernetes_core() -> None:
     # import-linter cannot express it: both collections live below the one name ansible_collections.
     importers = [

@@ -22,6 +22,7 @@ from kubernetes import config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
+COLLECTIONS = Path(__file__).resolve().parents[3] / ".ansible/collections"
 RUN = """
 import importlib, json, sys
 from ansible.module_utils.testing import patch_module_args
@@ -162,10 +163,11 @@ def run_module(kubeconfig: str, run_task: Callable[..., Outcome]) -> Callable[..
             "_ansible_check_mode": "--check" in arguments,
             "_ansible_diff": "--diff" in arguments,
         }
+        environment = {"K8S_AUTH_KUBECONFIG": kubeconfig, "PYTHONPATH": str(COLLECTIONS)}
         done = subprocess.run(
             [sys.executable, "-c", RUN, f"ansible_collections.corpv3.service_mesh.plugins.modules.{module}"],
             input=json.dumps(given),
-            env={**os.environ, "K8S_AUTH_KUBECONFIG": kubeconfig},
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
             check=False,
