@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import rendering
 
 from .test_helm_releases import CONFIG_MAP, DEPLOYMENT, SECRET
 
+ROLES = Path(__file__).resolve().parents[3] / "roles"
 OLD = {"labels": {"tier": "old", "team": "a"}, "greeting": "old"}
 NEW = {"labels": {"team": "a"}, "greeting": "new"}
 
@@ -120,3 +122,26 @@ def test_waiting_takes_no_right_to_watch(
         )
         assert "releases" in outcome.result, outcome.message or outcome.stdout
         assert outcome.result["releases"][0]["action"] == action
+
+
+@pytest.mark.parametrize("role", ["restaurant_app", "database"])
+def test_our_charts_are_the_same_for_both(helm3: str, helm4: str, role: str) -> None:
+    path = str(ROLES / role / "files/chart")
+
+    def said(helm: str, *arguments: str) -> str:
+        done = subprocess.run([helm, *arguments, path], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    said(helm4, "lint", "--strict")
+    first, second = (rendering(said(helm, "template", "trial", "--kube-version=1.36.0")) for helm in (helm3, helm4))
+    assert first.objects and first == second
+
+
+def test_what_a_chart_refuses_is_told_alike(helm3: str, helm4: str) -> None:
+    """The roles put helm's message into the words of their variables (chart_error.j2)."""
+    command = ["template", "trial", str(ROLES / "restaurant_app/files/chart"), "--set", "services.menu-service.port=x"]
+    refused = [subprocess.run([helm, *command], capture_output=True, text=True, check=False) for helm in (helm3, helm4)]
+    assert [done.returncode for done in refused] == [1, 1]
+    assert "at '/services/menu-service/port'" in refused[0].stderr
+    assert refused[0].stderr == refused[1].stderr
