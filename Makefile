@@ -92,7 +92,7 @@ sanity: $(DEV_STAMP) ## ansible-test sanity, on a copy in a collection tree
 
 .PHONY: unit
 unit: $(DEV_STAMP) ## pytest tests/unit
-	@PYTHONPATH=.ansible/collections pytest -n auto tests/unit $(ARGS)
+	@pytest -n auto tests/unit $(ARGS)
 
 .PHONY: dashboards
 dashboards: $(DEV_STAMP) ## Grafana's dashboards, from tools/dashboards to roles/grafana/files/dashboards
@@ -119,7 +119,7 @@ soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a la
 	@tests/soak/run.sh $(ARGS)
 
 .PHONY: core
-core: prerequisites ## the unit tests of modules and pure core with another ansible-core: make core CORE=2.17
+core: prerequisites ## the unit tests of modules and pure core with another ansible-core: make core CORE=2.19
 	@tools/core.sh "$(CORE)" $(ARGS)
 
 # ---------------------------------------------------------------------------------------------------------------------

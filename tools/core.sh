@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 core=${1:-}
 # The packages `ansible` by the ansible-core that they bring.
-declare -A package=([2.17]=10 [2.18]=11 [2.19]=12 [2.20]=13 [2.21]=14)
+declare -A package=([2.19]=12 [2.20]=13 [2.21]=14)
 if [ -z "${package[${core:-none}]:-}" ]; then
-  echo "core: CORE is '$core'; it has to be one of 2.17, 2.18, 2.19, 2.20, 2.21. For example: make core CORE=2.17" >&2
+  echo "core: CORE is '$core'; it has to be one of 2.19, 2.20, 2.21. For example: make core CORE=2.19" >&2
   exit 1
 fi
 shift
@@ -24,4 +24,4 @@ mkdir -p .ansible/collections/ansible_collections/corpv3
 ln -sfn "$PWD" .ansible/collections/ansible_collections/corpv3/service_mesh
 # Tests of the repository itself belong to one version only.
 tests=(tests/unit/plugins tests/unit/topology tests/unit/validate tests/unit/cost tests/unit/report tests/unit/test_smoke.py)
-PYTHONPATH=.ansible/collections "$environment/bin/python" -m pytest -n auto "${tests[@]}" "$@"
+"$environment/bin/python" -m pytest -n auto "${tests[@]}" "$@"

@@ -35,7 +35,8 @@ check links python tools/links.py
 check "antsibull-docs lint" env GIT_CEILING_DIRECTORIES="$PWD/.venv" \
   antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs self .
 check "documentation site" tools/docs.sh
-check actionlint python tools/actionlint.py
+# shellcheck disable=SC2016
+check actionlint bash -c '"$(python tools/pinned.py actionlint)"'
 check ansible-builder ansible-builder introspect --sanitize .ansible/collections
 if [ -n "$helm" ]; then
   check "helm lint" "$helm" lint --strict roles/restaurant_app/files/chart roles/database/files/chart

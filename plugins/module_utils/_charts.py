@@ -101,12 +101,12 @@ def documents(text: str) -> list[Object]:
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
-    """By file. Each ends with one line break, as helm sends it: a text at the end of an object has it, too."""
-    head, *rest = _SECTION.split(text)
-    return [
-        ("", f"{head.strip()}\n"),
-        *((source or "", f"{body.strip()}\n") for source, body in zip(rest[::2], rest[1::2], strict=True)),
-    ]
+    """By file. Each as helm sends it, up to its last line break: a text at the end of an object (``|+``) has them too.
+
+    Helm 3 leaves one there, helm 4 all, but prints only one of the last object's.
+    """
+    head, *rest = _SECTION.split(text if text.endswith("\n") else f"{text}\n")
+    return [("", head), *((source or "", body) for source, body in zip(rest[::2], rest[1::2], strict=True))]
 
 
 # What is rendered mostly equals what was installed, and Istio's definitions take half a second to parse.

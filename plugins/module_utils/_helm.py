@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object, Objects
 
 MINIMUM_VERSION = (3, 18)
+# Majors beyond it were never run.
+NEWEST_MAJOR = 4
 
 
 class HelmFailure(Exception):
@@ -37,22 +40,41 @@ class Helm:
         }
         self._environment["KUBECONFIG"] = kubeconfig or os.devnull
 
+    @functools.cached_property
     def version(self) -> tuple[int, int, int]:
         text = self._run("version", "--template", "{{ .Version }}")
         found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", text)
         if not found:
-            raise HelmFailure(f"{self._binary} version says '{text.strip()}', which is no version")
+            raise HelmFailure(f"{self._binary} version says '{text.strip()}', which is not a valid version")
         return (int(found[1]), int(found[2]), int(found[3]))
 
     def require_version(self) -> tuple[int, int, int]:
-        """Helm 4 drops and renames options that this collection needs to give."""
-        version = self.version()
-        if version < MINIMUM_VERSION or version >= (4,):
+        """The program's version. HelmFailure where the collection cannot work with it."""
+        if not MINIMUM_VERSION <= self.version < (NEWEST_MAJOR + 1,):
             raise HelmFailure(
-                f"{self._binary} is helm {'.'.join(map(str, version))}; needed is 3.18 or newer, and not 4. "
+                f"{self._binary} is helm {'.'.join(map(str, self.version))}; needed is helm 3.18 or newer, or helm 4. "
                 "Install one and name it in helm_binary (service_mesh_helm_binary)."
             )
-        return version
+        return self.version
+
+    # Helm 4 has other defaults than helm 3. These two are all that it has to be told, so that a release is written and
+    # waited for in the same way by both, and can go from one to the other and back.
+
+    def _writing(self) -> list[str]:
+        """The options for writing objects.
+
+        By default helm 4 installs by server-side apply. That refuses charts with two list items of the same key, and
+        fails where another manager has set a field.
+        """
+        return ["--server-side=false"] if self.version >= (4,) else []
+
+    def _waiting(self) -> str:
+        """The option for waiting until objects are ready, or gone.
+
+        By default helm 4 watches, which takes the right to watch every kind of a chart, and goes by kstatus. What
+        _readiness explains is what helm 3 waits for.
+        """
+        return "--wait=legacy" if self.version >= (4,) else "--wait"
 
     def pull(self, chart: str, repository: str, version: str, directory: str) -> None:
         """Puts the chart of a repository or registry, unpacked, into the directory."""
@@ -82,8 +104,12 @@ class Helm:
 
     def releases(self, namespace: str) -> Objects:
         """Whatever state they are in."""
+        # Helm 3 lists some states only by default, and helm 4 no longer has its --all.
+        states = ("deployed", "failed", "pending", "superseded", "uninstalled", "uninstalling")
         releases: Objects = json.loads(
-            self._run("list", "--namespace", namespace, "--all", "--max", "0", "--output", "json")
+            self._run(
+                "list", "--namespace", namespace, *(f"--{state}" for state in states), "--max", "0", "--output", "json"
+            )
         )
         return releases
 
@@ -97,7 +123,7 @@ class Helm:
         return revisions
 
     def upgrade(self, name: str, namespace: str, chart: Chart, values: Object, *, wait: bool, timeout: int) -> None:
-        waiting = ["--wait", "--wait-for-jobs"] if wait else []
+        waiting = [self._waiting(), "--wait-for-jobs"] if wait else []
         self._run(
             "upgrade",
             name,
@@ -113,6 +139,7 @@ class Helm:
             "-",
             "--timeout",
             f"{timeout}s",
+            *self._writing(),
             *waiting,
             values=values,
             limit=timeout + 60,
@@ -127,11 +154,12 @@ class Helm:
             namespace,
             "--timeout",
             f"{timeout}s",
+            *self._writing(),
             limit=timeout + 60,
         )
 
     def uninstall(self, name: str, namespace: str, *, wait: bool, timeout: int) -> None:
-        waiting = ["--wait"] if wait else []
+        waiting = [self._waiting()] if wait else []
         self._run(
             "uninstall",
             name,
@@ -157,7 +185,7 @@ class Helm:
             )
         except FileNotFoundError:
             raise HelmFailure(
-                f"there is no program '{self._binary}'. Install helm 3.18 or newer (not 4), "
+                f"there is no program '{self._binary}'. Install helm 3.18 or newer, or helm 4, "
                 "or name where it is in helm_binary (service_mesh_helm_binary)."
             ) from None
         except PermissionError:
@@ -175,6 +203,6 @@ def _essence(stderr: str) -> str:
         line
         for line in stderr.strip().splitlines()
         if line.strip()
-        and not line.startswith(("WARNING:", "W0", "W1", "I0", "I1", "Use --debug", "walk.go", "coalesce.go"))
+        and not line.startswith(("WARNING:", "W0", "W1", "I0", "I1", "level=", "Use --debug", "walk.go", "coalesce.go"))
     ]
     return "\n".join(lines).removeprefix("Error: ")

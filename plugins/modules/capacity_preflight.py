@@ -17,7 +17,7 @@ description:
   - Looks for something that gives load balancers an address.
   - Tells all problems at once, with a table of what it found.
 requirements:
-  - kubernetes.core 6.2.0 or newer
+  - kubernetes.core 6.2.0 or newer, below 7
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
   - PyYAML
 extends_documentation_fragment:

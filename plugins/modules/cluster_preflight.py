@@ -19,7 +19,7 @@ description:
   - Never falls back to the service account of the pod in which Ansible runs, unless O(expected_uid) says that this
     very cluster is meant.
 requirements:
-  - kubernetes.core 6.2.0 or newer
+  - kubernetes.core 6.2.0 or newer, below 7
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
   - PyYAML
 extends_documentation_fragment:

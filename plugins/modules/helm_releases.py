@@ -24,8 +24,8 @@ description:
     release back, or uninstalls it if it was new.
   - A release that an interrupted helm has left locked is repaired, with a warning.
 requirements:
-  - helm 3.18 or newer, not 4
-  - kubernetes.core 6.2.0 or newer
+  - helm 3.18 or newer, or helm 4
+  - kubernetes.core 6.2.0 or newer, below 7
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
   - PyYAML
 extends_documentation_fragment:

@@ -19,7 +19,7 @@ description:
   - In check mode, kinds and namespaces that do not exist yet are fine. With O(state=absent) unknown kinds are, too.
   - All objects are checked before the first one is touched.
 requirements:
-  - kubernetes.core 6.2.0 or newer
+  - kubernetes.core 6.2.0 or newer, below 7
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
   - PyYAML
 extends_documentation_fragment:

@@ -18,7 +18,7 @@ description:
   - Values are in neither the result nor the difference. A Secret is never deleted; M(corpv3.service_mesh.object_set)
     does that.
 requirements:
-  - kubernetes.core 6.2.0 or newer
+  - kubernetes.core 6.2.0 or newer, below 7
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
   - PyYAML
 extends_documentation_fragment:

@@ -9,7 +9,7 @@ lab=(-i inventories/lab -e lab_name=canary -e lab_port_offset=500)
 rm -f tests/output/soak.txt
 ansible-playbook playbooks/lab_up.yml "${lab[@]}" &&
   ansible-playbook playbooks/site.yml "${lab[@]}" &&
-  PYTHONPATH=.ansible/collections pytest -s --durations=10 -o testpaths=tests/soak "$@"
+  pytest -s --durations=10 -o testpaths=tests/soak "$@"
 status=$?
 [ -n "${KEEP_LAB:-}" ] || ansible-playbook playbooks/lab_down.yml "${lab[@]}" || status=1
 exit $status

@@ -90,6 +90,15 @@ def test_the_module_documents_its_group(module: Path) -> None:
     assert "corpv3.service_mesh._attributes.action_group" in fragments
 
 
+def test_a_dependency_ends_before_its_next_major() -> None:
+    wanted = load("galaxy.yml")["dependencies"]
+    for version in wanted.values():
+        oldest, end = re.fullmatch(r">=(\d+)\.\d+\.\d+,<(\d+)\.0\.0", version).groups()
+        assert int(end) == int(oldest) + 1, version
+    offered = {entry["name"]: entry["version"] for entry in load("requirements.yml")["collections"]}
+    assert wanted.items() <= offered.items()
+
+
 def test_only_one_file_knows_kubernetes_core() -> None:
     # import-linter cannot express it: both collections live below the one name ansible_collections.
     importers = [
@@ -145,21 +154,6 @@ def test_no_file_is_too_long_to_read() -> None:
     for path in tracked_files():
         if path.suffix in {".py", ".yml", ".yaml", ".sh", ".j2"}:
             assert len(path.read_text().splitlines()) <= 400, path.relative_to(ROOT)
-
-
-def leaves(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [leaf for inner in value.values() for leaf in leaves(inner)]
-    if isinstance(value, list):
-        return [leaf for inner in value for leaf in leaves(inner)]
-    return [value]
-
-
-def test_a_number_reaches_a_chart_as_a_number() -> None:
-    """Before 2.19, ansible-core makes text of a template that gives a number, but not of a dictionary that has one."""
-    for path in sorted((ROOT / "roles").glob("*/vars/**/*.yml")):
-        for leaf in leaves(yaml.safe_load(path.read_text())):
-            assert not re.search(r"\|\s*(int|float|length|round|sum)\s*\}\}\s*$", str(leaf)), (path, leaf)
 
 
 def test_a_template_that_may_be_empty_is_taken_as_text() -> None:

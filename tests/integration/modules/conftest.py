@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -23,6 +22,7 @@ from kubernetes import config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
+COLLECTIONS = Path(__file__).resolve().parents[3] / ".ansible/collections"
 RUN = """
 import importlib, json, sys
 from ansible.module_utils.testing import patch_module_args
@@ -91,12 +91,28 @@ def namespace(api: Api) -> Iterator[str]:
     api.delete(f"/api/v1/namespaces/{name}")
 
 
-@pytest.fixture(scope="session")
-def helm() -> str:
-    found = os.environ.get("SERVICE_MESH_TEST_HELM") or shutil.which("helm")
+def helm_of(major: int) -> str:
+    variable = {3: "SERVICE_MESH_TEST_HELM", 4: "SERVICE_MESH_TEST_HELM4"}[major]
+    found = os.environ.get(variable)
     if not found:
-        pytest.skip("no helm: set SERVICE_MESH_TEST_HELM")
+        pytest.skip(f"no helm {major}: set {variable}")
     return found
+
+
+@pytest.fixture(scope="session", params=[3, 4], ids=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest) -> str:
+    """Each helm that the collection works with."""
+    return helm_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def helm3() -> str:
+    return helm_of(3)
+
+
+@pytest.fixture(scope="session")
+def helm4() -> str:
+    return helm_of(4)
 
 
 @pytest.fixture
@@ -147,10 +163,11 @@ def run_module(kubeconfig: str, run_task: Callable[..., Outcome]) -> Callable[..
             "_ansible_check_mode": "--check" in arguments,
             "_ansible_diff": "--diff" in arguments,
         }
+        environment = {"K8S_AUTH_KUBECONFIG": kubeconfig, "PYTHONPATH": str(COLLECTIONS)}
         done = subprocess.run(
             [sys.executable, "-c", RUN, f"ansible_collections.corpv3.service_mesh.plugins.modules.{module}"],
             input=json.dumps(given),
-            env={**os.environ, "K8S_AUTH_KUBECONFIG": kubeconfig},
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
             check=False,

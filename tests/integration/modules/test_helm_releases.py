@@ -132,6 +132,12 @@ def test_a_first_run_installs_and_a_second_changes_nothing(ensure: Any, chart: A
     assert not ensure(path, "--check").changed
 
 
+def test_a_text_keeps_the_line_breaks_that_helm_gives_it(ensure: Any, chart: Any) -> None:
+    path = chart(config=f"{CONFIG_MAP}  text: |+\n        end\n\n\n", app=DEPLOYMENT)
+    assert ensure(path).changed
+    assert not ensure(path).changed
+
+
 def test_check_mode_works_before_namespace_and_kinds_exist(
     run_module: Any, chart: Any, kind: tuple[str, str], helm: str
 ) -> None:

@@ -122,3 +122,9 @@ def test_a_text_that_ends_an_object_has_the_line_break_that_helm_sends() -> None
         text = f"---\n# Source: a/templates/a.yaml\nkind: A\nmetadata: {{name: a}}\ndata:\n  key: |\n    text{end}"
         assert rendering(text).objects[0]["data"] == {"key": "text\n"}
         assert documents(text)[0]["data"] == {"key": "text\n"}
+
+
+def test_the_line_breaks_that_helm_4_leaves_are_kept_where_the_text_keeps_them() -> None:
+    obj = "kind: A\nmetadata: {name: a}\ndata:\n  key: |+\n    text\n\n\n"
+    text = f"---\n# Source: a/b.yaml\n{obj}---\n# Source: a/c.yaml\n"
+    assert rendering(text).objects[0]["data"] == {"key": "text\n\n\n"}

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which helm is taken. What each does is tested with the real ones, on a lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm import Helm, HelmFailure
+
+ProgramThatSays = Callable[[str], Helm]
+
+
+@pytest.fixture
+def program_that_says(tmp_path: Path) -> ProgramThatSays:
+    def write(text: str) -> Helm:
+        program = tmp_path / "helm"
+        program.write_text(f"#!/bin/sh\necho '{text}'\n")
+        program.chmod(0o755)
+        return Helm(str(program))
+
+    return write
+
+
+@pytest.mark.parametrize("text", ["v3.18.0", "v3.22.0+g1234567", "v4.0.0", "v4.3.2"])
+def test_helm_3_and_4_are_taken(program_that_says: ProgramThatSays, text: str) -> None:
+    version = program_that_says(text).require_version()
+    assert text.startswith(f"v{'.'.join(map(str, version))}")
+
+
+@pytest.mark.parametrize("text", ["v2.17.0", "v3.17.4", "v5.0.0"])
+def test_a_helm_that_was_never_run_is_refused(program_that_says: ProgramThatSays, text: str) -> None:
+    with pytest.raises(HelmFailure, match=r"needed is helm 3\.18 or newer, or helm 4\. .*service_mesh_helm_binary"):
+        program_that_says(text).require_version()
+
+
+def test_what_is_not_helm_is_told(program_that_says: ProgramThatSays) -> None:
+    with pytest.raises(HelmFailure, match="says 'Usage', which is not a valid version"):
+        program_that_says("Usage").require_version()
