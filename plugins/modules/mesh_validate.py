@@ -259,11 +259,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
-    WriteError,
-    folder_problem,
-    write_together,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, folder_problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -280,7 +276,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.cust
     python_checks,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import Unread, incomplete, unread_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import unread_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
     INPUT_OPTIONS,
@@ -288,6 +284,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.opti
     start_at,
     stated_versions,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import outcome, write_reports
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     SelectionError,
     baseline_of,
@@ -298,15 +295,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sele
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
     FORMATS,
     Request,
-    Validated,
     checked,
-    is_bad,
     is_wanted,
-    rendered,
     validate,
 )
-
-VERSION = "0.1.0"
 
 
 def argument_spec() -> dict[str, Any]:
@@ -366,32 +358,6 @@ def read_baseline(path: str | None) -> Counter[str]:
         return Counter()
     with open(path, encoding="utf-8") as file:
         return baseline_of(file.read())
-
-
-def write_reports(params: dict[str, Any], result: Validated) -> list[dict[str, str]]:
-    wanted = {form: path for form, path in params["reports"].items() if path}
-    texts = {
-        path: rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
-        for form, path in wanted.items()
-    }
-    write_together("reports (validate_reports)", texts)
-    return [{"path": os.path.abspath(path), "format": form} for form, path in wanted.items()]
-
-
-def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
-    lines = rendered("table", result, fail_on="never", title="", version=VERSION).splitlines()
-    # Who never wants it to fail reads the notes.
-    lacking = incomplete(unread) if unread and params["fail_on"] != "never" else ""
-    return {
-        "changed": False,
-        "findings": result.findings,
-        "summary": result.summary,
-        "table": lines,
-        "undecided": result.undecided,
-        "notes": result.notes,
-        "msg": f"{lines[-1]}. {lacking}" if lacking else lines[-1],
-        "passed": not lacking and not is_bad(result.summary, params["fail_on"]),
-    }
 
 
 def main() -> None:
