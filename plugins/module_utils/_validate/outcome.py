@@ -23,7 +23,7 @@ VERSION = "0.1.0"
 
 
 def write_reports(params: dict[str, Any], result: Validated) -> list[dict[str, str]]:
-    """All reports of option ``reports``, or none of them. Returns their absolute paths and formats; raises WriteError."""
+    """All reports of option ``reports`` or none; raises WriteError. Returns their absolute paths and formats."""
     wanted = {form: path for form, path in params["reports"].items() if path}
     texts = {
         path: rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
@@ -34,7 +34,7 @@ def write_reports(params: dict[str, Any], result: Validated) -> list[dict[str, s
 
 
 def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
-    """The module's result but for ``files``. ``unread`` is what could not be read though ``allow_unread`` does not allow it."""
+    """The module's result but for ``files``. ``unread``: what could not be read and allow_unread does not allow."""
     lines = rendered("table", result, fail_on="never", title="", version=VERSION).splitlines()
     # With fail_on: never, the notes say what was not read.
     lacking = incomplete(unread) if unread and params["fail_on"] != "never" else ""
