@@ -183,6 +183,66 @@ def test_reading_is_enough(run_playbook: RunPlaybook, objects: Objects, kubeconf
         objects.delete(role)
 
 
+# Not one that istiod watches, so nothing in it begins or ends with the definition.
+UDP_ROUTES = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: udproutes.gateway.networking.k8s.io
+  annotations:
+    api-approved.kubernetes.io: unapproved, of a test
+    gateway.networking.k8s.io/bundle-version: v1.6.3
+    gateway.networking.k8s.io/channel: standard
+spec:
+  group: gateway.networking.k8s.io
+  names: {kind: UDPRoute, listKind: UDPRouteList, plural: udproutes, singular: udproute}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+RETRYING_ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: retrying, namespace: trial-mesh}
+spec:
+  rules: [{retry: {attempts: 2}, backendRefs: [{name: cart, port: 8080}]}]
+"""
+
+
+def test_the_gateway_api_is_that_of_the_cluster(
+    run_playbook: RunPlaybook, objects: Objects, api: ApiClient, kubeconfig: str, tmp_path: Path
+) -> None:
+    (tmp_path / "route.yaml").write_text(RETRYING_ROUTE)
+    role = (ROOT / "docs/validation-reader.yml").read_text()
+    options = {"validate_paths": [str(tmp_path / "route.yaml")]}
+
+    def unknown(**more: Any) -> list[str]:
+        found = findings(run_playbook, tmp_path, **options, **more)
+        return [item["message"] for item in found if item["code"] == "MESH101"]
+
+    assert unknown() == []
+    objects.apply(UDP_ROUTES + "---" + role)
+    try:
+        _wait_until_served(api, "/apis/gateway.networking.k8s.io/v1")
+        reader = tmp_path / "kubeconfig"
+        reader.write_text(json.dumps(_reader(kubeconfig, "mesh-validation", "mesh-validation")))
+        wanted = ["unknown field 'retry' (Gateway API 1.6 has it in its experimental channel)"]
+        assert unknown(service_mesh_kubeconfig=str(reader), validate_istiod_access="port_forward") == wanted
+        assert unknown(validate_gateway_api_version="1.7") == []
+    finally:
+        objects.delete(UDP_ROUTES + "---" + role)
+
+
+def _wait_until_served(api: ApiClient, path: str) -> None:
+    deadline = time.monotonic() + 30
+    while api.rest_client.pool_manager.request("GET", api.configuration.host + path).status != 200:
+        assert time.monotonic() < deadline, f"{path} is not served"
+        time.sleep(0.2)
+
+
 def _reader(kubeconfig: str, namespace: str, account: str) -> dict[str, Any]:
     """The administrator's kubeconfig with a token of the account instead."""
     kubectl = json.loads((Path(kubeconfig).parent / "tools.json").read_text())["kubectl"]
