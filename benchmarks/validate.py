@@ -8,9 +8,9 @@
 
 Whole processes, in turn: istioctl with --use-kube=false -A, and the same checks as module mesh_validate without Ansible
 in front. Each runs once before it is measured, which also fills Python's cache of compiled modules. Needs nothing but
-the two programs. Prints how it measured, cores and load included, and a table: wall-clock and CPU seconds are the median
-with minimum and maximum, memory is the largest resident set, and below each size is how many times as long istioctl
-takes. That depends on the cores, since istioctl uses several and mesh_validate one: `taskset -c 1 python
+the two programs. Prints how it measured, cores and load included, and a table: wall-clock and CPU seconds are the
+median with minimum and maximum, memory is the largest resident set, and below each size is how many times as long
+istioctl takes. That depends on the cores, since istioctl uses several and mesh_validate one: `taskset -c 1 python
 benchmarks/validate.py` gives both the same single core.
 """
 

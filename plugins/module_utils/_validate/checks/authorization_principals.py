@@ -106,8 +106,8 @@ def unknown_trust_domain(mesh: Mesh, report: Report) -> None:
     code="MESH416",
     level="error",
     title="Principal that never matches",
-    why="Istio puts spiffe:// in front by itself, so no caller has this identity: an ALLOW rule lets none of the callers in "
-    "that are meant, and a DENY rule refuses none of them.",
+    why="Istio puts spiffe:// in front by itself, so no caller has this identity: an ALLOW rule lets in none of the "
+    "callers that are meant, and a DENY rule refuses none of them.",
     remedy="Leave spiffe:// out.",
     docs="https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
     alone=True,
