@@ -7,9 +7,11 @@
     python benchmarks/validate.py [--sizes 100 1000 5000] [--runs 5] [--istioctl PATH]
 
 Whole processes, in turn: istioctl with --use-kube=false -A, and the same checks as module mesh_validate without Ansible
-in front. Each runs once before it is measured, which also fills Python's cache of compiled modules. Prints a table;
-needs nothing but the two programs. Wall-clock and CPU seconds are the median with minimum and maximum, memory is the
-largest resident set. `taskset -c 1 python benchmarks/validate.py` gives both the same single core.
+in front. Each runs once before it is measured, which also fills Python's cache of compiled modules. Needs nothing but
+the two programs. Prints how it measured, cores and load included, and a table: wall-clock and CPU seconds are the
+median with minimum and maximum, memory is the largest resident set, and below each size is how many times as long
+istioctl takes. That depends on the cores, since istioctl uses several and mesh_validate one: `taskset -c 1 python
+benchmarks/validate.py` gives both the same single core.
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ from validate_measuring import (
     Run,
     found_by_istioctl,
     found_by_us,
-    machine,
+    how,
+    load,
     measured,
+    ratio,
     row,
     with_compiled_modules,
 )
@@ -41,12 +45,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--istioctl", default=shutil.which("istioctl") or "")
     options = parser.parse_args()
-    print(f"{options.runs} runs each, {machine()}\n{HEADER}")
+    print(f"{how(options.runs)}\n{HEADER}")
     with tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:
             file = Path(folder) / f"mesh-{size}.yaml"
             file.write_text("---\n".join(mesh(size)))
             compare(size, str(file), options.runs, options.istioctl, f"{folder}/compiled")
+    print(f"load {load()} after")
 
 
 def compare(size: int, file: str, runs: int, istioctl: str, compiled: str) -> None:
@@ -66,6 +71,8 @@ def compare(size: int, file: str, runs: int, istioctl: str, compiled: str) -> No
         last = done[-1].output
         hits = found_by_us(json.loads(last), faults) if program == "mesh_validate" else found_by_istioctl(last, faults)
         print(row(size, program, done, f"{hits} of {len(faults)}"), flush=True)
+    if istioctl:
+        print(ratio(results["mesh_validate"], results["istioctl"]), flush=True)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,9 @@ from validate_measuring import (
     Run,
     found_by_istioctl,
     found_by_us,
-    machine,
+    how,
     measured,
+    ratio,
     row,
     with_compiled_modules,
 )
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--tools", type=Path, default=CHECKOUT / ".lab/tools.json")
     options = parser.parse_args()
     tools = json.loads(options.tools.read_text())
-    print(f"{options.runs} runs each, {machine()}")
+    print(how(options.runs))
     with tempfile.TemporaryDirectory() as folder, api_server(tools, Path(folder)) as server:
         begin = time.monotonic()
         server.fill(documents(min(options.services, 50), namespaces=True))
@@ -92,6 +93,7 @@ def compare(services: int, runs: int, kubeconfig: str, istioctl: str, compiled: 
     }
     for program, done in results.items():
         print(row(services, program, done, f"{hits[program]} of {len(faults)}"))
+    print(ratio(results["mesh_validate"], results["istioctl"]))
     notes = "; ".join(answer["notes"])
     print(f"objects: {answer['summary']['objects']}; mesh_validate's notes: {notes or 'none'}")
 

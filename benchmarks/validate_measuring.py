@@ -73,10 +73,20 @@ def _count(named: set[tuple[str, str, str]], faults: Sequence[Fault]) -> int:
     return sum(any((code, f.kind, f"{f.namespace}/{f.name}") in named for code in f.codes) for f in faults)
 
 
+def how(runs: int) -> str:
+    """How it is measured, for the head of the table."""
+    return f"{runs} runs each, in turn, after one that is not counted: median (smallest-largest)\n{machine()}"
+
+
 def machine() -> str:
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
     now = time.strftime("%Y-%m-%d %H:%M")
-    return f"{now}, {cores}, load {os.getloadavg()[0]:.1f} before, Python {sys.version.split()[0]}"
+    return f"{now}, {cores}, load {load()} before, Python {sys.version.split()[0]}"
+
+
+def load() -> str:
+    """Of the last minute: what else the machine had to do."""
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 HEADER = f"{'services':>8} {'program':<13} {'wall s':<20} {'CPU s':<20} {'MB':<14} found"
@@ -85,6 +95,13 @@ HEADER = f"{'services':>8} {'program':<13} {'wall s':<20} {'CPU s':<20} {'MB':<1
 def row(services: int, program: str, runs: Sequence[Run], found: str) -> str:
     wall, cpu = _spread([run.wall for run in runs]), _spread([run.cpu for run in runs])
     return f"{services:>8} {program:<13} {wall:<20} {cpu:<20} {_spread([run.megabytes for run in runs], 0):<14} {found}"
+
+
+def ratio(ours: Sequence[Run], theirs: Sequence[Run]) -> str:
+    """How many times as long the other program takes, by the medians."""
+    wall = statistics.median(run.wall for run in theirs) / statistics.median(run.wall for run in ours)
+    cpu = statistics.median(run.cpu for run in theirs) / statistics.median(run.cpu for run in ours)
+    return f"{'':>8} istioctl takes {wall:.1f} times the wall-clock and {cpu:.1f} times the CPU seconds"
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes.client import ApiClient
+from kubernetes.client import ApiClient, ApiException, CustomObjectsApi
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
@@ -282,6 +282,69 @@ def test_the_documented_accounts_pass_the_gate_of_a_canary(
         objects.delete(account)
     assert planned.rc == 0, planned.stdout
     assert "order-service:9.9.9" in planned.text
+
+
+# Not one that istiod watches, so nothing in it begins or ends with the definition.
+UDP_ROUTES = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: udproutes.gateway.networking.k8s.io
+  annotations:
+    api-approved.kubernetes.io: unapproved, of a test
+    gateway.networking.k8s.io/bundle-version: v1.6.3
+    gateway.networking.k8s.io/channel: standard
+spec:
+  group: gateway.networking.k8s.io
+  names: {kind: UDPRoute, listKind: UDPRouteList, plural: udproutes, singular: udproute}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+RETRYING_ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: retrying, namespace: trial-mesh}
+spec:
+  rules: [{retry: {attempts: 2}, backendRefs: [{name: cart, port: 8080}]}]
+"""
+
+
+def test_the_gateway_api_is_that_of_the_cluster(
+    run_playbook: RunPlaybook, objects: Objects, api: ApiClient, kubeconfig: str, tmp_path: Path
+) -> None:
+    (tmp_path / "route.yaml").write_text(RETRYING_ROUTE)
+    role = (ROOT / "docs/validation-reader.yml").read_text()
+    options = {"validate_paths": [str(tmp_path / "route.yaml")]}
+
+    def unknown(**more: Any) -> list[str]:
+        found = findings(run_playbook, tmp_path, **options, **more)
+        return [item["message"] for item in found if item["code"] == "MESH101"]
+
+    assert unknown() == []
+    objects.apply(UDP_ROUTES + "---" + role)
+    try:
+        _wait_until_served(api, "gateway.networking.k8s.io", "v1")
+        reader = tmp_path / "kubeconfig"
+        reader.write_text(json.dumps(_reader(kubeconfig, "mesh-validation", "mesh-validation")))
+        wanted = ["unknown field 'retry' (Gateway API 1.6 has it in its experimental channel)"]
+        assert unknown(service_mesh_kubeconfig=str(reader), validate_istiod_access="port_forward") == wanted
+        assert unknown(validate_gateway_api_version="1.7") == []
+    finally:
+        objects.delete(UDP_ROUTES + "---" + role)
+
+
+def _wait_until_served(api: ApiClient, group: str, version: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ApiException):
+            CustomObjectsApi(api).get_api_resources(group, version)
+            return
+        time.sleep(0.2)
+    pytest.fail(f"{group}/{version} is not served")
 
 
 def _reader(kubeconfig: str, namespace: str, account: str) -> dict[str, Any]:

@@ -138,7 +138,9 @@ def stated_versions(params: Mapping[str, Any]) -> dict[str, str]:
     for option, fact in (("istio_version", ISTIO_VERSION), ("gateway_api_version", GATEWAY_VERSION)):
         if version := params[option]:
             if minor_of(version) is None:
-                raise InputError(f"{option}: '{version}' is not a version. Write it as 1.31 or 1.31.1.")
+                raise InputError(
+                    f"{option} (validate_{option}): '{version}' is not a version. Write it as '1.31' or '1.31.1'."
+                )
             facts[fact] = version
     if channel := params["gateway_api_channel"]:
         facts[GATEWAY_CHANNEL] = channel

@@ -104,7 +104,7 @@ def test_a_definition_of_the_files_counts_before_the_one_of_the_cluster() -> Non
 @pytest.mark.parametrize("option", ["istio_version", "gateway_api_version"])
 def test_a_version_that_is_none_is_refused(option: str) -> None:
     options = {"istio_version": None, "gateway_api_version": None, "gateway_api_channel": None}
-    with pytest.raises(InputError, match=f"{option}: 'newest' is not a version"):
+    with pytest.raises(InputError, match=f"validate_{option}.: 'newest' is not a version"):
         stated_versions({**options, option: "newest"})
     assert stated_versions(options) == {}
 

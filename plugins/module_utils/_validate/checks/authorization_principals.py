@@ -32,6 +32,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     texts,
 )
 
+_SCHEME = "spiffe://"
+
 
 @check(
     code="KIA0106",
@@ -98,6 +100,24 @@ def unknown_trust_domain(mesh: Mesh, report: Report) -> None:
                 own = mesh.mesh_config.get("trustDomain") or mesh.settings.trust_domain
                 message = f"principal {principal!r} is of trust domain {identity[0]!r}, the mesh's is {own!r}"
                 report(policy, path, message, level=level)
+
+
+@check(
+    code="MESH416",
+    level="error",
+    title="Principal that never matches",
+    why="Istio puts spiffe:// in front by itself, so no caller has this identity: an ALLOW rule lets in none of the "
+    "callers that are meant, and a DENY rule refuses none of them.",
+    remedy="Leave spiffe:// out.",
+    docs="https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
+    alone=True,
+)
+def principal_with_scheme(mesh: Mesh, report: Report) -> None:
+    for policy in mesh.of(AUTHORIZATION_POLICY):
+        for path, principal in _principals(mesh, policy):
+            if principal.startswith(_SCHEME):
+                meant = principal.removeprefix(_SCHEME)
+                report(policy, path, f"principal {principal!r} matches no caller; {meant!r} is meant")
 
 
 def _principals(mesh: Mesh, policy: Resource) -> Iterator[tuple[Path, str]]:
