@@ -84,7 +84,7 @@ class Rendering(NamedTuple):
 
 
 def rendering(text: str) -> Rendering:
-    """The output of helm template, told apart by the comments that name each file."""
+    """What helm template writes, told apart by the comments that name each file."""
     result = Rendering([], [])
     target = result.objects
     for source, body in _sections(text):
@@ -101,10 +101,7 @@ def documents(text: str) -> list[Object]:
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
-    """By file. Each as helm sends it, up to its last line break: a text at the end of an object (``|+``) has them too.
-
-    Helm 3 leaves one there, helm 4 all, but prints only one of the last object's.
-    """
+    """By file. Each as helm sends it, to the last line break: a text at the end of an object (``|+``) has them, too."""
     head, *rest = _SECTION.split(text if text.endswith("\n") else f"{text}\n")
     return [("", head), *((source or "", body) for source, body in zip(rest[::2], rest[1::2], strict=True))]
 

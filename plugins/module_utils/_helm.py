@@ -13,7 +13,9 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import Chart, Rendering, documents, rendering
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object, Objects
@@ -91,16 +93,34 @@ class Helm:
         upgrade: bool,
         kubernetes: str,
         api_versions: Sequence[str],
+        directory: str,
     ) -> Rendering:
-        """The objects as the chart makes them for this cluster, without hooks."""
+        """The objects as the chart makes them for this cluster, without hooks.
+
+        ``directory``: where they may lie for a moment. Unless it writes them to files, helm 4 looks each of them up in
+        the cluster, and prints nothing where a kind is yet to be defined or an object belongs to somebody else.
+        """
         arguments = ["--dry-run=server", "--no-hooks", "--include-crds", "--kube-version", kubernetes]
         arguments += ["--api-versions", ",".join(api_versions)]
         if upgrade:
             arguments.append("--is-upgrade")
-        text = self._run(
-            "template", name, chart.path, "--namespace", namespace, "--values", "-", *arguments, values=values
-        )
-        return rendering(text)
+        with tempfile.TemporaryDirectory(dir=directory) as rendered:
+            told = self._run(
+                "template",
+                name,
+                chart.path,
+                "--namespace",
+                namespace,
+                "--values",
+                "-",
+                "--output-dir",
+                rendered,
+                *arguments,
+                values=values,
+            )
+            # In the order in which helm installs them. A file with several objects is named for each of them.
+            files = dict.fromkeys(line[6:] for line in told.splitlines() if line.startswith("wrote "))
+            return rendering("".join(Path(file).read_text(encoding="utf-8") for file in files))
 
     def releases(self, namespace: str) -> Objects:
         """Whatever state they are in."""

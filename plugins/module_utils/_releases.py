@@ -240,6 +240,7 @@ class Releases:
                 upgrade=release.key in self._installed,
                 kubernetes=self._kubernetes,
                 api_versions=self._api_versions,
+                directory=self._directory,
             )
         except HelmFailure as failure:
             raise ReleaseFailure(f"{release}: chart {chart.label} does not render: {failure}") from failure
