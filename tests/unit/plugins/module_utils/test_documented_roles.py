@@ -97,3 +97,21 @@ def test_no_role_is_bound_to_the_account_as_which_istiod_is_asked() -> None:
     for name in DOCS:
         for binding in documents(name):
             assert READER not in [subject["name"] for subject in binding.get("subjects", ())]
+
+
+@pytest.mark.parametrize("access", ["port_forward", "pod_address"])
+def test_the_preflight_of_a_whole_site_asks_for_the_way_to_istiod(access: str) -> None:
+    known = yaml.safe_load((ROOT / "roles/preflight/vars/main.yml").read_text(encoding="utf-8"))
+    asked = {
+        (verb, resource, *entry.get("names", ()))
+        for entry in known["__preflight_access_istiod"][access]
+        for resource in entry["resources"]
+        for verb in entry["verbs"]
+    }
+    wanted = {
+        (right.verb, right.resource, *([right.name] if right.name else ()))
+        for right in Way(ISTIO, access, "{{ preflight_istiod_account }}").rights
+        # Which it needs to install anything at all.
+        if right.resource != "pods"
+    }
+    assert asked == wanted
