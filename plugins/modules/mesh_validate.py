@@ -233,16 +233,11 @@ notes:
   elements: str
 """
 
-import os
 import time
 from collections import Counter
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
-    WriteError,
-    folder_problem,
-    write_together,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, asked_for, write_reports
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -259,7 +254,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.cust
     python_checks,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import Unread, incomplete, unread_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import Unread, incomplete
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
     INPUT_OPTIONS,
@@ -268,9 +263,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.opti
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     SelectionError,
-    baseline_of,
     fingerprint,
     policy_of,
+    read_baseline,
     suppression_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
@@ -312,9 +307,7 @@ def argument_spec() -> dict[str, Any]:
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     start_at(params["base"])
-    for form, path in params["reports"].items():
-        if path and (problem := folder_problem(path)):
-            raise InputError(f"reports.{form} (validate_reports): {problem}")
+    reports = asked_for("validate_reports", params["reports"])
     policy = policy_of(params["policy"])
     checks = [*all_checks(), *python_checks(params["policy"]["python"]), *cel_checks(params["policy"]["cel"])]
     suppressions = [suppression_of(entry) for entry in params["suppress"]]
@@ -330,31 +323,20 @@ def run(module: Any) -> dict[str, Any]:
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
     result = validate(whole, found.settings, checks, request, found.file_count)
     result.notes[:0] = found.notes
-    files = write_reports(params, result)
-    return {**outcome(params, result, unread_in(found.unread, params["allow_unread"])), "files": files}
-
-
-def read_baseline(path: str | None) -> Counter[str]:
-    if not path or not os.path.exists(path):
-        return Counter()
-    with open(path, encoding="utf-8") as file:
-        return baseline_of(file.read())
-
-
-def write_reports(params: dict[str, Any], result: Validated) -> list[dict[str, str]]:
-    wanted = {form: path for form, path in params["reports"].items() if path}
-    texts = {
-        path: rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
-        for form, path in wanted.items()
+    return {
+        **outcome(params, result, found.unread),
+        "files": write_reports("validate_reports", reports, {form: text_of(form, params, result) for form in reports}),
     }
-    write_together("reports (validate_reports)", texts)
-    return [{"path": os.path.abspath(path), "format": form} for form, path in wanted.items()]
+
+
+def text_of(form: str, params: dict[str, Any], result: Validated) -> str:
+    return rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
 
 
 def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
-    lines = rendered("table", result, fail_on="never", title="", version=VERSION).splitlines()
+    lines = text_of("table", params, result).splitlines()
     # Who never wants it to fail reads the notes.
-    lacking = incomplete(unread) if unread and params["fail_on"] != "never" else ""
+    lacking = "" if params["fail_on"] == "never" else incomplete(unread, params["allow_unread"])
     return {
         "changed": False,
         "findings": result.findings,
