@@ -43,6 +43,21 @@ class WriteError(Exception):
     """Files that were not written; the message names the option, the path and the way out."""
 
 
+def asked_for(variable: str, reports: Mapping[str, str | None]) -> dict[str, str]:
+    """Format -> path of option ``reports``, of those that are set. Raises WriteError where one cannot be written."""
+    asked = {form: path for form, path in reports.items() if path}
+    for form, path in asked.items():
+        if problem := folder_problem(path):
+            raise WriteError(f"reports.{form} ({variable}): {problem}")
+    return asked
+
+
+def write_reports(variable: str, asked: Mapping[str, str], texts: Mapping[str, str]) -> list[dict[str, str]]:
+    """Writes the text of each format to its path, all or none. Returns what modules return as ``files``."""
+    write_together(f"reports ({variable})", {path: texts[form] for form, path in asked.items()})
+    return [{"path": os.path.abspath(path), "format": form} for form, path in asked.items()]
+
+
 def write_together(option: str, texts: Mapping[str, str]) -> None:
     """All of them or none, by their paths; ``option`` has asked for them. Raises WriteError.
 

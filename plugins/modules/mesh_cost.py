@@ -181,7 +181,6 @@ notes:
 
 import datetime
 import json
-import os
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
@@ -203,11 +202,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage im
     missing,
     read_usage,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
-    WriteError,
-    folder_problem,
-    write_together,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, asked_for, write_reports
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
     Cluster,
@@ -255,15 +250,6 @@ def prices(path: str | None) -> Prices:
         raise InputError(f"price_file: {path}: {error.strerror}. Name a file that is there.") from error
 
 
-def wanted_reports(reports: dict[str, str | None]) -> dict[str, str]:
-    """Form -> path. Raises InputError before anything is asked."""
-    wanted = {form: path for form, path in reports.items() if path}
-    for form, path in wanted.items():
-        if problem := folder_problem(path):
-            raise InputError(f"reports.{form} (cost_reports): {problem}")
-    return wanted
-
-
 def usage_of(params: dict[str, Any], window: Window, notes: list[str]) -> Usage:
     """The bill is worth having without it; ``notes`` say why there is none."""
     server = prometheus_of(params)
@@ -290,7 +276,8 @@ def run(module: Any) -> dict[str, Any]:
         rules,
         params["window"],
     )
-    reports = wanted_reports(params["reports"])
+    # Before anything is asked.
+    reports = asked_for("cost_reports", params["reports"])
     age = old_prices(wanted.prices, datetime.datetime.now(tz=datetime.UTC).date())
     notes = [age] if age else []
     inventory = read_inventory(Cluster(module), params["namespaces"])
@@ -300,12 +287,11 @@ def run(module: Any) -> dict[str, Any]:
         "markdown": markdown(found, params["title"]),
         "table": "\n".join(lines(found)) + "\n",
     }
-    write_together("reports (cost_reports)", {path: forms[form] for form, path in reports.items()})
     return {
         "cost": found,
         "table": forms["table"].splitlines(),
         "markdown": forms["markdown"],
-        "files": [{"path": os.path.abspath(path), "format": form} for form, path in reports.items()],
+        "files": write_reports("cost_reports", reports, forms),
         "notes": found["notes"],
     }
 

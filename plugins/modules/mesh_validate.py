@@ -254,12 +254,11 @@ notes:
   elements: str
 """
 
-import os
 import time
 from collections import Counter
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, folder_problem
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, asked_for, write_reports
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
     ApiFailure,
@@ -276,7 +275,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.cust
     python_checks,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import unread_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
     INPUT_OPTIONS,
@@ -284,12 +282,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.opti
     start_at,
     stated_versions,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import outcome, write_reports
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import outcome, text_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     SelectionError,
-    baseline_of,
     fingerprint,
     policy_of,
+    read_baseline,
     suppression_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
@@ -329,9 +327,7 @@ def argument_spec() -> dict[str, Any]:
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     start_at(params["base"])
-    for form, path in params["reports"].items():
-        if path and (problem := folder_problem(path)):
-            raise InputError(f"reports.{form} (validate_reports): {problem}")
+    reports = asked_for("validate_reports", params["reports"])
     policy = policy_of(params["policy"])
     checks = [*all_checks(), *python_checks(params["policy"]["python"]), *cel_checks(params["policy"]["cel"])]
     suppressions = [suppression_of(entry) for entry in params["suppress"]]
@@ -349,15 +345,9 @@ def run(module: Any) -> dict[str, Any]:
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
     result = validate(whole, found.settings, checks, request, found.file_count)
     result.notes[:0] = found.notes
-    files = write_reports(params, result)
-    return {**outcome(params, result, unread_in(found.unread, params["allow_unread"])), "files": files}
-
-
-def read_baseline(path: str | None) -> Counter[str]:
-    if not path or not os.path.exists(path):
-        return Counter()
-    with open(path, encoding="utf-8") as file:
-        return baseline_of(file.read())
+    texts = {form: text_of(form, params, result) for form in reports}
+    files = write_reports("validate_reports", reports, texts)
+    return {**outcome(params, result, found.unread), "files": files}
 
 
 def main() -> None:

@@ -72,4 +72,4 @@ def test_a_pull_request_is_judged_by_the_paths_of_its_repository(runner: Runner)
         for location in result["locations"]
     }
     assert "deploy/cart.yml" in places
-    assert [place for place in places if place.startswith(("/", ".."))] == []
+    assert [place for place in places if not (runner.workspace / place).is_file()] == []

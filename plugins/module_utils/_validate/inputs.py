@@ -151,7 +151,7 @@ class Reader:
             self.loaded.fault(RENDERING, *_place_of(problem, shown))
             return
         for source, part in _by_template(text):
-            file = os.path.join(os.path.dirname(shown), source) if source else shown
+            file = _template_in(shown, source) if source else shown
             load_text(part, f"{file} (rendered)", chart.namespace, self.loaded)
 
     def _kustomization(self, folder: str) -> None:
@@ -203,8 +203,12 @@ def _place_of(problem: str, chart: str) -> tuple[str, str, int]:
     found = _TEMPLATE.search(problem)
     if not found:
         return chart, problem, 1
-    file = os.path.join(os.path.dirname(chart), found[1])
-    return file, problem, int(found[2] or 1)
+    return _template_in(chart, found[1]), problem, int(found[2] or 1)
+
+
+def _template_in(chart: str, source: str) -> str:
+    """helm begins with the chart's name, which need not be that of its folder."""
+    return os.path.join(chart, source.partition("/")[2])
 
 
 def _by_template(text: str) -> list[tuple[str, str]]:

@@ -189,21 +189,22 @@ def unread_notes(unread: Iterable[Unread]) -> list[str]:
     return sorted(notes)
 
 
-def unread_in(unread: Iterable[Unread], allowed: Sequence[str]) -> list[Unread]:
-    """Without those that may stay so: patterns of kinds, with their group or without."""
-    return [
+def incomplete(unread: Iterable[Unread], allowed: Sequence[str]) -> str:
+    """What was not read, the rights that it takes, and the way out; empty where all of it may stay unread.
+
+    ``allowed``: patterns of kinds, with their group or without.
+    """
+    missed = [
         item
         for item in unread
         if not any(fnmatchcase(name, pattern) for pattern in allowed for name in (item.kind.kind, str(item.kind)))
     ]
-
-
-def incomplete(unread: Sequence[Unread]) -> str:
-    """What was not read, the rights that it takes, and the way out."""
-    number = len({item.kind for item in unread})
-    rights = _missing_rights(unread)
+    if not missed:
+        return ""
+    number = len({item.kind for item in missed})
+    rights = _missing_rights(missed)
     reasons = [f"the account may not {rights}; docs/validation.md says which Roles have these rights"] if rights else []
-    reasons += sorted({f"{item.kind}: {item.reason}" for item in unread if not item.resource})
+    reasons += sorted({f"{item.kind}: {item.reason}" for item in missed if not item.resource})
     return (
         f"{number} kind{'' if number == 1 else 's'} could not be read, so there may be more: {'. '.join(reasons)}. "
         "allow_unread (validate_allow_unread) names kinds that may stay unread"

@@ -8,10 +8,8 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import write_together
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import Unread, incomplete
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
     Validated,
@@ -22,22 +20,16 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.vali
 VERSION = "0.1.0"
 
 
-def write_reports(params: dict[str, Any], result: Validated) -> list[dict[str, str]]:
-    """All reports of option ``reports`` or none; raises WriteError. Returns their absolute paths and formats."""
-    wanted = {form: path for form, path in params["reports"].items() if path}
-    texts = {
-        path: rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
-        for form, path in wanted.items()
-    }
-    write_together("reports (validate_reports)", texts)
-    return [{"path": os.path.abspath(path), "format": form} for form, path in wanted.items()]
+def text_of(form: str, params: dict[str, Any], result: Validated) -> str:
+    """The report in one of the FORMATS."""
+    return rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
 
 
 def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
-    """The module's result but for ``files``. ``unread``: what could not be read and allow_unread does not allow."""
-    lines = rendered("table", result, fail_on="never", title="", version=VERSION).splitlines()
+    """The module's result but for ``files``. ``unread``: all that could not be read."""
+    lines = text_of("table", params, result).splitlines()
     # With fail_on: never, the notes say what was not read.
-    lacking = incomplete(unread) if unread and params["fail_on"] != "never" else ""
+    lacking = "" if params["fail_on"] == "never" else incomplete(unread, params["allow_unread"])
     return {
         "changed": False,
         "findings": result.findings,

@@ -12,6 +12,7 @@ import datetime
 import fnmatch
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -121,6 +122,14 @@ def baseline_of(text: str) -> Counter[str]:
         raise SelectionError(
             "baseline: it is no JSON report of mesh_validate. Make one with reports: {json: PATH} and give that path."
         ) from None
+
+
+def read_baseline(path: str | None) -> Counter[str]:
+    """That of a file; none where there is no file yet. Raises OSError where there is one that cannot be read."""
+    if not path or not os.path.exists(path):
+        return Counter()
+    with open(path, encoding="utf-8") as file:
+        return baseline_of(file.read())
 
 
 @dataclass(frozen=True)

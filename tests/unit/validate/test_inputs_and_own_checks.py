@@ -84,27 +84,27 @@ def test_what_cannot_be_opened_is_a_finding(folder: Path) -> None:
 
 
 def test_a_chart_is_rendered_and_its_templates_are_named(tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop/Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart/Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
     helm = program(
         tmp_path,
         "helm",
         "cat >/dev/null; printf -- '---\\n# Source: shop/templates/a.yaml\\n%s' '" + SERVICE % "x" + "'",
     )
     reader = Reader(base=str(tmp_path), helm=helm)
-    reader.chart(Chart(str(tmp_path / "shop"), "shop", "prod", {"a": 1}))
+    reader.chart(Chart(str(tmp_path / "chart"), "shop", "prod", {"a": 1}))
     (service,) = reader.loaded.resources
-    assert (service.namespace, service.source.file) == ("prod", "shop/templates/a.yaml (rendered)")
+    assert (service.namespace, service.source.file) == ("prod", "chart/templates/a.yaml (rendered)")
 
 
 def test_a_chart_that_does_not_render_is_a_finding_at_its_template(tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop/Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart/Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
     words = "Error: template: shop/templates/a.yaml:7:3: executing x: nil pointer"
     reader = Reader(base=str(tmp_path), helm=program(tmp_path, "helm", f"cat >/dev/null; echo '{words}' >&2; exit 1"))
-    reader.read([str(tmp_path / "shop")])
+    reader.read([str(tmp_path / "chart")])
     (finding,) = reader.loaded.findings
-    assert (finding.rule.code, finding.resource.source.file, finding.line) == ("MESH007", "shop/templates/a.yaml", 7)
+    assert (finding.rule.code, finding.resource.source.file, finding.line) == ("MESH007", "chart/templates/a.yaml", 7)
 
 
 def test_a_missing_program_is_named_with_its_option(tmp_path: Path) -> None:
