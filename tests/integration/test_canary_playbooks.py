@@ -120,7 +120,7 @@ def test_ctrl_c_leaves_the_share_and_the_run_has_said_what_to_type(lab: Lab, run
     slow = {**QUICK, "canary_image_tag": lab.tag(), "canary_step_duration": "10m", "canary_deadline": "1h"}
     with lab.load("/api/v1/menu"):
         terminal = lab.terminal("canary.yml", canary_service=SERVICE, **slow)
-        terminal.expect(r"Ctrl-C does not take the canary back.*To take it back: (ansible-playbook .*)\r\n")
+        terminal.expect(r"Ctrl-C does not take the canary back[^\r\n]*To take it back: (ansible-playbook [^\r\n]*)\r\n")
         way_back = shlex.split(terminal.match[1])
         assert lab.now().weights == {stable: 50, canary: 50}
         terminal.sendintr()
