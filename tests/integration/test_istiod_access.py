@@ -81,7 +81,7 @@ def forwarded(kubeconfig: str, pod: str, namespace: str = ISTIO) -> tuple[int, s
         connection.request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward?ports=15014", headers=headers)
         answer = connection.getresponse()
         # After an upgrade there is no end to read to.
-        return answer.status, "" if answer.status == 101 else answer.read().decode(errors="replace")
+        return answer.status, "" if answer.status == 101 else answer.read().decode(errors="replace").replace('\\"', '"')
     finally:
         connection.close()
 
