@@ -325,8 +325,8 @@ def test_the_gateway_api_is_that_of_the_cluster(
         return [item["message"] for item in found if item["code"] == "MESH101"]
 
     assert unknown() == []
-    objects.apply(UDP_ROUTES + "---" + role)
     try:
+        objects.apply(UDP_ROUTES + role)
         _wait_until_served(api, "gateway.networking.k8s.io", "v1")
         reader = tmp_path / "kubeconfig"
         reader.write_text(json.dumps(_reader(kubeconfig, "mesh-validation", "mesh-validation")))
@@ -334,7 +334,7 @@ def test_the_gateway_api_is_that_of_the_cluster(
         assert unknown(service_mesh_kubeconfig=str(reader), validate_istiod_access="port_forward") == wanted
         assert unknown(validate_gateway_api_version="1.7") == []
     finally:
-        objects.delete(UDP_ROUTES + "---" + role)
+        objects.delete(UDP_ROUTES + role)
 
 
 def _wait_until_served(api: ApiClient, group: str, version: str) -> None:
