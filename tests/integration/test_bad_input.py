@@ -44,6 +44,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "which is no image reference",
         ],
     ),
+    "an IP family that the lab's Services do not have": (
+        {"istio_gateway_ip_families": ["IPv4", "IPv6"]},
+        ["istio_gateway_ip_families has IPv6", "they have only IPv4", "Leave istio_gateway_ip_families empty"],
+    ),
     "missing secret": (
         {"restaurant_app_image_pull_secrets": ["no-such-secret"]},
         ["restaurant_app_image_pull_secrets", "no-such-secret", "Make it first"],
