@@ -65,7 +65,7 @@ def _refined(name: str, evidence: str, node: Object) -> Platform:
         provider = str((node.get("spec") or {}).get("providerID") or "gce://")
         if not provider.startswith("gce://"):
             # Google's software on other machines has its plugins where Kubernetes has them (istio/istio#54890).
-            return Platform("google-distributed-cloud", f"{evidence}, at {provider.split('://')[0]}")
+            return Platform("google-distributed-cloud", f"{evidence}, at {provider.partition('://')[0]}")
     # K3s in a container has its plugins in the container's /bin; its image names itself as the operating system.
     if name == "k3s" and str(_info(node).get("osImage", "")).startswith("K3s"):
         return Platform("k3d", f"{evidence}, whose operating system is {_info(node)['osImage']}")
