@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,12 @@ class Accounts:
         self._rbac.delete_collection_cluster_role_binding(label_selector=OURS)
         self._rbac.delete_collection_cluster_role(label_selector=OURS)
         self._core.delete_namespace(HOME)
+        # The next file's accounts live in a namespace of the same name.
+        deadline = time.monotonic() + 60
+        with contextlib.suppress(client.exceptions.NotFoundException):
+            while time.monotonic() < deadline:
+                self._core.read_namespace(HOME)
+                time.sleep(0.2)
 
     def add(self, name: str, roles: Sequence[dict[str, Any]]) -> str:
         """The kubeconfig of a new account with these roles."""
@@ -119,12 +127,17 @@ def told(
         **keywords,
     }
     # Packed, for the output wraps lines.
-    show = {"ansible.builtin.debug": {"msg": "SAID<{{ results.results | to_json | b64encode }}>"}}
+    show = {"ansible.builtin.debug": {"msg": "SAID<{{ results | to_json | b64encode }}>"}}
     run = run_playbook(yaml.safe_dump([{"hosts": "clusters", "gather_facts": False, "tasks": [task, show]}]))
     packed = re.findall(r"SAID<([A-Za-z0-9+/=\s]+)>", run.stdout)
     assert packed, run.stdout
-    results = json.loads(base64.b64decode("".join(packed[-1].split())))
-    return ["\n".join([result.get("msg", ""), *result.get("warnings", ())]) for result in results]
+    whole = json.loads(base64.b64decode("".join(packed[-1].split())))
+    # The warnings of a loop are told together; each names its account.
+    names = [f":{Path(kubeconfig).parent.name} may not " for kubeconfig in kubeconfigs]
+    return [
+        "\n".join([result.get("msg", ""), *(text for text in whole.get("warnings", ()) if name in text)])
+        for name, result in zip(names, whole["results"], strict=True)
+    ]
 
 
 def lines(text: str) -> list[str]:
