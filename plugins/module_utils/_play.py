@@ -15,6 +15,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._text import s
 
 # Ansible gives these a meaning of their own; a playbook need not have them.
 _SPECIAL_TAGS = frozenset({"all", "always", "never", "tagged", "untagged"})
+# Molecule skips these in every run, whether a scenario has them or not.
+_MOLECULE_TAGS = frozenset({"molecule-notest", "molecule-idempotence-notest", "notest"})
 
 
 def without_hosts(group: str, members: Collection[str], chosen: Collection[str], limit: str, inventory: str) -> str:
@@ -37,7 +39,8 @@ def without_hosts(group: str, members: Collection[str], chosen: Collection[str],
 
 def unknown_tags(option: str, tags: Iterable[str], known: Collection[str], playbooks: Sequence[str]) -> str:
     """Which ``tags`` of ``option`` the ``playbooks`` do not have, with the nearest that they have; empty where none."""
-    unknown = sorted(set(tags) - set(known) - _SPECIAL_TAGS)
+    accepted = _SPECIAL_TAGS | _MOLECULE_TAGS if option == "--skip-tags" else _SPECIAL_TAGS
+    unknown = sorted(set(tags) - set(known) - accepted)
     if not unknown:
         return ""
     have = f"{' and '.join(playbooks)} {'has' if len(playbooks) == 1 else 'have'}"

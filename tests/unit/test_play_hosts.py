@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._play import unknown_tags
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
@@ -155,6 +156,14 @@ def test_a_tag_of_another_playbook_of_the_same_call_counts(inventory: str, tmp_p
     )
     assert code == 0, output
     assert "here" in output
+
+
+def test_what_molecule_skips_in_every_run_need_not_be_here() -> None:
+    tags = ("molecule-notest", "notest")
+    assert unknown_tags("--skip-tags", tags, known=("istio",), playbooks=("site.yml",)) == ""
+    assert "no tag 'molecule-notest', 'notest'" in unknown_tags(
+        "--tags", tags, known=("istio",), playbooks=("site.yml",)
+    )
 
 
 def test_a_tag_that_the_configuration_skips_everywhere_need_not_be_here(inventory: str) -> None:
