@@ -119,7 +119,7 @@ class Helm:
                 values=values,
             )
             # In the order in which helm installs them. A file with several objects is named for each of them.
-            files = dict.fromkeys(line[6:] for line in told.splitlines() if line.startswith("wrote "))
+            files = dict.fromkeys(re.findall(r"^wrote (.+)$", told, re.MULTILINE))
             return rendering("".join(Path(file).read_text(encoding="utf-8") for file in files))
 
     def releases(self, namespace: str) -> Objects:

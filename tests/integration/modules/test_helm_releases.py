@@ -133,7 +133,7 @@ def test_a_first_run_installs_and_a_second_changes_nothing(ensure: Any, chart: A
 
 
 def test_a_text_keeps_the_line_breaks_that_helm_gives_it(ensure: Any, chart: Any) -> None:
-    path = chart(config=f"{CONFIG_MAP}  text: |+\n        end\n\n\n", app=DEPLOYMENT)
+    path = chart(config=f"{CONFIG_MAP}      text: |+\n        end\n\n\n", app=DEPLOYMENT)
     assert ensure(path).changed
     assert not ensure(path).changed
 

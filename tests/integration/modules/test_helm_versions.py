@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
+import threading
 from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +98,19 @@ def test_a_chart_may_name_a_variable_twice(ensure: Any, chart: Any, helm: str) -
     path = chart(app=DEPLOYMENT.replace(container, twice))
     assert ensure(helm, path) == "installed"
     assert ensure(helm, path) == "unchanged"
+
+
+def test_a_chart_comes_from_a_repository(ensure: Any, chart: Any, helm: str, tmp_path: Path) -> None:
+    path = chart(config=CONFIG_MAP)
+    site = str(tmp_path / "site")
+    for command in (["package", path, "--destination", site], ["repo", "index", site]):
+        subprocess.run([helm, *command], check=True, capture_output=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(SimpleHTTPRequestHandler, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options = {"repository": f"http://127.0.0.1:{server.server_port}", "version": "1.0.0"}
+        assert ensure(helm, "trial", **options) == "installed"
+        assert ensure(helm, "trial", **options) == "unchanged"
+        server.shutdown()
 
 
 def test_waiting_takes_no_right_to_watch(
