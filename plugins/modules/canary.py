@@ -166,6 +166,7 @@ services:
   type: dict
 """
 
+import contextlib
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -218,9 +219,11 @@ class Progress:
         self._path = path
 
     def __call__(self, line: str) -> None:
-        if self._path:
-            with open(self._path, "a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
+        # At Ctrl-C Ansible removes the file before the run is back.
+        with contextlib.suppress(FileNotFoundError):
+            if self._path:
+                with open(self._path, "a", encoding="utf-8") as file:
+                    file.write(f"{line}\n")
 
 
 class Cancelled:

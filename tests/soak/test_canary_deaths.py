@@ -192,7 +192,7 @@ def test_a_closed_terminal_lets_the_run_go_on(lab: Lab) -> None:
     canary = lab.canary
     with lab.load() as load:
         terminal = lab.terminal("canary.yml", **SLOW, canary_image_tag=lab.tag())
-        terminal.expect("Ctrl-C does not take the canary back")
+        terminal.expect("Ctrl-C takes the canary back")
         terminal.close()
         lab.until("the end", lambda: lab.now().state["phase"] in FINAL)
     assert lab.now().state["phase"] == "Succeeded"
@@ -204,7 +204,7 @@ def test_sigterm_to_ansible_takes_the_run_back(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     with lab.load() as load:
         terminal = lab.terminal("canary.yml", **SLOW, canary_image_tag=lab.tag())
-        terminal.expect("Ctrl-C does not take the canary back")
+        terminal.expect("Ctrl-C takes the canary back")
         terminal.kill(signal.SIGTERM)
         lab.until("the end", lambda: lab.now().state["phase"] in FINAL)
     assert "SIGTERM" in json.dumps(lab.now().state["history"])
