@@ -20,6 +20,8 @@ from .test_istio import PREFLIGHT, play
 from .test_validate import Objects, _reader
 
 IMAGES = f"{ADDRESSES[0]}/release"
+# Role preflight, which would find it, does not run before the role here.
+ALONE = {"istio_platform": "none"}
 
 
 def said(words: str, run: Run) -> bool:
@@ -44,7 +46,7 @@ def test_a_cluster_that_is_too_old_for_the_release_is_refused(
         run = run_playbook("site.yml", variables=variables)
         allowed = run_playbook(
             play(PREFLIGHT),
-            variables={**variables, "istio_allow_unsupported_kubernetes": True},
+            variables={**variables, **ALONE, "istio_allow_unsupported_kubernetes": True},
             environment={"K8S_AUTH_KUBECONFIG": str(variables["service_mesh_kubeconfig"])},
         )
         variables.pop("preflight_minimum_version")
@@ -66,6 +68,7 @@ def test_a_cluster_that_is_too_old_for_the_release_is_refused(
 
 def test_what_nobody_tested_is_a_warning(run_playbook: RunPlaybook, kubeconfig: str) -> None:
     variables = {
+        **ALONE,
         "istio_revisions": [{"revision": "old", "version": "1.20.1"}, {"revision": "new", "version": "1.99.0"}],
         "istio_revision": "old",
     }
@@ -130,6 +133,7 @@ def test_what_comes_from_retired_registries_is_told(
     run_playbook: RunPlaybook, kubeconfig: str, planted: None, tmp_path: Path
 ) -> None:
     variables = {
+        **ALONE,
         "istio_hub": IMAGES,
         "istio_chart_path": "",
         "istio_chart_repository": f"https://{ADDRESSES[2]}/charts",
@@ -195,7 +199,7 @@ subjects: [{kind: ServiceAccount, name: trial, namespace: trial-account}]
     try:
         reader = tmp_path / "kubeconfig"
         reader.write_text(json.dumps(_reader(kubeconfig, "trial-account", "trial")))
-        run = run_playbook(play(PREFLIGHT), environment={"K8S_AUTH_KUBECONFIG": str(reader)})
+        run = run_playbook(play(PREFLIGHT), variables=ALONE, environment={"K8S_AUTH_KUBECONFIG": str(reader)})
     finally:
         objects.delete(account)
     assert run.rc == 0, run.stdout
