@@ -66,6 +66,12 @@ def found(platform: str, *families: str) -> dict[str, Any]:
     return {"preflight_cluster": {"platform": {"name": platform, "evidence": "said so"}, "ip_families": [*families]}}
 
 
+@pytest.fixture(autouse=True)
+def cluster(kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The role's preflight compares Istio with the cluster, also where a test only renders."""
+    monkeypatch.setenv("K8S_AUTH_KUBECONFIG", kubeconfig)
+
+
 def releases_of(
     run_playbook: RunPlaybook, folder: Path, cases: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, dict[str, Any]]]:
