@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module canary and shows its lines of progress while it runs: a module itself is heard only at its end."""
+"""Runs the module canary, inside Ansible's own process where it can, and shows its lines of progress while it runs.
+
+A module itself is heard only at its end.
+"""
 
 from __future__ import annotations
 
@@ -14,37 +17,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.corpv3.service_mesh.plugins.modules import canary
+from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.module_action import ModuleAction
 
 display = Display()
 
 _POLL_SECONDS = 0.2
 
 
-class ActionModule(ActionBase):
-    _supports_async = True
+class ActionModule(ModuleAction):
+    module = canary
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        task_vars = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        if not self._can_follow():
-            result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
-            return result
-        with self._followed(_prefix(task_vars)) as path:
-            arguments = {**self._task.args, "progress_file": path}
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
-        return result
+    def run_module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        if not self._can_follow(arguments):
+            return super().run_module(arguments, variables)
+        with self._followed(_prefix(variables)) as path:
+            return super().run_module({**arguments, "progress_file": path}, variables)
 
-    def _can_follow(self) -> bool:
+    def _can_follow(self, arguments: dict[str, Any]) -> bool:
         """Whether the module writes on this machine, as this user, while somebody may watch."""
-        return (
-            self._connection.transport == "local"
-            and not self._connection.become
-            and not self._task.async_val
-            and not self._task.no_log
-            and not self._task.args.get("progress_file")
-        )
+        return self.runs_here() and not self._task.no_log and not arguments.get("progress_file")
 
     @contextlib.contextmanager
     def _followed(self, prefix: str) -> Iterator[str]:

@@ -49,13 +49,17 @@ _IMPATIENT = (3, 10)
 _PAGE = 1000
 
 
+# What a module is made of. An action plugin that runs modules inside Ansible's own process puts another class here.
+module_class: type = AnsibleModule
+
+
 def create_module(argument_spec: dict[str, Any], **kwargs: Any) -> AnsibleK8SModule:
     """A module with the options of kubernetes.core's k8s_auth_options fragment."""
     spec = deepcopy(AUTH_ARG_SPEC)
     spec.update(argument_spec)
     # no_log: the whole of the arguments, so also Secrets, would go to the system's log otherwise.
     return AnsibleK8SModule(
-        module_class=AnsibleModule, argument_spec=spec, supports_check_mode=True, no_log=True, **kwargs
+        module_class=module_class, argument_spec=spec, supports_check_mode=True, no_log=True, **kwargs
     )
 
 

@@ -1,0 +1,137 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Each module runs inside Ansible's own process and as a process of its own, and gives the same result."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+APPLICATION = "restaurant-management"
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("[!_]*.py"))
+
+Tasks = list[dict[str, Any]]
+
+BROKEN = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: shop}
+spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}, weigt: 5}]}]}
+"""
+
+
+def config_map(namespace: str) -> dict[str, Any]:
+    metadata = {"name": "both-ways", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"number": "010", "text": "ü"}}
+
+
+def calls(namespace: str, folder: Path, helm: str) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """Module -> its calls, as options and keywords of the task; nothing of it changes the cluster."""
+    check = {"check_mode": True, "diff": True}
+    canary = {"namespace": APPLICATION, "service": "order-service"}
+    chart = {"name": "both-ways", "namespace": namespace, "chart": str(ROOT / "tests/charts/kiali-server")}
+    istiod = {"istiod_access": "pod_address"}
+    return {
+        "canary": [({**canary, "state": "reconciled"}, {}), ({"namespace": APPLICATION, "state": "paused"}, {})],
+        "canary_analysis": [({"namespace": APPLICATION, "metrics": []}, {})],
+        "canary_info": [(canary, {}), ({"namespace": namespace}, {}), ({**canary, "service": "missing"}, {})],
+        "capacity_preflight": [({"pods": [{"name": "p", "count": 1, "requests": {"cpu": "100m"}}]}, {})],
+        "cluster_preflight": [({"expected_uid": "another", "helm_binary": ""}, {}), ({"helm_binary": helm}, {})],
+        "helm_releases": [({"releases": [chart], "helm_binary": helm}, check), ({"releases": [{"name": "x"}]}, {})],
+        "mesh_cost": [({"namespaces": [namespace]}, {})],
+        "mesh_info": [({"content": BROKEN, "live": False}, {})],
+        "mesh_report": [({"path": str(folder / "report")}, check)],
+        "mesh_smoke": [({"mesh": False, "app_namespace": namespace, "timeout": 1}, {})],
+        "mesh_sync_info": [(istiod, {})],
+        "mesh_validate": [({"content": BROKEN, "live": False}, {}), ({"paths": [str(folder / "missing")]}, {})],
+        "object_set": [
+            ({"name": "both-ways", "objects": [config_map(namespace)]}, check),
+            ({"name": "not a label", "objects": []}, {}),
+            ({"name": "both-ways", "state": "nonsense"}, {}),
+        ],
+        "secret_set": [
+            ({"secrets": [{"name": "s", "namespace": namespace, "values": {"password": "hidden-0815"}}]}, check)
+        ],
+        "traffic_shift": [
+            ({"namespace": APPLICATION, "virtual_service": "order-service", "weights": {"v1": "x", "v2": 0}}, check),
+            ({"namespace": APPLICATION, "virtual_service": "missing", "weights": {"v1": 100, "v2": 0}, **istiod}, check),
+        ],
+    }
+
+
+def play(tasks: Tasks, results: Path) -> str:
+    names = [f"result_{number}" for number in range(len(tasks))]
+    answers = "{{ [" + ", ".join(names) + "] | to_json }}"
+    write = {"ansible.builtin.copy": {"dest": str(results), "content": answers, "mode": "0600"}}
+    registered = [
+        {**task, "register": name, "ignore_errors": True} for task, name in zip(tasks, names, strict=True)
+    ]
+    host = {"hosts": "localhost", "gather_facts": False, "tasks": [*registered, write]}
+    return json.dumps([host])
+
+
+@pytest.fixture
+def both_ways(kubeconfig: str, tmp_path: Path) -> Callable[[Tasks], tuple[list[Any], list[Any], str]]:
+    """What the tasks give inside Ansible's process, what as processes of their own, and what both print."""
+
+    def run(tasks: Tasks) -> tuple[list[Any], list[Any], str]:
+        answers, printed = [], ""
+        for way in ("true", "false"):
+            results, playbook = tmp_path / f"{way}.json", tmp_path / "play.yml"
+            playbook.write_text(play(tasks, results))
+            environment = {
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "K8S_AUTH_KUBECONFIG": kubeconfig,
+                "SERVICE_MESH_IN_PROCESS": way,
+            }
+            done = subprocess.run(
+                [sys.executable, "-m", "ansible", "playbook", str(playbook), "-vvv"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert results.exists(), done.stdout
+            answers.append(json.loads(results.read_text()))
+            printed += done.stdout
+        return answers[0], answers[1], printed
+
+    return run
+
+
+def test_every_module_is_called(tmp_path: Path) -> None:
+    assert sorted(calls("n", tmp_path, "helm")) == MODULES
+
+
+def test_same_results(both_ways: Any, namespace: str, tmp_path: Path, helm: str) -> None:
+    tasks = [
+        {f"corpv3.service_mesh.{module}": options, **keywords}
+        for module, of_module in calls(namespace, tmp_path, helm).items()
+        for options, keywords in of_module
+    ]
+    inside, outside, printed = both_ways(tasks)
+    for task, one, other in zip(tasks, inside, outside, strict=True):
+        assert stable(one) == stable(other), task
+    assert "hidden-0815" not in printed
+
+
+# What is another figure at each run.
+_RESTLESS = ("age", "seconds", "generated", "moment", "waited")
+
+
+def stable(result: Any) -> Any:
+    if isinstance(result, dict):
+        return {key: stable(value) for key, value in result.items() if key not in _RESTLESS}
+    return [stable(item) for item in result] if isinstance(result, list) else result
