@@ -16,14 +16,11 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object, Objects, Ref
-from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
@@ -34,14 +31,16 @@ try:
     from kubernetes.config import ConfigException
     from kubernetes.dynamic.exceptions import DynamicApiError
 except ImportError:
-    # AnsibleK8SModule tells the user which library is missing.
+    # Cluster says which library is missing.
     class _NeverRaised(Exception):
         pass
 
     ApiException = ConfigException = DynamicApiError = _NeverRaised
 
-__all__ = ["ApiFailure", "Cluster", "create_module", "fail", "library_problem", "public_arguments", "working_directory"]
+__all__ = ["ApiFailure", "Cluster", "library_problem"]
 
+# What kubernetes.core asks of each of its modules.
+_OLDEST_CLIENT = "24.2.0"
 # Every attempt is made four times.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 5, 60
 _IMPATIENT = (3, 10)
@@ -49,40 +48,13 @@ _IMPATIENT = (3, 10)
 _PAGE = 1000
 
 
-# What a module is made of. An action plugin that runs modules inside Ansible's own process puts another class here.
-module_class: type = AnsibleModule
-
-
-def create_module(argument_spec: dict[str, Any], **kwargs: Any) -> AnsibleK8SModule:
-    """A module with the options of kubernetes.core's k8s_auth_options fragment."""
-    spec = deepcopy(AUTH_ARG_SPEC)
-    spec.update(argument_spec)
-    # no_log: the whole of the arguments, so also Secrets, would go to the system's log otherwise.
-    return AnsibleK8SModule(
-        module_class=module_class, argument_spec=spec, supports_check_mode=True, no_log=True, **kwargs
-    )
-
-
-def public_arguments(module: AnsibleK8SModule, *hidden: str) -> dict[str, Any]:
-    """The invocation to return: without the options that may hold secrets."""
-    return {
-        "module_args": {
-            key: "(not shown, it may hold secrets)" if key in hidden and value else value
-            for key, value in module.params.items()
-        }
-    }
-
-
-def working_directory(module: AnsibleK8SModule) -> tempfile.TemporaryDirectory[str]:
-    """Below Ansible's own, which Ansible clears even if the module is killed."""
-    return tempfile.TemporaryDirectory(prefix="service-mesh-", dir=module._module.tmpdir)
-
-
 class Cluster:
     """One API server. Safe to use from several threads."""
 
     def __init__(self, module: AnsibleK8SModule, impatient: bool = False) -> None:
         """``impatient``: the caller tries again by itself, and can do something better than wait for one answer."""
+        module.requires("kubernetes")
+        module.has_at_least("kubernetes", _OLDEST_CLIENT, warn=True)
         self._timeouts = _IMPATIENT if impatient else (_CONNECT_TIMEOUT, _READ_TIMEOUT)
         try:
             self._client = get_api_client(module)
@@ -334,11 +306,6 @@ class Cluster:
             "contexts": [{"name": "context", "context": {"cluster": "cluster", "user": "user"}}],
             "current-context": "context",
         }
-
-
-def fail(module: AnsibleK8SModule, message: str, **result: Any) -> NoReturn:
-    module.fail_json(msg=message, **result)
-    raise AssertionError("fail_json came back")
 
 
 def library_problem() -> str:

@@ -190,12 +190,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state 
     ROLLING_BACK,
     StateFailure,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    Cluster,
-    create_module,
-    fail,
-    public_arguments,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import TrafficFailure
 

@@ -209,12 +209,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_opti
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_run import Analysis, Tally, moment, run
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    Cluster,
-    create_module,
-    fail,
-    public_arguments,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 
 

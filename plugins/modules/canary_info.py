@@ -158,7 +158,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_look i
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_objects import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_report import described, lines
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import StateFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster, create_module, fail
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
 
 
 def main() -> None:

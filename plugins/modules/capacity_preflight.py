@@ -129,12 +129,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _capacity
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    ApiFailure,
-    Cluster,
-    create_module,
-    fail,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 
 _CRD = "apiextensions.k8s.io/v1"

@@ -181,12 +181,8 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _preflight
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm import Helm, HelmFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    Cluster,
-    create_module,
-    fail,
-    library_problem,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster, library_problem
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._platform import platform_of
 

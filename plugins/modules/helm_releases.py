@@ -228,8 +228,8 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import ChartError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm import Helm, HelmFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    Cluster,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import (
     create_module,
     fail,
     public_arguments,

@@ -107,7 +107,8 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import NEWEST_RELEASES, newest_releases
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio_support import support_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster, create_module, fail
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._retired_registries import (
     retired_injectors,

@@ -184,6 +184,7 @@ import json
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import CapacityError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.bill import Wanted, bill
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.inventory import read_inventory
@@ -203,13 +204,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage im
     read_usage,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, asked_for, write_reports
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    ApiFailure,
-    Cluster,
-    create_module,
-    fail,
-    public_arguments,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.options import (
     PROMETHEUS_OPTIONS,

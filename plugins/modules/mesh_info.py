@@ -112,15 +112,15 @@ import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
     WriteError,
     folder_problem,
     write_together,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    ApiFailure,
-    Cluster,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import (
+    connect,
     create_module,
     fail,
     public_arguments,
@@ -159,7 +159,7 @@ def run(module: Any) -> dict[str, Any]:
         if params[option] and (problem := folder_problem(params[option])):
             raise InputError(f"{option}: {problem}")
     server = prometheus_of(params)
-    found = read_input(params, lambda: Cluster(module), time.time())
+    found = read_input(params, lambda: connect(module), time.time())
     traffic = read_traffic(server.fetch, params["window"]) if server else Traffic()
     mesh = Mesh([*found.live, *found.files.resources], found.settings)
     info = info_of(mesh, traffic, params["namespaces"])

@@ -150,6 +150,7 @@ import os
 import time
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
     WriteError,
     content_of,
@@ -157,13 +158,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import 
     write_together,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    ApiFailure,
-    Cluster,
-    create_module,
-    fail,
-    public_arguments,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import Wanted, collect
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import ENDINGS, overview, rendered

@@ -176,18 +176,15 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils import _smoke
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
     Way,
     connected_proxies,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    ApiFailure,
-    Cluster,
-    create_module,
-    fail,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Result

@@ -90,6 +90,7 @@ proxies:
 
 import time
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
@@ -97,12 +98,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import
     connected_proxies,
     refuse_without_rights,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    ApiFailure,
-    Cluster,
-    create_module,
-    fail,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
 
 
 def main() -> None:

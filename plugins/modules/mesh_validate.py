@@ -258,11 +258,11 @@ import time
 from collections import Counter
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, asked_for, write_reports
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    ApiFailure,
-    Cluster,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import (
+    connect,
     create_module,
     fail,
     public_arguments,
@@ -333,7 +333,7 @@ def run(module: Any) -> dict[str, Any]:
     suppressions = [suppression_of(entry) for entry in params["suppress"]]
     baseline = read_baseline(params["baseline"])
     stated = stated_versions(params)
-    found = read_input(params, lambda: Cluster(module), time.time())
+    found = read_input(params, lambda: connect(module), time.time())
     found.settings.facts.update(stated)
     found.settings.facts["certificate_days"] = params["certificate_days"]
     known_live = None

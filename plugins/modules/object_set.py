@@ -144,12 +144,8 @@ import re
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    Cluster,
-    create_module,
-    fail,
-    public_arguments,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._object_set import (
     ObjectSet,
     SetFailure,

@@ -108,12 +108,8 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._compare import Change
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import (
-    Cluster,
-    create_module,
-    fail,
-    public_arguments,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref, contains, normalise, plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._secrets import SecretError, Wanted, desired
 

@@ -227,7 +227,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import
     connected_proxies,
     refuse_without_rights,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster, create_module, fail
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref, plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import (

@@ -6,9 +6,9 @@
 
 """Runs a module of ours inside Ansible's own worker process, where that is the same machine, user and Python.
 
-What a module imports is then imported once, when Ansible loads the action plugin, and every worker inherits it. As a process of its own, each
-task pays for it again: unpacking, Python's start, and the API client take nine tenths of a task that changes nothing. ansible.netcommon does
-the same with the modules of network devices (``import_modules``).
+What a module imports is then imported once, when Ansible loads the action plugin, and every worker inherits it. As a
+process of its own, each task pays for it again: unpacking, Python's start, and the API client take nine tenths of a
+task that changes nothing. ansible.netcommon does the same with the modules of network devices (``import_modules``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ansible.module_utils.common.json import Direction, get_module_decoder, get_
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.vars.clean import remove_internal_keys
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _kubernetes
+from ansible_collections.corpv3.service_mesh.plugins.module_utils import _module
 
 # Set to false, each module is a process of its own again.
 SWITCH = "SERVICE_MESH_IN_PROCESS"
@@ -67,16 +67,12 @@ class ModuleAction(ActionBase):
         """Whether a process of the module's own would have this machine, this user and this Python as well."""
         interpreter = self._templar.template(variables.get("ansible_python_interpreter", ""))
         return (
-            self.runs_here()
-            and interpreter == sys.executable
-            and boolean(os.environ.get(SWITCH, "true"), strict=False)
+            self.runs_here() and interpreter == sys.executable and boolean(os.environ.get(SWITCH, "true"), strict=False)
         )
 
     def runs_here(self) -> bool:
         """Whether the module runs on this machine, as this user, while Ansible waits for it."""
-        return (
-            self._connection.transport == "local" and not self._connection.become and not self._task.async_val
-        )
+        return self._connection.transport == "local" and not self._connection.become and not self._task.async_val
 
     def _run_in_process(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         self._update_module_args(self._task.action, arguments, variables)
@@ -109,8 +105,8 @@ def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
         def _record_module_result(self, o: dict[str, Any]) -> None:
             results.append(json.dumps(o, cls=get_module_encoder(_PROFILE, Direction.MODULE_TO_CONTROLLER)))
 
-    usual = _kubernetes.module_class
-    _kubernetes.module_class = InProcessModule
+    usual = _module.module_class
+    _module.module_class = InProcessModule
     try:
         module.main()
     except SystemExit:
@@ -119,7 +115,7 @@ def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
     except Exception as error:
         raise AnsibleError("Module failed.") from error
     finally:
-        _kubernetes.module_class = usual
+        _module.module_class = usual
     if not results:
         raise AnsibleError("The module ended without a result.")
     return results[-1]
@@ -127,7 +123,7 @@ def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _surroundings(environment: dict[str, Any], directory: str) -> Iterator[None]:
-    """Environment, working directory and signals that a process of the module's own would have; the worker's own come back."""
+    """Environment, working directory and signals of a process of the module's own; the worker's come back."""
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     variables, working_directory = dict(os.environ), os.getcwd()
     os.environ.update({name: str(value) for name, value in environment.items()})

@@ -40,6 +40,7 @@ def calls(namespace: str, folder: Path, helm: str) -> dict[str, list[tuple[dict[
     check = {"check_mode": True, "diff": True}
     canary = {"namespace": APPLICATION, "service": "order-service"}
     chart = {"name": "both-ways", "namespace": namespace, "chart": str(ROOT / "tests/charts/kiali-server")}
+    missing = {"namespace": APPLICATION, "virtual_service": "missing"}
     istiod = {"istiod_access": "pod_address"}
     return {
         "canary": [({**canary, "state": "reconciled"}, {}), ({"namespace": APPLICATION, "state": "paused"}, {})],
@@ -64,7 +65,10 @@ def calls(namespace: str, folder: Path, helm: str) -> dict[str, list[tuple[dict[
         ],
         "traffic_shift": [
             ({"namespace": APPLICATION, "virtual_service": "order-service", "weights": {"v1": "x", "v2": 0}}, check),
-            ({"namespace": APPLICATION, "virtual_service": "missing", "weights": {"v1": 100, "v2": 0}, **istiod}, check),
+            (
+                {**missing, "weights": {"v1": 100, "v2": 0}, **istiod},
+                check,
+            ),
         ],
     }
 
@@ -73,9 +77,7 @@ def play(tasks: Tasks, results: Path) -> str:
     names = [f"result_{number}" for number in range(len(tasks))]
     answers = "{{ [" + ", ".join(names) + "] | to_json }}"
     write = {"ansible.builtin.copy": {"dest": str(results), "content": answers, "mode": "0600"}}
-    registered = [
-        {**task, "register": name, "ignore_errors": True} for task, name in zip(tasks, names, strict=True)
-    ]
+    registered = [{**task, "register": name, "ignore_errors": True} for task, name in zip(tasks, names, strict=True)]
     host = {"hosts": "localhost", "gather_facts": False, "tasks": [*registered, write]}
     return json.dumps([host])
 
