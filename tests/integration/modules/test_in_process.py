@@ -57,6 +57,11 @@ def calls(namespace: str, folder: Path, helm: str) -> dict[str, list[tuple[dict[
         "mesh_smoke": [({"mesh": False, "app_namespace": namespace, "timeout": 1}, {})],
         "mesh_sync_info": [(istiod, {})],
         "mesh_validate": [({"content": BROKEN, "live": False}, {}), ({"paths": [str(folder / "missing")]}, {})],
+        "object_info": [
+            ({"kind": "Namespace", "name": namespace}, {}),
+            ({"kind": "Nonsense"}, {}),
+            ({"kind": "Pod", "namespace": namespace, "label_selectors": ["app=x"]}, {}),
+        ],
         "object_set": [
             ({"name": "both-ways", "objects": [config_map(namespace)]}, check),
             ({"name": "not a label", "objects": []}, {}),
