@@ -24,10 +24,17 @@ from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.module_action 
 display = Display()
 
 _POLL_SECONDS = 0.2
+# States that carry a run on.
+_LONG = (None, "progressed", "resumed", "promoted")
 
 
 class ActionModule(ModuleAction):
     module = canary
+
+    def runs_in_process(self, variables: dict[str, Any]) -> bool:
+        # Such a run lives as long as its steps. What Ctrl-C and a closed terminal do to it is documented and tested for a
+        # process of its own.
+        return self._task.args.get("state") not in _LONG and super().runs_in_process(variables)
 
     def run_module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         if not self._can_follow(arguments):
