@@ -32,7 +32,7 @@ class ActionModule(ModuleAction):
     module = canary
 
     def runs_in_process(self, variables: dict[str, Any]) -> bool:
-        # Such a run lives as long as its steps, and what Ctrl-C and a closed terminal do to it is documented, and tested,
+        # Such a run lives as long as its steps. What Ctrl-C and a closed terminal do to it is documented and tested
         # of a process of its own.
         return self._task.args.get("state") not in _LONG and super().runs_in_process(variables)
 
