@@ -18,7 +18,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils import _canary
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import NEWEST_RELEASES, newest_releases
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import (
+    NEWEST_RELEASES,
+    StoredRelease,
+    newest_releases,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import registries, saturation, versions
@@ -95,7 +99,7 @@ def collect(cluster: Cluster, wanted: Wanted) -> dict[str, Any]:
     found = read_input(_input_options(wanted), lambda: cluster, wanted.now)
     found.settings.facts["certificate_days"] = wanted.certificate_days
     mesh = Mesh(found.live, found.settings)
-    secrets, unread_releases = _release_secrets(cluster, wanted)
+    releases, unread_releases = _releases(cluster, wanted)
     return {
         "format": FORMAT,
         "title": wanted.title,
@@ -103,8 +107,8 @@ def collect(cluster: Cluster, wanted: Wanted) -> dict[str, Any]:
         "created": iso_of(wanted.now),
         "namespaces": list(wanted.namespaces),
         "cluster": _cluster(cluster, wanted, found),
-        "versions": _versions(wanted, mesh, found, secrets, unread_releases),
-        "registries": _registries(wanted, found, secrets, unread_releases),
+        "versions": _versions(wanted, mesh, found, releases, unread_releases),
+        "registries": _registries(wanted, found, releases, unread_releases),
         "traffic": _traffic(wanted, mesh, found),
         "validation": _validation(wanted, found),
         "canaries": _canaries(cluster, wanted, mesh, found),
@@ -143,36 +147,38 @@ def _cluster(cluster: Cluster, wanted: Wanted, found: Input) -> dict[str, Any]:
     }
 
 
-def _release_secrets(cluster: Cluster, wanted: Wanted) -> tuple[Objects, list[str]]:
-    """Those of Helm's releases, and notes."""
+def _releases(cluster: Cluster, wanted: Wanted) -> tuple[list[StoredRelease], list[str]]:
+    """Helm's releases, and notes. Decoded once: two sections tell of them."""
     notes: list[str] = []
     secrets: Objects = []
     for namespace in wanted.namespaces or [""]:
         what = f"Helm's releases in {namespace}" if namespace else "Helm's releases"
         secrets += _asked(what, partial(cluster.list, "v1", "Secret", namespace, NEWEST_RELEASES), notes) or []
-    return secrets, notes
+    return newest_releases(secrets), notes
 
 
 def _versions(
-    wanted: Wanted, mesh: Mesh, found: Input, secrets: Objects, unread_releases: Sequence[str]
+    wanted: Wanted, mesh: Mesh, found: Input, releases: Sequence[StoredRelease], unread_releases: Sequence[str]
 ) -> dict[str, Any]:
     notes = [note for note in found.notes if note.startswith("what proxies accepted")]
     return {
         "control_planes": versions.control_planes(mesh),
         "proxies": versions.proxies(found.settings.facts["proxies"]),
-        "releases": versions.releases(newest_releases(secrets)),
+        "releases": versions.releases(releases),
         "workloads": versions.workloads(mesh, wanted.namespaces),
         "notes": [*notes, *unread_releases],
     }
 
 
-def _registries(wanted: Wanted, found: Input, secrets: Objects, unread_releases: Sequence[str]) -> dict[str, Any]:
+def _registries(
+    wanted: Wanted, found: Input, releases: Sequence[StoredRelease], unread_releases: Sequence[str]
+) -> dict[str, Any]:
     pods = [item for item in found.live if item.kind == POD]
     return {
         **registries.retired(
             [pod.obj for pod in pods if not wanted.namespaces or pod.namespace in wanted.namespaces],
             [item.obj for item in found.live if item.kind == CONFIG_MAP],
-            newest_releases(secrets),
+            releases,
             wanted.istio_namespace,
         ),
         "notes": [*_unread(found, (POD, CONFIG_MAP)), *unread_releases],
