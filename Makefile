@@ -92,7 +92,7 @@ sanity: $(DEV_STAMP) ## ansible-test sanity, on a copy in a collection tree
 
 .PHONY: unit
 unit: $(DEV_STAMP) ## pytest tests/unit
-	@pytest -n auto tests/unit $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= pytest -n auto tests/unit $(ARGS)
 
 .PHONY: dashboards
 dashboards: $(DEV_STAMP) ## Grafana's dashboards, from tools/dashboards to roles/grafana/files/dashboards

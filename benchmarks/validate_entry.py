@@ -14,9 +14,9 @@ import sys
 def entry(file: str) -> None:
     """What the module does with paths: [file]; the findings as JSON."""
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../.ansible/collections"))
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Settings
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
-    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import Reader
-    from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Settings
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import Policy
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
         Request,

@@ -33,7 +33,8 @@ class Step:
 
     @property
     def words(self) -> list[str]:
-        return shlex.split(self.run)
+        """Of the command, which may take the place of the step's shell."""
+        return shlex.split(self.run.removeprefix("exec "))
 
     @property
     def playbook(self) -> str:

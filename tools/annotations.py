@@ -4,7 +4,7 @@
 """Writes the table of Istio's annotations for mesh_validate.
 
     api=$(go list -m -f '{{.Dir}}' istio.io/api)
-    python tools/annotations.py "$api" > plugins/module_utils/_validate/annotation_table.py
+    python tools/annotations.py "$api" > plugins/module_utils/_validate/data/annotations.py
 
 Only facts are taken: names, maturity, whether deprecated, and the kinds that an annotation belongs to.
 """

@@ -26,8 +26,8 @@ helm_of_the_lab() {
 }
 
 tests() {
-  local helm4
-  helm4=$(python tools/pinned.py helm4) || return
+  local helm4=${SERVICE_MESH_TEST_HELM4:-}
+  [ -n "$helm4" ] || helm4=$(python tools/pinned.py helm4) || return
   SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) SERVICE_MESH_TEST_HELM4=$helm4 pytest --durations=25 -o testpaths=tests/integration "$@"
 }
 

@@ -32,7 +32,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import store
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data import store
 
 Schema = dict[str, Any]
 GROUPS = {"istio": r".*\.istio\.io", "gateway": r"gateway\.networking\.k8s\.io"}

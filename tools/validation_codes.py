@@ -6,7 +6,7 @@
 
     python tools/validation_codes.py [--check]
 
-With --check it writes nothing and ends with 1 where the file is not what the checks say.
+With --check it writes nothing and exits with 1 if the page is out of date.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Rule
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import INPUT_RULES
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import Rule
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import INPUT_RULES
 
 PAGE = ROOT / "docs/validation-codes.md"
 HEAD = """# What mesh_validate looks for
 
-Made by `make codes` from the checks themselves; do not edit. Every code has cases in `tests/unit/validate` that fire it
-and cases that must not. A code beginning with IST is istioctl's, with KIA Kiali's, with MESH our own. "needs": kinds
-without which nothing is said, in files. "live": only a running cluster can tell. "off": only if `policy.enable` or
-`policy.levels` names it.
+`make codes` writes this page from the checks themselves; do not edit it. Every code has cases in
+`tests/unit/plugins/module_utils/_validate/cases` that fire it, and cases that must not. Codes that begin with IST are
+istioctl's, those with KIA are Kiali's, and those with MESH are our own. "needs": in files, the check is undecided
+without these kinds. "live": only a running cluster can show it. "off": only if `policy.enable` or `policy.levels` names
+it.
 
-| code | the same elsewhere | level | what | needs |
+| code | aliases | level | meaning and fix | needs |
 |---|---|---|---|---|
 """
 
@@ -53,7 +54,7 @@ def cells(rule: Rule) -> list[str]:
 def main() -> None:
     if "--check" in sys.argv[1:]:
         if not PAGE.exists() or PAGE.read_text() != page():
-            sys.exit(f"{PAGE.relative_to(ROOT)} is not what the checks say: run make codes")
+            sys.exit(f"{PAGE.relative_to(ROOT)} is out of date: run make codes")
     else:
         PAGE.write_text(page())
 

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module canary, inside Ansible's own process where it can, and shows its lines of progress while it runs.
+"""Runs module canary, inside Ansible's own process if possible, and shows its lines of progress while it runs.
 
-A module itself is heard only at its end.
+Ansible shows the output of a module at its end only, and not at all if Ansible's main process ends before, on Ctrl-C
+or a kill. From then on the lines go to the terminal directly.
 """
 
 from __future__ import annotations
@@ -12,75 +13,64 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 from ansible import constants as C
 from ansible.utils.display import Display
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination as _termination
 from ansible_collections.corpv3.service_mesh.plugins.modules import canary
+from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.last_word import last_word
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.module_action import ModuleAction
+from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.progress import Follower, terminal
 
 display = Display()
-
-_POLL_SECONDS = 0.2
-# States that carry a run on.
-_LONG = (None, "progressed", "resumed", "promoted")
 
 
 class ActionModule(ModuleAction):
     module = canary
 
-    def runs_in_process(self, variables: dict[str, Any]) -> bool:
-        # Such a run lives as long as its steps. What Ctrl-C and a closed terminal do to it is documented and tested
-        # of a process of its own.
-        return self._task.args.get("state") not in _LONG and super().runs_in_process(variables)
-
     def run_module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        if not self._can_follow(arguments):
-            return super().run_module(arguments, variables)
-        with self._followed(_prefix(variables)) as path:
-            return super().run_module({**arguments, "progress_file": path}, variables)
+        if self._can_follow(arguments):
+            result = self._run_followed(arguments, variables)
+        else:
+            result = super().run_module(arguments, variables)
+        # A signal was noted while the module ran here, and the run is rolled back by now.
+        _termination.obey()
+        return result
+
+    def _run_followed(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        inside, service = self.runs_in_process(variables), str(arguments.get("service") or "")
+        with contextlib.ExitStack() as stack:
+            path = stack.enter_context(_file(inside))
+            direct = stack.enter_context(terminal() if inside else contextlib.nullcontext())
+            follower = stack.enter_context(Follower(path, _prefix(variables), display.display, direct, service))
+            followed = {**arguments, "progress_file": path, "progress_details": display.verbosity > 0}
+            result = super().run_module(followed, variables)
+            if _termination.reason():
+                follower.log(last_word(result, service))
+        return result
 
     def _can_follow(self, arguments: dict[str, Any]) -> bool:
-        """Whether the module writes on this machine, as this user, while somebody may watch."""
+        """Whether the module writes its lines on this machine, as this user, and they may be shown."""
         return self.runs_here() and not self._task.no_log and not arguments.get("progress_file")
 
-    @contextlib.contextmanager
-    def _followed(self, prefix: str) -> Iterator[str]:
-        """A file whose lines are shown as they are written to it."""
-        # Ansible removes this directory at its end, however it ends, and only its user can read there.
-        descriptor, path = tempfile.mkstemp(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP)
-        finished = threading.Event()
-        try:
-            with os.fdopen(descriptor, "rb") as file:
-                follower = threading.Thread(target=_follow, args=(file, prefix, finished), daemon=True)
-                follower.start()
-                try:
-                    yield path
-                finally:
-                    finished.set()
-                    follower.join()
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
 
-
-def _follow(file: Any, prefix: str, finished: threading.Event) -> None:
-    begun = b""
-    while True:
-        # Asked before reading: what the module wrote last is read once more after its end.
-        last = finished.wait(_POLL_SECONDS)
-        *lines, begun = (begun + file.read()).split(b"\n")
-        if last and begun:
-            lines.append(begun)
-        for line in lines:
-            display.display(prefix + line.decode("utf-8", "replace"))
-        if last:
-            return
+@contextlib.contextmanager
+def _file(inside: bool) -> Iterator[str]:
+    """The path of an empty file that only this user can read."""
+    # Ansible removes its own directory whenever it ends. A run inside the worker may outlast it, and a separate process
+    # must not leave files.
+    descriptor, path = tempfile.mkstemp(prefix="canary-", dir=None if inside else C.DEFAULT_LOCAL_TMP)
+    os.close(descriptor)
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def _prefix(task_vars: dict[str, Any]) -> str:
-    """The host's name, where lines of several hosts come mixed."""
+    """The host's name, if the lines of several hosts are mixed."""
     several = len(task_vars.get("ansible_play_hosts_all") or ()) > 1
     return f"[{task_vars['inventory_hostname']}] " if several else ""

@@ -12,29 +12,37 @@ class ModuleDocFragment:
 options:
   state:
     description:
-      - V(progressed) starts a run, or goes on with the one of this image. Fails if the canary fails.
-      - V(paused) holds it. Whoever runs it goes on measuring, and takes it back if it fails.
-      - V(resumed) opens the gate at which it waits, or ends a pause, and carries it on if nobody else does.
-      - V(promoted) skips what is left of the steps. Pods are still waited for.
-      - V(aborted) takes it back. This is always possible, whoever runs it.
-      - V(reconciled) takes back what nobody carries on or what is over its deadline, and finishes what was decided.
+      - V(progressed) starts a run, or resumes the one of this image. Fails if the canary fails.
+      - A run keeps the options by which it decides in its state, such as gates, metrics, limits, times and reactions. A
+        call of V(progressed) with another value for any of them is refused, and the message has both values. All other
+        states use the run's, regardless of the call's. The options for metrics (O(provider)) and for istiod are those
+        of the call.
+      - V(paused) holds the run. Its process continues to measure, and rolls back if the canary fails.
+      - V(resumed) opens the gate at which the run waits, or ends a pause, and resumes an orphaned run.
+      - V(promoted) skips the remaining steps. Pods must still become ready.
+      - V(aborted) rolls back. This is always possible, also while another process runs the canary.
+      - V(undone) returns to the version before the last run's promotion. All of its pods start, then all traffic moves
+        to them at once, without measurements or gates. A second call changes nothing. Refused if the last run promoted
+        nothing or is still in progress, or if another image has been deployed since.
+      - V(reconciled) rolls back runs that are orphaned or past their deadline, and completes promotions and rollbacks
+        that are already in progress.
     type: str
-    choices: [progressed, paused, resumed, promoted, aborted, reconciled]
+    choices: [progressed, paused, resumed, promoted, aborted, undone, reconciled]
     default: progressed
   scope:
-    description: Whether V(progressed) goes to the end of the run, or returns when the next step has passed.
+    description: Whether V(progressed) returns at the end of the run, or after the next step.
     type: str
     choices: [run, step]
     default: run
   virtual_services:
     description:
-      - VirtualServices whose routes to the service's subsets are shifted. The first one's state counts.
-      - If not given, the one that is called as the service.
+      - VirtualServices whose routes to the service's subsets are shifted. The state on the first one counts.
+      - By default the one with the service's name.
     type: list
     elements: str
     default: []
   image_tag:
-    description: Tag, or digest as C(sha256:...), of the new image in the repository of the present one.
+    description: Tag, or digest such as C(sha256:...), of the new image in the repository of the present one.
     type: str
     default: ""
   image:
@@ -42,22 +50,22 @@ options:
     type: str
     default: ""
   container:
-    description: The container whose image it is. If not given, the one that is called as the service, or the only one.
+    description: The container that gets the image. By default the one with the service's name, or the only one.
     type: str
     default: ""
   strategy:
     description:
       - V(weight) goes through O(steps).
       - V(ab) first sends the requests of O(match) to the new version, then all.
-      - V(blue_green) brings up all pods, then moves all traffic at once.
+      - V(blue_green) starts all pods, then moves all traffic at once.
       - V(mirror) first sends copies of requests, then goes through O(steps).
-      - V(split) sets the one weight of O(steps) and leaves it so, without measuring.
+      - V(split) sets the single weight of O(steps) and keeps it, without measurements.
     type: str
     choices: [weight, ab, blue_green, mirror, split]
     default: weight
   steps:
     description:
-      - Percentages of the traffic, each more than the last.
+      - Percentages of the traffic, each more than the previous one.
       - An entry may also be a dictionary of C(weight), C(duration) and C(mirror), a percentage of copied requests.
     type: list
     elements: raw
@@ -75,7 +83,9 @@ options:
         type: dict
         default: {}
   session_affinity:
-    description: Keep clients that were once answered by the new version there during the run, by a cookie.
+    description:
+      - Keep each client at the version that answered it first, by a cookie of this run. When a step gives the new
+        version more traffic, only as many of the other clients move as the step's weight requires.
     type: dict
     suboptions:
       cookie_name:
@@ -83,87 +93,123 @@ options:
         type: str
         required: true
       max_age:
-        description: How long, in seconds.
+        description: Lifetime of the cookie, in seconds.
         type: int
         default: 86400
+      secure:
+        description: Whether browsers send the cookie over TLS only. If so, they ignore it over plain HTTP.
+        type: bool
+        default: true
+      same_site:
+        description: The cookie's attribute SameSite, for requests from other sites.
+        type: str
+        choices: [Lax, Strict, "None"]
+        default: Lax
   mirror_percentage:
-    description: How much of the requests strategy V(mirror) copies.
+    description: Percentage of requests that strategy V(mirror) copies.
     type: float
     default: 100
   step_duration:
-    description: How long a step is watched at least.
+    description: Minimum duration of a step. A step also lasts at least three scrapes of the counters.
     type: str
     default: 30s
-  checks:
-    description: Rounds of measurements in a row that have to pass before a step is left.
-    type: int
-    default: 3
   interval:
-    description: From round to round.
+    description: Time between measurements.
     type: str
     default: 5s
   min_share:
     description:
-      - The canary's part of the traffic may not fall below this part of its weight, or it hangs. Checked where there
-        are enough requests to tell. 0 leaves it out.
+      - Minimum share of traffic, as a fraction of its weight, below which the canary counts as hanging. Checked if
+        there are enough requests. 0 disables it.
     type: float
     default: 0.3
   no_data_timeout:
-    description: How long past a step's duration evidence is waited for.
+    description:
+      - How long a step may wait for evidence past its duration. By default, as long as O(deadline) leaves time for the
+        remaining steps.
     type: str
-    default: 60s
+    default: ""
+  error_timeout:
+    description:
+      - How long measurements may fail before the run pauses. Until then the step continues. Failed measurements never
+        cause a rollback.
+    type: str
+    default: 3m
   on_no_data:
-    description: What becomes of a run without evidence.
+    description: What to do if the canary had no requests.
     type: str
-    choices: [rollback, pause]
-    default: rollback
+    choices: [pause, rollback]
+    default: pause
   on_inconclusive:
-    description: What becomes of a run whose measurements neither pass nor fail.
+    description: What to do if the requests neither confirm nor refute the canary.
     type: str
     choices: [pause, rollback]
     default: pause
   on_drift:
     description:
-      - What to do when somebody changes the split by hand during the run. V(reassert) writes it again, V(fail) ends the
-        run and leaves the traffic as it is. Other edits of the object are always kept.
+      - What to do if the split is changed by hand during the run. V(reassert) writes it again. V(fail) ends the run and
+        leaves the traffic unchanged. Other edits of the object are always kept.
     type: str
     choices: [rollback, reassert, fail]
     default: rollback
+  managed_by_others:
+    description:
+      - What to do at the start of a run if Argo CD, Flux, another Helm chart or an operator manages the
+        VirtualServices or Deployments. Each of them overwrites weights, images and replicas, during a run or after it.
+      - With V(accept), configure the tool yourself. docs/canary.md has the fields that each tool must ignore.
+      - An owner that reads these fields from the cluster before it writes is always accepted. Its objects have the
+        annotation C(service-mesh.corpv3.com/keeps-canaries).
+    type: str
+    choices: [refuse, accept]
+    default: refuse
+    version_added: 0.1.0
   on_pause:
-    description: Whether a paused run is watched on, or the call returns and nobody watches.
+    description: Whether the call continues to watch a paused run, or returns.
     type: str
     choices: [watch, return]
     default: watch
+  on_stable_change:
+    description:
+      - What to do if another image or pod template is deployed to the stable side during the run, such as a hotfix. The
+        run was measured beside the old one, and its promotion would discard the new one.
+      - V(pause) holds the run beside the changed stable side until O(state=resumed). At 100 % it rolls back.
+        V(ignore) continues beside it.
+    type: str
+    choices: [rollback, pause, ignore]
+    default: rollback
   deadline:
-    description: A run that has not ended by then is taken back.
+    description:
+      - Maximum duration of a run, which must be longer than its steps together. A longer run is rolled back.
+      - The deadline is suspended while the run is paused for lack of evidence, and extended by the step's duration when
+        such a run is resumed.
     type: str
     default: 1h
   ready_timeout:
-    description: How long pods may take to become ready, or to go.
+    description: How long pods may take to become ready, or to terminate.
     type: str
     default: 5m
   min_ready:
-    description: Ready pods that the canary has at least. With 1, the restart of that one pod ends the run.
+    description: Minimum number of ready pods of the canary. With 1, a restart of that pod ends the run.
     type: int
     default: 1
   drain:
-    description: How long the pods of a side that gets no traffic any more are kept for requests under way.
+    description: How long pods without traffic are kept for requests in progress.
     type: str
     default: 30s
   gates:
-    description: What has to be open before the run goes on.
+    description: Gates that must open before the run continues.
     type: list
     elements: dict
     default: []
     suboptions:
       at:
-        description: Before the first step, before each increase, before the promotion, or before the old version goes.
+        description: Before the first step, each increase, the promotion, or the removal of the old version.
         type: str
         choices: [start, increase, promotion, end]
         required: true
       type:
         description:
-          - V(url) has to answer 200. V(hold) waits, and goes on measuring, until O(state=resumed) is called elsewhere.
+          - V(url) must answer 200. V(hold) waits and continues to measure until another call with O(state=resumed).
           - V(return) ends the call with phase C(Waiting) or C(WaitingPromotion), for O(state=resumed) later.
         type: str
         choices: [hold, return, url]
@@ -173,43 +219,59 @@ options:
         type: str
         default: ""
       timeout:
-        description: A gate that is not open by then takes the run back.
+        description: The run is rolled back if the gate does not open in this time.
         type: str
         default: 30m
   lease_duration:
-    description: Seconds without a sign of life after which a holder counts as dead.
+    description: Seconds without a renewal after which a holder counts as dead.
     type: int
     default: 30
   holder:
-    description: Who runs it, for others to read. If not given, user and machine.
+    description: Name of the caller, for other people. By default user and machine.
     type: str
     default: ""
   reason:
-    description: Why, for the history.
+    description: The reason, for the history.
     type: str
     default: ""
   begun_before:
     description:
-      - With V(aborted), only a run under way that began before this moment is taken back. Where there is none,
-        nothing is done, which is no failure. For whoever acts on something that was seen then, such as an alert, since
-        a run that began after it is not the cause.
-      - Unix time, or as V(2026-01-31T12:00:00Z).
+      - With V(aborted), roll back only a run that began before this moment. Otherwise nothing is changed, and the call
+        succeeds. For reactions to an event of that time, such as an alert, since a later run is not its cause.
+      - Unix time, or a time such as V(2026-01-31T12:00:00Z).
     type: str
     default: ""
+  force:
+    description:
+      - With V(aborted), rolls back even if the state on the VirtualService is unreadable. All traffic goes to the
+        subset of O(stable), and the annotation is replaced. By default, the subset is the one that the run's lock
+        names, or the only one with ready pods.
+      - With a readable state, it has no effect.
+    type: bool
+    default: false
   wait_timeout:
-    description: How long proxies may take to acknowledge new routes.
+    description:
+      - How long proxies may take to acknowledge new routes before the run is rolled back. No pod is removed before. A
+        rollback that waits longer ends, reports the missing proxies, and leaves the rest to O(state=reconciled).
     type: str
     default: 1m
   unproven_wait:
-    description: How long is waited instead where istiod cannot be asked.
+    description: How long to wait instead if istiod cannot be queried.
     type: str
     default: 5s
   progress_file:
-    description: A file to which each line of progress is added. The action plugin of this name shows them at once.
+    description: A file to which lines of progress are appended. The action plugin of this module shows them at once,
+      and sets O(progress_details) with C(-v).
     type: path
     default: ""
+  progress_details:
+    description:
+      - Whether to log each metric, wait, image and number of pods. If not, only steps, changes of a step's verdict, and
+        deviations from the plan are logged.
+    type: bool
+    default: true
   notice:
-    description: A line of progress that is added once, as soon as the canary gets traffic.
+    description: A line of progress that is logged once, as soon as the canary gets traffic.
     type: str
     default: ""
 """

@@ -16,19 +16,20 @@ options:
     default: istio-system
   istiod_access:
     description:
-      - How each istiod is asked.
+      - How to query each istiod.
       - V(port_forward) goes through the API server. It needs C(list) on C(pods), and C(get) and C(create) on
-        C(pods/portforward), which opens every port of every pod of that namespace; C(docs/istiod-by-port-forward.yml).
-      - V(pod_address) goes to the pods' own addresses, where they are routed, with a token of O(istiod_account). It
-        needs C(list) on C(pods), and C(create) on C(serviceaccounts/token) of that account;
-        C(docs/istiod-by-pod-address.yml).
+        C(pods/portforward), which opens every port of every pod of that namespace. C(docs/istiod-by-port-forward.yml)
+        grants them.
+      - V(pod_address) uses the pods' own addresses, which must be routable, with a token of O(istiod_account). It needs
+        C(list) on C(pods), and C(create) on C(serviceaccounts/token) of that account.
+        C(docs/istiod-by-pod-address.yml) grants them.
     type: str
     choices: [port_forward, pod_address]
     default: port_forward
   istiod_account:
     description:
-      - The service account of O(istio_namespace) as which istiod is asked by V(pod_address). It needs no rights and
-        should have none. The token is valid for ten minutes.
+      - The service account of O(istio_namespace) for V(pod_address). It needs no rights and should not have any. The
+        token is valid for ten minutes.
       - By default that of role P(corpv3.service_mesh.istio#role).
     type: str
     default: service-mesh-istiod-reader

@@ -12,16 +12,16 @@ class ModuleDocFragment:
 options:
   paths:
     description:
-      - Files, folders and glob patterns. Of folders, files that end in C(.yaml), C(.yml) and C(.json), recursively.
-      - A folder with a C(Chart.yaml) is rendered with the chart's own values; with C(kustomization.yaml), built.
+      - Files, folders and glob patterns. In folders, files that end in C(.yaml), C(.yml) and C(.json), recursively.
+      - A folder with a C(Chart.yaml) is rendered with the chart's own values; with a C(kustomization.yaml), built.
     type: list
     elements: str
     default: []
   content:
-    description: Configuration as text, for what comes from a pipe or from another task.
+    description: Configuration as text, for example from a pipe or another task.
     type: str
   chart:
-    description: A Helm chart to be rendered and looked at.
+    description: A Helm chart to render and check.
     type: dict
     suboptions:
       path:
@@ -41,15 +41,15 @@ options:
         type: dict
         default: {}
       values_files:
-        description: Files of values; O(chart.values) win over them.
+        description: Files of values; O(chart.values) overrides them.
         type: list
         elements: str
         default: []
   base:
     description:
-      - Folder at which the relative paths of all options start, and to which names of files in findings are relative.
-      - The working directory if not set; on a local connection Ansible runs modules in the playbook's folder. Filter
-        P(corpv3.service_mesh.user_path#filter) tells where C(ansible-playbook) was called.
+      - Folder from which the relative paths of all options start, and to which file names in findings are relative.
+      - The working directory if not set. On a local connection Ansible runs modules in the playbook's folder. Filter
+        P(corpv3.service_mesh.user_path#filter) returns the folder where C(ansible-playbook) was called.
     type: path
   allow_empty:
     description:
@@ -59,24 +59,24 @@ options:
     default: false
   live:
     description:
-      - Whether to look at the cluster. O(paths), O(content) and O(chart) are laid over the cluster's objects.
-      - The account needs C(list) on what is looked at, and nothing else. What it may not read is said in RV(notes), and
-        what needs it stays open.
+      - Whether to read the cluster. O(paths), O(content) and O(chart) are laid over the cluster's objects.
+      - The account needs C(list) on these kinds, and nothing else. RV(notes) names what it may not read. Checks that
+        need it are undecided.
     type: bool
     default: false
   namespaces:
     description:
-      - Tell what is in these namespaces only. Empty for all.
-      - The others are still read, if the account may, since a route of one namespace may lead to another.
+      - Report findings in these namespaces only. Empty for all.
+      - The others are still read, if the account may, since a route of one namespace may point to another.
     type: list
     elements: str
     default: []
   default_namespace:
-    description: Namespace of objects in files that name none.
+    description: Namespace of objects in files without one.
     type: str
     default: default
   mesh_config:
-    description: Istio's MeshConfig, where the input has no ConfigMap C(istio) that holds it.
+    description: Istio's MeshConfig, if the input has no ConfigMap C(istio) with it.
     type: dict
   cluster_domain:
     description: Domain of the cluster's names.

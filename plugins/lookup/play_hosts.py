@@ -55,7 +55,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import _get_collection_playbook_path
 from ansible.vars.manager import VariableManager
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._play import unknown_tags, without_hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.play import unknown_tags, without_hosts
 
 _COLLECTION = Path(__file__).resolve().parents[2]
 _LISTINGS = ("syntax", "listhosts", "listtasks", "listtags")

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What own checks of mesh_validate are written with. Unlike the rest of module_utils, this is for others to use.
+"""The names for writing custom checks of mesh_validate. Unlike the rest of module_utils, this is a public interface.
 
-docs/validation.md has an example; _validate/check.py, mesh.py and resource.py say what each name is.
+docs/validation.md has an example; _validate/check.py, mesh.py and resource.py describe each name.
 """
 
 from __future__ import annotations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     AUTHORIZATION_POLICY,
     DEPLOYMENT,
     DESTINATION_RULE,
@@ -31,11 +31,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     Kind,
     Path,
     Resource,
-    items,
-    part,
-    texts,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import Workload
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import Workload
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 
 __all__ = [
     "AUTHORIZATION_POLICY",

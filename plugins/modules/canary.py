@@ -7,25 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: canary
-short_description: Bring a new version of a service into production step by step, or take it back
+short_description: Roll out a new version of a service in steps, or roll it back
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Runs a canary without any controller in the cluster. The new image starts in the subset that has no traffic; the
-    traffic moves to it in steps; each step is measured; a step that fails takes everything back at once.
-  - The run's state lies on the VirtualService and is written in the same request as the weights, so the two cannot
-    disagree. Whoever calls the module again goes on where the run is.
-  - A Lease keeps two callers apart. It is renewed while the module lives, so a dead one is told from a living one.
-  - The Deployment of each subset is found by its labels. The old version's is scaled to 0 at the end, the new one's if
-    it failed; nothing is deployed a second time.
+  - Runs a canary without a controller in the cluster. The new image starts in the subset that has no traffic. The
+    traffic moves to it in steps, and each step is measured. A failed step rolls everything back at once.
+  - The state of the run is stored on the VirtualService, in the same request as the weights, so the two cannot
+    disagree. The next call of the module resumes the run.
+  - A Lease prevents two callers at a time. The module renews it while it runs, which distinguishes a live caller from a
+    dead one.
+  - The Deployment of each subset is found by its labels. At the end, the old version's is scaled to 0, or the new one's
+    after a failure. Nothing is deployed twice.
 notes:
-  - Nothing carries a run on while no process does. Put O(state=reconciled) on a schedule.
-  - docs/canary.md has every state and arrow.
-  - docs/canary-operator.yml has the rights that are needed, docs/canary-proxies.yml those for the provider V(envoy).
-    States V(progressed) and V(resumed) ask for them before anything is touched, and refuse with those that are missing.
-  - istiod is asked what the proxies have accepted; O(istiod_access) says with which rights. Without them there is a
-    warning, and O(unproven_wait) passes instead of proof.
+  - There is no controller. A run only advances while a process is running. Run O(state=reconciled) on a schedule.
+  - docs/canary.md has every state and transition.
+  - docs/canary-operator.yml has the required rights, docs/canary-proxies.yml those for provider V(envoy). States
+    V(progressed), V(resumed) and V(undone) check them before anything is changed, and fail with the missing ones.
+  - The module queries istiod for the routes that the proxies have accepted. O(istiod_access) has the required rights.
+    Without them there is a warning, and a wait of O(unproven_wait) replaces proof.
 extends_documentation_fragment:
   - corpv3.service_mesh._analysis
   - corpv3.service_mesh._attributes
@@ -36,17 +37,17 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The plan is returned, and the API server is asked for a dry run of the first write.
+    details: Returns the plan. The first write is a dry run of the API server.
   diff_mode:
     support: full
   idempotent:
     support: full
-    details: An image that is stable already makes no run.
+    details: There is no run for an image that is already stable.
 options:
   service:
     description:
       - The service's name.
-      - May be left out with O(state=reconciled), which then looks after every run of O(namespace).
+      - Optional with O(state=reconciled), which then reconciles every run of O(namespace).
     type: str
     required: false
     default: ""
@@ -57,7 +58,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring order-service 2.0.0 into production
+- name: Roll out order-service 2.0.0
   corpv3.service_mesh.canary:
     namespace: restaurant-management
     service: order-service
@@ -68,16 +69,22 @@ EXAMPLES = r"""
         threshold_range: {min: 99}
       - name: request-duration
         threshold_range: {max: 500}
-        compare: {max_ratio: 2}
+        compare: {max_delta: 0.5}
 
-- name: Take it back, now
+- name: Roll it back
   corpv3.service_mesh.canary:
     namespace: restaurant-management
     service: order-service
     state: aborted
     reason: customers cannot pay
 
-- name: Clean up after runs that nobody carries on
+- name: Return to the version before the last promotion, at once
+  corpv3.service_mesh.canary:
+    namespace: restaurant-management
+    service: order-service
+    state: undone
+
+- name: Roll back or complete orphaned runs
   corpv3.service_mesh.canary:
     namespace: restaurant-management
     state: reconciled
@@ -86,16 +93,21 @@ EXAMPLES = r"""
 RETURN = r"""
 phase:
   description:
-    - Where the run is. C(Succeeded) and C(Failed) are ends.
-    - Empty where the service has never had a run.
+    - The phase of the run. It ends in C(Succeeded) or C(Failed).
+    - Empty if the service has never had a run.
   returned: always
   type: str
   sample: Succeeded
+outcome:
+  description: The phase in words, with C(Rolled back) or C(Given up) instead of C(Failed).
+  returned: there is a run
+  type: str
+  sample: Rolled back
 reason:
-  description: Why it is there, in one sentence.
+  description: The reason for the phase, in one sentence.
   returned: always
   type: str
-  sample: request-success-rate is 51.2 % of 82 requests over 3 s, below 99 %
+  sample: request-success-rate is 51.2 % of 82 requests, below 99 %; chance does that once in 10^31 runs
 run_id:
   description: Name of the run.
   returned: there is a run
@@ -106,21 +118,21 @@ image:
   returned: there is a run
   type: str
 stable_image:
-  description: The stable side's image when the run started.
+  description: The stable side's image at the start of the run.
   returned: there is a run
   type: str
 subsets:
-  description: Which subset is which side.
+  description: The subset of each side.
   returned: there is a run
   type: dict
   sample: {stable: v1, canary: v2}
 weights:
-  description: Percentages of both sides.
+  description: The weight of each side, in percent.
   returned: there is a run
   type: dict
   sample: {stable: 75, canary: 25}
 step:
-  description: The step in force, counted from 1, out of how many, and its weight.
+  description: The current step, counted from 1, the number of steps, and its weight.
   returned: there is a run
   type: dict
   sample: {index: 3, total: 5, weight: 25}
@@ -133,16 +145,21 @@ started:
   returned: there is a run
   type: str
 deadline:
-  description: When it has to have ended.
+  description: When the run must have ended.
   returned: there is a run
   type: str
 history:
-  description: Each change of phase or step with its time, weight, reason and who made it.
+  description: Each change of phase or step with its time, weight, reason and actor.
   returned: there is a run
   type: list
   elements: dict
+summary:
+  description: The end or the present state of each run, one line for each.
+  returned: not in check mode
+  type: list
+  elements: str
 table:
-  description: The run for people, line by line.
+  description: The run in words, one line for each change.
   returned: there is a run
   type: list
   elements: str
@@ -152,14 +169,20 @@ measurements:
   type: list
   elements: dict
 rollback:
-  description: When the way back was decided, when the weight was 0, and the seconds between.
-  returned: the call took the run back
+  description: When the rollback was decided, when the weight was 0, and the seconds between.
+  returned: the call rolled the run back
   type: dict
 plan:
-  description: What the run will do, line by line.
+  description: The plan of the run, line by line.
   returned: check mode
   type: list
   elements: str
+differs:
+  description: Options in which the call differs from the run in progress.
+  returned: the call was refused for that reason
+  type: list
+  elements: str
+  sample: [gates, metrics]
 services:
   description: Results by service, of O(state=reconciled) without a service.
   returned: O(state=reconciled) and no O(service)
@@ -167,92 +190,73 @@ services:
 """
 
 import contextlib
-import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import AnalysisFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_commands import RequestRefused
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_lease import LeaseHeld
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_objects import CanaryFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_options import options
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_plan import PlanFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_requests import (
-    Canary,
-    patiently,
-    services_with_runs,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import PlanFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import interval_of, options
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
+    Reconcilable,
+    ReconcileFailure,
+    reconcile,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_result import ended, planned, together
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import lacking_for_run
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import (
-    FAILED,
-    ROLLING_BACK,
-    StateFailure,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.result import (
+    ended,
+    planned,
+    planned_all,
+    together,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import TrafficFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import explained, with_retries
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import lacking_for_run
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination as _termination
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.cluster import ends_early
 
 FORBIDDEN = 403
-REFUSALS = (
-    AnalysisFailure,
-    ApiFailure,
-    CanaryFailure,
-    LeaseHeld,
-    PlanFailure,
-    RequestRefused,
-    StateFailure,
-    TrafficFailure,
-)
 
 
 class Progress:
-    """Lines for the file that somebody reads along."""
+    """Appends lines of progress to a file that the action plugin follows."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def __call__(self, line: str) -> None:
-        # At Ctrl-C Ansible removes the file before the run is back.
+        # On Ctrl-C, Ansible removes the file before the rollback is complete.
         with contextlib.suppress(FileNotFoundError):
             if self._path:
                 with open(self._path, "a", encoding="utf-8") as file:
                     file.write(f"{line}\n")
 
 
-class Cancelled:
-    """Whether the process was told to end. The run goes back then, instead of being left where it is."""
-
-    def __init__(self) -> None:
-        self._by = ""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, __: Any) -> None:
-        self._by = signal.Signals(number).name
-
-    def __call__(self) -> str:
-        return f"the process was told to end ({self._by})" if self._by else ""
-
-
-def run(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
-    say, cancelled = Progress(params["progress_file"]), Cancelled()
+def answer(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
+    log, cancelled = Progress(params["progress_file"]), _termination.reason
+    # On a signal the run rolls back, instead of being orphaned.
+    _termination.note_signals()
     if params["state"] == "reconciled" and not params["service"]:
-        results = {}
-        for service, names in services_with_runs(cluster, params["namespace"]):
-            own = {**params, "service": service, "virtual_services": list(names)}
-            canary = Canary(cluster, own, say, cancelled)
-            results[service] = planned(canary, own) if check_mode else ended(patiently(canary.reconcile, say))
-        return together(results)
+        if check_mode:
+            return together(planned_all(cluster, params, log, cancelled))
+        return together(
+            {service: ended(found) for service, found in reconcile(cluster, params, log, cancelled).items()}
+        )
     if not params["service"]:
-        raise PlanFailure("service is missing: only state reconciled can do without.")
-    canary = Canary(cluster, params, say, cancelled)
+        raise PlanFailure("service is missing: only state=reconciled does not need it.")
+    canary = Reconcilable(cluster, params, log, cancelled)
     if params["state"] in ("progressed", "resumed"):
         canary.check_options()
-        if unproven := canary.check_rights():
-            warn(f"{params['unproven_wait']} have to do instead of proof that the proxies have a change: {unproven}")
+        deadline = time.time() + interval_of(params, "deadline")
+        if cluster.token_is_fixed and (early := ends_early(cluster.token, deadline)):
+            warn(early)
+    asks_first = params["state"] in ("progressed", "resumed", "undone")
+    if asks_first and (unproven := canary.check_rights()):
+        warn(f"a wait of {params['unproven_wait']} replaces proof that the proxies have a change: {unproven}")
     if check_mode:
         return planned(canary, params)
     request = {
@@ -261,30 +265,34 @@ def run(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Callab
         "resumed": canary.resume,
         "promoted": canary.promote,
         "aborted": canary.abort,
+        "undone": canary.undo,
         "reconciled": canary.reconcile,
     }[params["state"]]
-    return ended(patiently(request, say))
+    return ended(with_retries(request, log))
+
+
+def run(module: Any) -> dict[str, Any]:
+    params = plain({key: module.params[key] for key in options()})
+    cluster = Cluster(module, impatient=True)
+    try:
+        result = answer(cluster, params, module.check_mode, module.warn)
+    except ApiFailure as failure:
+        lacking = lacking_for_run(cluster, params) if failure.status == FORBIDDEN else ""
+        raise CanaryFailure("\n".join(filter(None, (explained(failure), lacking)))) from failure
+    except ReconcileFailure as error:
+        values = together({service: ended(found) for service, found in error.results.items()})
+        raise MeshError(f"these runs could not be reconciled, all others were:\n{error}", **values) from error
+    forward = params["state"] in ("progressed", "resumed", "promoted", "undone")
+    if forward and result["phase"] in (Phase.FAILED, Phase.ROLLING_BACK) and not module.check_mode:
+        what = "the undo to" if params["state"] == "undone" else "canary of"
+        message = f"{what} {params['service']} {result['image']} was rolled back: {result['reason']}"
+        raise MeshError(message, **result)
+    return result
 
 
 def main() -> None:
-    module = create_module(options())
     # Headers may hold credentials.
-    invocation = public_arguments(module, "provider")
-    params = plain({key: module.params[key] for key in options()})
-    try:
-        cluster = Cluster(module, impatient=True)
-        try:
-            result = run(cluster, params, module.check_mode, module.warn)
-        except ApiFailure as failure:
-            lacking = lacking_for_run(cluster, params) if failure.status == FORBIDDEN else ""
-            raise CanaryFailure("\n".join(filter(None, (str(failure), lacking)))) from failure
-    except REFUSALS as error:
-        fail(module, str(error), invocation=invocation)
-    gone_wrong = result["phase"] in (FAILED, ROLLING_BACK) and params["state"] in ("progressed", "resumed", "promoted")
-    if gone_wrong and not module.check_mode:
-        message = f"canary of {params['service']} {result['image']} was taken back: {result['reason']}"
-        fail(module, message, invocation=invocation, **result)
-    module.exit_json(invocation=invocation, **result)
+    run_module(create_module(options()), run, "provider")
 
 
 if __name__ == "__main__":

@@ -12,18 +12,21 @@ version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Measures what the requests to a canary came to, against thresholds and against the stable version in the same
-    window, and says whether it may be promoted or has to be rolled back. It changes nothing, so it also serves as a
-    gate in any pipeline.
-  - Without enough requests there is no verdict but C(no_data), and what cannot be measured is an C(error). Neither is
-    ever a pass, unless the options say so.
-  - Counts exactly. Requests that a counter came with at its first scrape are counted, a restart of a proxy is seen, and
-    nothing before O(since) counts.
+  - Compares the requests to a canary with thresholds and with the stable version in the same window, and reports
+    whether to promote it or to roll it back. It changes nothing, so it also serves as a gate in any pipeline.
+  - Decides by the evidence of the requests, regardless of how often it measures. C(fail) and C(pass) are wrong with a
+    probability of at most O(rollback_error_rate) and O(promotion_error_rate). Between the two the verdict is
+    C(inconclusive), with the number of further requests that it needs. docs/canary.md has the tests and their error
+    rates.
+  - Without any request the verdict is C(no_data), and if a metric cannot be measured it is C(error). Neither is ever a
+    pass, unless the options of a query allow it.
+  - Counts exactly. It includes the requests of a counter's first scrape, detects a restart of a proxy, and ignores
+    everything before O(since).
 notes:
-  - The provider V(prometheus) needs no access to a cluster. V(envoy) needs the rights in docs/canary-proxies.yml; the
-    module asks for them first, and fails with those that are missing.
-  - A request that gets no answer at all is counted when its proxy or its client gives up. The metric V(traffic-share)
-    shows it earlier.
+  - Provider V(prometheus) needs no access to a cluster. V(envoy) needs the rights in docs/canary-proxies.yml. The
+    module checks them first, and fails with the missing ones.
+  - A request without any answer is counted when its proxy or its client times out. The metric V(traffic-share) shows it
+    earlier.
 extends_documentation_fragment:
   - corpv3.service_mesh._analysis
   - corpv3.service_mesh._attributes
@@ -37,16 +40,16 @@ options:
     default: istio-system
   since:
     description:
-      - When this run's canary got its first traffic, as Unix time or RFC 3339. Nothing before it counts, so the
-        failures of a run before this one do not.
+      - When this run's canary got its first traffic, as Unix time or RFC 3339. Nothing before it counts, such as
+        failures of a previous run.
     type: str
     default: ""
   count:
-    description: How often is measured. A decision ends it at once.
+    description: Number of measurements. A final verdict ends them at once.
     type: int
     default: 1
   interval:
-    description: Time between measurements, such as V(10s). With V(envoy) also that between the first two readings.
+    description: Time between measurements, such as V(10s). With V(envoy) also between the first two readings.
     type: str
     default: 10s
   initial_delay:
@@ -54,16 +57,19 @@ options:
     type: str
     default: ""
   no_data_timeout:
-    description: For how long, such as V(2m), more is measured than O(count) while the verdict is C(no_data).
+    description:
+      - How long to continue after O(count) measurements while the verdict is C(no_data) or C(inconclusive), such as
+        V(2m).
     type: str
     default: ""
   tallies:
     description:
-      - RV(tallies) of an earlier call, so that limits hold over several calls.
+      - RV(tallies) of an earlier call, so that its evidence against the canary still counts. A pass uses the requests
+        of one call only.
     type: dict
     default: {}
   fail_on:
-    description: Overall verdicts with which the task fails.
+    description: Overall verdicts that fail the task.
     type: list
     elements: str
     choices: [pass, fail, no_data, error, inconclusive]
@@ -73,7 +79,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Let the pipeline go on only if the new version is as good as the old one
+- name: Continue the pipeline only if the new version is as good as the old one
   corpv3.service_mesh.canary_analysis:
     namespace: restaurant-management
     service: order-service
@@ -83,19 +89,18 @@ EXAMPLES = r"""
     since: "{{ shifted_at }}"
     count: 6
     interval: 10s
+    no_data_timeout: 10m
     metrics:
       - name: request-success-rate
         threshold_range: {min: 99}
-        compare: {max_ratio: 2}
+        compare: {max_delta: 0.5}
       - name: request-duration
         percentile: 99
         threshold_range: {max: 500}
-        compare: {max_ratio: 1.5}
-        failure_limit: 1
     whole_service_guard: {max_increase: 1}
     fail_on: [fail, no_data, error, inconclusive]
 
-- name: Ask the proxies themselves, every second
+- name: Read the proxies' own counters, every second
   corpv3.service_mesh.canary_analysis:
     namespace: restaurant-management
     service: order-service
@@ -104,11 +109,8 @@ EXAMPLES = r"""
     interval: 1s
     metrics:
       - name: request-success-rate
-        window: 3s
         threshold_range: {min: 90}
-        critical: true
       - name: traffic-share
-        window: 3s
         threshold_range: {min: 12}
 
 - name: Watch orders that fail
@@ -126,24 +128,26 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - C(pass) if the last measurement of every metric passes.
-    - C(fail) if a metric failed more often than its limit allows.
-    - C(error) if something could not be measured, C(no_data) if there were too few requests.
-    - C(inconclusive) if there was a failure that the limit allows, or if O(metrics[].no_data) says so.
+    - C(pass) if the evidence shows that every metric of requests is within its limits, and the last value of every
+      query is.
+    - C(fail) if the evidence shows that a metric exceeds a limit, or if a query failed more often than allowed.
+    - C(error) if a metric could not be measured, C(no_data) if there were no requests.
+    - C(inconclusive) if there is not enough evidence yet, if a query had an allowed failure, or by
+      O(metrics[].no_data).
   returned: always
   type: str
   sample: fail
 reason:
-  description: Why, in one sentence.
+  description: The reason, in one sentence.
   returned: always
   type: str
-  sample: request-success-rate is 51.2 % of 82 requests over 30 s, below 99 %
+  sample: request-success-rate is 51.2 % of 82 requests, below 99 %; chance does that once in 10^31 runs
 should_promote:
   description: Whether there is evidence that the canary is good.
   returned: always
   type: bool
 should_roll_back:
-  description: Whether the canary failed, or could not be measured more often in a row than the limit allows.
+  description: Whether the canary failed. A failed measurement does not justify a rollback.
   returned: always
   type: bool
 measurements:
@@ -159,59 +163,66 @@ measurements:
       description: V(pass), V(fail), V(no_data), V(error) or V(inconclusive).
       type: str
     reason:
-      description: Why.
+      description: The reason.
       type: str
     value:
-      description: What was measured, none where nothing was.
+      description:
+        - The measured value, if there is one. For V(request-duration), the percentage of slow requests.
       type: float
     baseline:
-      description: The same of the stable side, or of the time before O(since) for the guard.
+      description: The value of the stable side, or of the time before O(since) for the guard.
       type: float
     samples:
-      description: Of how many requests.
+      description: The number of requests.
       type: int
     baseline_samples:
-      description: Of how many requests the baseline is.
+      description: The number of requests of the baseline.
       type: int
     threshold:
-      description: What the value had to be, in words.
+      description: The limits of the value, in words.
       type: str
     window:
-      description: How many seconds the measurement is about.
+      description: The seconds that the measurement covers.
       type: float
     query:
-      description: What was asked for.
+      description: The query.
       type: str
-    critical:
-      description: Whether the first failure decides.
-      type: bool
+    requests_left:
+      description: How many more requests of the canary a pass needs at the present rates, if known.
+      type: int
+    seconds_left:
+      description: How long these requests take at the present rate.
+      type: float
     at:
-      description: Of which moment the measurement is.
+      description: The time of the measurement.
       type: str
 tallies:
-  description: What each metric has come to, for O(tallies) of the next call.
+  description: The evidence against the canary so far, for O(tallies) of the next call.
   returned: always
   type: dict
-  sample: {request-success-rate: {passes: 3, failures: 1, errors_in_a_row: 0}}
 """
 
 import time
-from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis import VERDICTS, AnalysisFailure, seconds
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_options import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.analysis import Analysis, moment, run
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import (
+    VERDICTS,
+    AnalysisFailure,
+    seconds,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.options import (
     lacking_for_source,
     metrics_of,
     options,
+    rates_of,
     source_of,
     target_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_run import Analysis, Tally, moment, run
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
 
 
 def argument_spec() -> dict[str, Any]:
@@ -237,37 +248,26 @@ def analyse(module: Any) -> dict[str, Any]:
     source = source_of(params, cluster, metrics)
     if cluster and (lacking := lacking_for_source(cluster, params)):
         raise AnalysisFailure(lacking)
-    analysis = Analysis(metrics, target_of(params), source, moment(params["since"]), earlier(params["tallies"]))
+    since, tallies = moment(params["since"]), params["tallies"]
+    analysis = Analysis(metrics, target_of(params), source, since, tallies, rates_of(params))
     time.sleep(delay)
     outcome = run(analysis, source, params["count"], interval, patience)
-    return {
+    result = {
         "verdict": outcome.verdict,
         "reason": outcome.reason,
         "should_promote": outcome.should_promote,
         "should_roll_back": outcome.should_roll_back,
         "measurements": [measurement.report() for measurement in analysis.measurements],
-        "tallies": {key: asdict(tally) for key, tally in analysis.tallies.items()},
+        "tallies": analysis.tallies,
     }
-
-
-def earlier(given: dict[str, Any]) -> dict[str, Tally]:
-    try:
-        return {key: Tally(**{name: int(count) for name, count in tally.items()}) for key, tally in given.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise AnalysisFailure(f"tallies are not those of an earlier call: {error}") from error
+    if outcome.verdict in params["fail_on"]:
+        raise MeshError(f"{outcome.verdict}: {outcome.reason}", **result)
+    return result
 
 
 def main() -> None:
-    module = create_module(argument_spec())
     # Headers may hold credentials.
-    invocation = public_arguments(module, "provider")
-    try:
-        result = analyse(module)
-    except (AnalysisFailure, ApiFailure) as error:
-        fail(module, str(error), invocation=invocation)
-    if result["verdict"] in module.params["fail_on"]:
-        fail(module, f"{result['verdict']}: {result['reason']}", invocation=invocation, **result)
-    module.exit_json(changed=False, invocation=invocation, **result)
+    run_module(create_module(argument_spec()), analyse, "provider")
 
 
 if __name__ == "__main__":

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: canary_info
-short_description: Tell how the canaries of a namespace stand
+short_description: Report the status of the canaries in a namespace
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Tells what the newest run of each service says of itself, beside what the cluster shows, such as the live weights,
-    the pods, who carries it on, and whatever differs from what the run has written.
-  - Changes nothing and takes no lock, so it can be asked at any time.
+  - Reports the state of each service's newest run, beside what the cluster shows, such as live weights, pods, the
+    process that runs the canary, and any drift from what the run has written.
+  - Changes nothing and takes no lock, so it can run at any time.
 notes:
-  - A drift is an answer, not a failure. Use RV(canaries[].drift).
+  - A drift does not fail the module. Check RV(canaries[].drift).
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.info_module
@@ -29,18 +29,18 @@ options:
     required: true
   service:
     description:
-      - The service. If not given, every one of the namespace that has a canary or could have one, which is to say two
-        subsets and a VirtualService of its name.
+      - The service. By default every service of the namespace that has a run, or that has two subsets and a
+        VirtualService of its name.
     type: str
     default: ""
   virtual_services:
     description:
-      - As of M(corpv3.service_mesh.canary). Needed only before the service's first run.
+      - As for M(corpv3.service_mesh.canary). Required only before the service's first run.
     type: list
     elements: str
     default: []
   container:
-    description: As of M(corpv3.service_mesh.canary).
+    description: As for M(corpv3.service_mesh.canary).
     type: str
     default: ""
 seealso:
@@ -48,13 +48,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See how order-service stands
+- name: Show the status of order-service
   corpv3.service_mesh.canary_info:
     namespace: restaurant-management
     service: order-service
   register: found
 
-- name: Stop here if a canary is under way anywhere
+- name: Stop here if any canary is in progress
   corpv3.service_mesh.canary_info:
     namespace: restaurant-management
   register: found
@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 canaries:
-  description: One for each service.
+  description: One entry for each service.
   returned: always
   type: list
   elements: dict
@@ -72,11 +72,15 @@ canaries:
       description: The service.
       type: str
     phase:
-      description: Where its newest run is. Empty where there has never been one.
+      description: The phase of its newest run. Empty if there has never been one.
       type: str
       sample: Progressing
+    outcome:
+      description: The phase in words, with C(Rolled back) or C(Given up) instead of C(Failed).
+      type: str
+      sample: Rolled back
     reason:
-      description: Why it is there.
+      description: The reason for the phase.
       type: str
     run_id:
       description: Name of the run.
@@ -85,56 +89,56 @@ canaries:
       description: The canary's image. Without a run, the image in use.
       type: str
     stable_image:
-      description: The stable side's image when the run started.
+      description: The stable side's image at the start of the run.
       type: str
     previous_image:
-      description: What a run that C(Succeeded) has replaced, so the image to go back to.
+      description: The image that a run in C(Succeeded) replaced, and to which an undo returns.
       type: str
     subsets:
-      description: Which subset is which side.
+      description: The subset of each side.
       type: dict
       sample: {stable: v1, canary: v2}
     stable_now:
-      description: The subset that has all traffic, or gets it back.
+      description: The subset that has all traffic, or gets it in a rollback.
       type: str
     weights:
-      description: Percentages of both sides, as they are in the cluster.
+      description: The live weight of each side, in percent.
       type: dict
       sample: {stable: 90, canary: 10}
     routes:
       description: The live weights of each VirtualService, route and subset.
       type: dict
     slots:
-      description: Of each subset its C(workload), C(image), and how many pods are C(wanted) and C(ready).
+      description: For each subset its C(workload), C(image), and how many pods are C(wanted) and C(ready).
       type: dict
     step:
-      description: The step in force, counted from 1, out of how many, and its weight.
+      description: The current step, counted from 1, the number of steps, and its weight.
       type: dict
       sample: {index: 2, total: 5, weight: 10}
     gate:
-      description: The gate at which it waits.
+      description: The gate at which the run waits.
       type: str
     holder:
-      description: Who has the lock. Empty where nobody has.
+      description: The holder of the lock. Empty if there is none.
       type: str
     holder_alive:
-      description: Whether that process still renews it.
+      description: Whether the holder still renews the lock.
       type: bool
     started:
       description: When the run started.
       type: str
     deadline:
-      description: When it has to have ended.
+      description: When the run must have ended.
       type: str
     seconds_left:
-      description: Until then; 0 where it has ended.
+      description: Seconds until the deadline. 0 if the run has ended.
       type: int
     history:
-      description: Each change of phase or step with its time, weight, reason and who made it.
+      description: Each change of phase or step with its time, weight, reason and actor.
       type: list
       elements: dict
     drift:
-      description: What differs from what the run has written, each as a sentence.
+      description: Each difference from what the run has written, as a sentence.
       type: list
       elements: str
       sample: ["HorizontalPodAutoscaler order-service is still pinned for the run, which has ended"]
@@ -144,7 +148,7 @@ active:
   type: list
   elements: str
 table:
-  description: All of it for people, line by line.
+  description: All of it in words, line by line.
   returned: always
   type: list
   elements: str
@@ -153,45 +157,42 @@ table:
 import time
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_look import look, services_in
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_objects import CanaryFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_report import described, lines
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_state import StateFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.overview import observe, services_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status import described, lines
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
 
 
-def main() -> None:
-    module = create_module(
-        {
-            "namespace": {"type": "str", "required": True},
-            "service": {"type": "str", "default": ""},
-            "virtual_services": {"type": "list", "elements": "str", "default": []},
-            "container": {"type": "str", "default": ""},
-        }
-    )
-    try:
-        result = ask(Cluster(module), module.params)
-    except (ApiFailure, CanaryFailure, StateFailure) as error:
-        fail(module, str(error))
-    module.exit_json(changed=False, **result)
+def argument_spec() -> dict[str, Any]:
+    return {
+        "namespace": {"type": "str", "required": True},
+        "service": {"type": "str", "default": ""},
+        "virtual_services": {"type": "list", "elements": "str", "default": []},
+        "container": {"type": "str", "default": ""},
+    }
 
 
-def ask(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
+def run(module: Any) -> dict[str, Any]:
+    cluster, params = Cluster(module), module.params
     namespace, service = params["namespace"], params["service"]
     wanted = (
         {service: tuple(params["virtual_services"]) or (service.partition(".")[0],)}
         if service
         else services_in(cluster, namespace)
     )
-    views = [look(cluster, namespace, name, names, time.time(), params["container"]) for name, names in wanted.items()]
-    table = [line for view in views for line in lines(view, full=bool(service))]
+    statuses = [
+        observe(cluster, namespace, name, names, time.time(), params["container"]) for name, names in wanted.items()
+    ]
+    table = [line for status in statuses for line in lines(status, full=bool(service))]
     return {
-        "canaries": [described(view) for view in views],
-        "active": [view.service for view in views if view.state is not None and not view.state.final],
+        "canaries": [described(status) for status in statuses],
+        "active": [status.service for status in statuses if status.state is not None and not status.state.final],
         "table": table or [f"No service of {namespace} has two subsets, so none can have a canary."],
     }
+
+
+def main() -> None:
+    run_module(create_module(argument_spec()), run)
 
 
 if __name__ == "__main__":

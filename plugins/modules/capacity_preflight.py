@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: capacity_preflight
-short_description: Check that the cluster has room for what is wanted, before anything is installed
+short_description: Check that the cluster has enough room, before anything is installed
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Compares the sum of what pods will request with what the nodes have left beside the pods of others.
-  - Checks that storage classes exist, and that no volume which is there would have to shrink.
+  - Compares the sum of the pods' requests with what the nodes have left beside the pods of others.
+  - Checks that storage classes exist, and that no existing volume must shrink.
   - Looks for something that gives load balancers an address.
-  - Tells all problems at once, with a table of what it found.
+  - Reports all problems at once, with a table of the results.
 requirements:
   - kubernetes.core 6.2.0 or newer, below 7
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
@@ -42,7 +42,7 @@ options:
         type: int
         default: 1
       per_node:
-        description: Whether there is one pod on each node, whatever O(pods[].count) says.
+        description: Whether there is one pod on each node, regardless of O(pods[].count).
         type: bool
         default: false
       requests:
@@ -75,11 +75,11 @@ options:
         type: str
         required: true
       storage_class:
-        description: Its storage class, the cluster's default where empty.
+        description: Its storage class. If empty, the cluster's default.
         type: str
         default: ''
       expandable:
-        description: Whether its size is in an object that can be changed, as opposed to the template of a StatefulSet.
+        description: Whether its size is in an object that can be changed, as opposed to a StatefulSet's template.
         type: bool
         default: true
   load_balancers:
@@ -96,7 +96,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look for room
+- name: Check the room
   corpv3.service_mesh.capacity_preflight:
     pods:
       - name: prometheus-server
@@ -110,16 +110,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 table:
-  description: What was found, as lines of text.
+  description: The results, as lines of text.
   returned: when the API server could be asked
   type: list
   elements: str
 load_balancers:
-  description: Whether something is known to give load balancers an address. True where none is asked for.
+  description: Whether something is known to give load balancers an address. True if there is none to check.
   returned: success
   type: bool
 problems:
-  description: What forbids to go on.
+  description: The problems that must stop the installation.
   returned: when the API server could be asked
   type: list
   elements: str
@@ -128,11 +128,12 @@ problems:
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _capacity
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight import capacity as _capacity
 
 _CRD = "apiextensions.k8s.io/v1"
 
@@ -161,7 +162,7 @@ def argument_spec() -> dict[str, Any]:
 
 
 def listed(cluster: Cluster, api_version: str, kind: str) -> list[dict[str, Any]]:
-    """None where the account may not list them in the whole cluster."""
+    """Empty if the account may not list them in the whole cluster."""
     try:
         return cluster.list(api_version, kind)
     except ApiFailure as failure:
@@ -170,7 +171,7 @@ def listed(cluster: Cluster, api_version: str, kind: str) -> list[dict[str, Any]
         return []
 
 
-def run(module: Any) -> _capacity.Verdict:
+def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     cluster = Cluster(module)
     pods = [
@@ -187,7 +188,7 @@ def run(module: Any) -> _capacity.Verdict:
         free = _capacity.free_by_node(found["Node"], found["Pod"], params["own_namespaces"])
         _capacity.judge_pods(verdict, free, pods)
     else:
-        verdict.tell("nodes", "unknown", "the account may not see them, or there are none")
+        verdict.add("nodes", "unknown", "the account may not list them, or there are none")
     _capacity.judge_volumes(verdict, volumes, found["PersistentVolumeClaim"], found["StorageClass"])
     _capacity.judge_addresses(
         verdict,
@@ -197,23 +198,17 @@ def run(module: Any) -> _capacity.Verdict:
         [entry["metadata"]["name"] for entry in found.get("CustomResourceDefinition", [])],
         params["load_balancer_required"],
     )
-    return verdict
-
-
-def main() -> None:
-    module = create_module(argument_spec())
-    try:
-        verdict = run(module)
-    except (ApiFailure, _capacity.CapacityError) as error:
-        fail(module, str(error))
     if verdict.problems:
-        fail(
-            module,
+        raise MeshError(
             "\n".join([*verdict.table(), "", *verdict.problems, "Nothing was changed."]),
             table=verdict.table(),
             problems=verdict.problems,
         )
-    module.exit_json(changed=False, table=verdict.table(), problems=[], load_balancers=verdict.load_balancers)
+    return {"table": verdict.table(), "problems": [], "load_balancers": verdict.load_balancers}
+
+
+def main() -> None:
+    run_module(create_module(argument_spec()), run)
 
 
 if __name__ == "__main__":

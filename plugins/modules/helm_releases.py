@@ -7,20 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: helm_releases
-short_description: Bring a list of Helm releases to their wanted state
+short_description: Bring a list of Helm releases to their desired state
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
   - Installs, upgrades and uninstalls the releases of a whole layer in one task.
-  - What a chart renders is compared with the cluster object by object, by the API server's own dry run.
-    A release is touched only if it is missing, if it is not deployed, if the version of its chart differs,
+  - The objects that a chart renders are compared with the cluster one by one, by the API server's own dry run.
+    A release is changed only if it is missing, if it is not deployed, if the version of its chart differs,
     if an object differs, or if an object is no longer rendered.
-  - No helm plugin is needed. Check mode and diff mode work on an empty cluster too, where neither the namespaces
+  - What is installed is read from the Secrets in which Helm stores its releases. C(HELM_DRIVER) must not name another
+    storage.
+  - No helm plugin is needed. Check mode and diff mode also work on an empty cluster, where neither the namespaces
     nor the kinds of the objects exist yet.
-  - Drift of custom resources, and definitions in a chart's C(crds) folder, are brought up to date as well; helm itself
+  - Drift of custom resources is corrected, and definitions in a chart's C(crds) folder are updated as well. Helm itself
     does neither.
-  - If a release does not become ready, the module says which objects are not ready and why. Then it rolls the
+  - If a release does not become ready, the module reports which objects are not ready and why. Then it rolls the
     release back, or uninstalls it if it was new.
   - A release that an interrupted helm has left locked is repaired, with a warning.
 requirements:
@@ -40,7 +42,7 @@ attributes:
     details: Values of Secrets are hidden; a marker shows whether they differ.
   idempotent:
     support: full
-    details: As far as the charts render the same twice.
+    details: Provided that the charts render the same output twice.
 options:
   releases:
     description:
@@ -55,7 +57,7 @@ options:
         type: str
         required: true
       namespace:
-        description: Namespace of the release. It has to exist when the release is installed.
+        description: Namespace of the release. It must exist before the release is installed.
         type: str
         required: true
       chart:
@@ -74,7 +76,7 @@ options:
         type: dict
         default: {}
       state:
-        description: Whether the release is to be there.
+        description: Whether the release should exist.
         type: str
         choices: [present, absent]
         default: present
@@ -83,20 +85,20 @@ options:
         type: bool
         default: true
       timeout:
-        description: How many seconds to wait at most.
+        description: Maximum wait, in seconds.
         type: int
         default: 300
       rollback:
         description:
           - Whether a failed upgrade is rolled back.
-          - Helm then writes what it once stored, over what others have set since; for example the weights of a canary.
-            Without it a failed upgrade is left as it is, and the next run goes on from there.
+          - Helm then overwrites what others have set since, for example the weights of a canary, with what it stored.
+            Without it a failed upgrade is left as it is, and the next run continues from there.
         type: bool
         default: true
       ignore_differences:
         description:
-          - Fields which somebody else owns, such as a controller. Differences in them are none.
-          - Fields that are known to belong to controllers are ignored anyway, for example the C(caBundle) of webhooks.
+          - Fields that another owner sets, such as a controller. Their differences are ignored.
+          - Fields that are known to belong to controllers are always ignored, for example the C(caBundle) of webhooks.
         type: list
         elements: dict
         default: []
@@ -106,7 +108,7 @@ options:
             type: str
             required: true
           name:
-            description: Name of the objects, where V(*) and V(?) match anything. All objects of the kind if not set.
+            description: Name of the objects, where V(*) and V(?) match anything. If not set, all objects of the kind.
             type: str
           fields:
             description:
@@ -117,16 +119,16 @@ options:
             required: true
   side_by_side:
     description:
-      - Whether the releases are installed side by side, four at a time, instead of in their order.
-      - For releases which do not need one another, neither to be installed nor to become ready.
-      - A release that fails does not keep the others from being installed.
+      - Whether the releases are installed in parallel, four at a time, instead of in their order.
+      - For releases that do not depend on each other, neither for installation nor for readiness.
+      - A release that fails does not prevent the others from being installed.
     type: bool
     default: false
     version_added: 0.1.0
   charts_only:
     description:
-      - Whether nothing is done but to ask each chart whether it takes its values and renders for this cluster.
-      - For preflights, so that what a chart refuses is known, of all releases at once, before anything is touched.
+      - Whether to check only that each chart accepts its values and renders for this cluster.
+      - For preflights, so that all problems of all charts are known before anything is changed.
     type: bool
     default: false
     version_added: 0.1.0
@@ -137,7 +139,7 @@ options:
     version_added: 0.1.0
 seealso:
   - module: kubernetes.core.helm
-    description: Manages one release, and compares the values that were given rather than the objects.
+    description: Manages one release, and compares the given values instead of the objects.
 """
 
 EXAMPLES = r"""
@@ -196,7 +198,7 @@ releases:
       type: str
       returned: always
     action:
-      description: One of V(installed), V(upgraded), V(unchanged), V(uninstalled) and V(absent) (it was not there).
+      description: One of V(installed), V(upgraded), V(unchanged), V(uninstalled) and V(absent) (it did not exist).
       type: str
       returned: always
     objects:
@@ -210,7 +212,7 @@ releases:
           type: str
           returned: always
         namespace:
-          description: Namespace of the object, empty if its kind knows none.
+          description: Namespace of the object, empty if its kind has none.
           type: str
           returned: always
         name:
@@ -225,19 +227,16 @@ releases:
 
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import ChartError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm import Helm, HelmFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.program import Helm
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.release import release_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.releases import Releases
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import (
     create_module,
-    fail,
-    public_arguments,
+    run_module,
     working_directory,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._release import ReleaseFailure, release_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._releases import Releases
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
 
 
 def argument_spec() -> dict[str, Any]:
@@ -273,6 +272,7 @@ def run(module: Any) -> dict[str, Any]:
     with working_directory(module) as directory, cluster.kubeconfig(directory) as kubeconfig:
         helm = Helm(module.params["helm_binary"], kubeconfig)
         helm.require_version()
+        helm.require_secrets()
         work = Releases(cluster, helm, directory, module.warn, module.check_mode, module.params["side_by_side"])
         if module.params["charts_only"]:
             work.check_charts(releases)
@@ -287,13 +287,7 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    invocation = public_arguments(module, "releases")
-    try:
-        result = run(module)
-    except (ApiFailure, ChartError, HelmFailure, ReleaseFailure) as error:
-        fail(module, str(error), invocation=invocation)
-    module.exit_json(invocation=invocation, **result)
+    run_module(create_module(argument_spec()), run, "releases")
 
 
 if __name__ == "__main__":

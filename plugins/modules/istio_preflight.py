@@ -12,11 +12,11 @@ version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Fails where a release of Istio does not support a Kubernetes as old as the cluster's. Warns where the cluster is
-    newer than what the release was tested with, and where the collection does not know the release.
-  - Warns of settings, running pods, injectors and Helm releases that name the registries and the chart repository
-    which Istio retires in December 2026, and says how to move them.
-  - What the account may not read is told as a warning.
+  - Fails if a release of Istio does not support a Kubernetes as old as the cluster's. Warns if the cluster is newer
+    than the release was tested with, and if the collection does not know the release.
+  - Warns about settings, running pods, injectors and Helm releases that name the registries and the chart repository
+    that Istio retires in December 2026, and how to move them.
+  - Warns about what the account may not read.
 requirements:
   - kubernetes.core 6.2.0 or newer
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
@@ -28,21 +28,21 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
 options:
   versions:
-    description: The releases of Istio, by the name of the setting that gives each. Messages name it.
+    description: The releases of Istio, by the name of the setting for each. Messages use the name.
     type: dict
     default: {}
   allow_unsupported:
-    description: Whether a cluster that is too old for a release is told as a warning, too.
+    description: Whether a cluster that is too old for a release is only a warning.
     type: bool
     default: false
   sources:
-    description: Addresses of charts and images, by the name of the setting that gives each. Messages name it.
+    description: Addresses of charts and images, by the name of the setting for each. Messages use the name.
     type: dict
     default: {}
   namespaces:
     description:
-      - Where Istio's injectors and Helm releases are looked for.
-      - Pods are looked for in all namespaces, and in these alone where the account may not list them in all.
+      - Where to listing for Istio's injectors and Helm releases.
+      - Pods are searched in all namespaces, or in these alone if the account may not list them in all.
     type: list
     elements: str
     default: [istio-system]
@@ -67,7 +67,7 @@ kubernetes:
   returned: when the API server could be reached
   type: str
 support:
-  description: What was found of each of O(versions), by the same names.
+  description: The result for each of O(versions), by the same names.
   returned: when the API server could be reached
   type: dict
   sample:
@@ -78,7 +78,7 @@ retired:
   type: dict
   contains:
     workloads:
-      description: Who has running pods with images from there.
+      description: Owners of running pods with images from there.
       returned: always
       type: list
       elements: dict
@@ -102,23 +102,25 @@ retired:
       elements: str
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import NEWEST_RELEASES, newest_releases
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio_support import support_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._retired_registries import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage import NEWEST_RELEASES, newest_releases
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Objects, plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.istio_support import support_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.retired_registries import (
     retired_injectors,
     retired_releases,
     retired_workloads,
     warnings_of,
 )
 
-_WAY_OUT = "To run it all the same, set allow_unsupported (istio_allow_unsupported_kubernetes). Nothing was changed."
-_UNSEEN = ", so it is not known whether any there comes from the registries that Istio retires"
+_WAY_OUT = "To run it anyway, set allow_unsupported: true. Nothing was changed."
+_UNSEEN = ", so it is not known whether any object there comes from the registries that Istio retires"
 _UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 
 
@@ -131,7 +133,7 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-class Look:
+class Listing:
     """What the account may list, and notes on what it may not."""
 
     def __init__(self, cluster: Cluster, namespaces: list[str]) -> None:
@@ -140,7 +142,7 @@ class Look:
         self.notes: list[str] = []
 
     def pods(self) -> Objects:
-        """Of all namespaces where the account may list them, else of its own."""
+        """Of all namespaces if the account may list them, else of the given ones."""
         try:
             return self._cluster.list("v1", "Pod", fields=_UNFINISHED)
         except ApiFailure as failure:
@@ -161,38 +163,41 @@ class Look:
         return found
 
 
-def run(module: Any) -> None:
-    params = plain(module.params)
-    cluster = Cluster(module)
+def preflight(cluster: Cluster, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     kubernetes = cluster.version()
     support = {name: support_of(str(version), kubernetes) for name, version in params["versions"].items()}
-    told = {
+    messages = {
         name: f"{name} is {params['versions'][name]}: {found.text}." for name, found in support.items() if found.text
     }
     refused = [
-        text for name, text in told.items() if support[name].verdict == "too_old" and not params["allow_unsupported"]
+        text
+        for name, text in messages.items()
+        if support[name].verdict == "too_old" and not params["allow_unsupported"]
     ]
     result = {"kubernetes": kubernetes, "support": {name: found._asdict() for name, found in support.items()}}
     if refused:
-        fail(module, "\n".join([*refused, _WAY_OUT]), **result)
-    look = Look(cluster, list(dict.fromkeys(params["namespaces"])))
+        raise MeshError("\n".join([*refused, _WAY_OUT]), **result)
+    listing = Listing(cluster, list(dict.fromkeys(params["namespaces"])))
     retired: dict[str, Objects] = {
-        "workloads": retired_workloads(look.pods()),
-        "injectors": retired_injectors(look.of_namespaces("ConfigMap")),
-        "releases": retired_releases(newest_releases(look.of_namespaces("Secret", labels=NEWEST_RELEASES))),
+        "workloads": retired_workloads(listing.pods()),
+        "injectors": retired_injectors(listing.of_namespaces("ConfigMap")),
+        "releases": retired_releases(newest_releases(listing.of_namespaces("Secret", labels=NEWEST_RELEASES))),
     }
     sources = {name: str(address) for name, address in params["sources"].items()}
-    for warning in (*told.values(), *warnings_of(retired, sources), *look.notes):
-        module.warn(warning)
-    module.exit_json(changed=False, retired={**retired, "notes": look.notes}, **result)
+    for warning in (*messages.values(), *warnings_of(retired, sources), *listing.notes):
+        warn(warning)
+    return {"retired": {**retired, "notes": listing.notes}, **result}
+
+
+def run(module: Any) -> dict[str, Any]:
+    try:
+        return preflight(Cluster(module), plain(module.params), module.warn)
+    except ApiFailure as failure:
+        raise MeshError(f"The API server does not answer as expected: {failure}") from failure
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    try:
-        run(module)
-    except ApiFailure as failure:
-        fail(module, f"The API server does not answer as it should: {failure}")
+    run_module(create_module(argument_spec()), run)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mesh_cost
-short_description: Tell what the mesh and its observability cost a month, and what could be saved
+short_description: Calculate what the mesh and its observability cost per month, and what could be saved
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
   - Prices what the pods of the live cluster request, its volumes and its load balancers, by component.
-  - Tells what the sidecars add, and what each of the design document's five optimizations would save.
-  - With a Prometheus, compares what containers request with what they used, and proposes other requests. Where nothing
-    was measured, nothing is proposed.
+  - Shows what the sidecars add, and what each of the design document's five optimizations would save.
+  - With a Prometheus, compares what containers request with what they used, and proposes other requests. Without
+    measurements, nothing is proposed.
   - Nothing is changed. Read access is enough.
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes
@@ -26,12 +26,12 @@ extends_documentation_fragment:
 options:
   price_file:
     description:
-      - File of prices, in YAML or JSON, on the machine where the module runs. The collection's C(docs/cost.md) has its
-        form.
-      - Without it, the prices of the design document hold.
+      - File of prices, in YAML or JSON, on the machine where the module runs. The collection's C(docs/cost.md) has
+        its format.
+      - Without it, the prices of the design document are used.
     type: path
   namespaces:
-    description: Namespaces that are looked at. Empty for all.
+    description: Namespaces to include. Empty for all.
     type: list
     elements: str
     default: []
@@ -41,44 +41,44 @@ options:
     default: istio-system
   observability_namespace:
     description:
-      - Namespace of Prometheus, Grafana, Loki, Jaeger and Kiali. Those of other namespaces count as somebody else's.
+      - Namespace of Prometheus, Grafana, Loki, Jaeger and Kiali. In other namespaces they count as others.
       - O(istio_namespace) by default.
     type: str
   window:
-    description: Of how long a time the use of CPU and memory is looked at, as PromQL writes it.
+    description: Time over which the use of CPU and memory is measured, as a PromQL duration.
     type: str
     default: 7d
   resolution:
     description:
-      - Over how long the use of CPU is averaged, as PromQL writes it. Bursts that are shorter do not count.
-      - At least two scrapes long.
+      - Time over which the use of CPU is averaged, as a PromQL duration. Shorter bursts do not count.
+      - Must be at least two scrapes long.
     type: str
     default: 5m
   min_measured:
-    description: Requests are proposed only where the use was measured for so long.
+    description: Requests are proposed only if the use was measured for this long.
     type: str
     default: 1d
   margin:
-    description: What is proposed on top of the 95th percentile, in percent.
+    description: Added to the 95th percentile for proposals, in percent.
     type: float
     default: 15
   floor:
-    description: No request is proposed below this.
+    description: The smallest request that is proposed.
     type: dict
     default: {}
     suboptions:
       cpu:
-        description: As Kubernetes writes it.
+        description: As a Kubernetes quantity.
         type: str
         default: 10m
       memory:
-        description: As Kubernetes writes it.
+        description: As a Kubernetes quantity.
         type: str
         default: 32Mi
   reports:
     description:
       - Files to write, by format. An existing one is replaced, in check mode too.
-      - All of them are written or none.
+      - Either all of them are written or none.
     type: dict
     default: {}
     suboptions:
@@ -96,11 +96,11 @@ options:
     type: str
     default: Cost of the mesh
 notes:
-  - Money is what the requests take of the nodes' price. A smaller request saves it only once a node can go.
+  - Money is the requests' share of the nodes' price. A smaller request saves it only once a node can be removed.
 """
 
 EXAMPLES = r"""
-- name: What does the mesh cost, at the design document's prices?
+- name: Show what the mesh costs, at the design document's prices
   corpv3.service_mesh.mesh_cost:
   register: mesh
 
@@ -108,7 +108,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ mesh.table }}"
 
-- name: What should be requested, by the use of the last month, at our own prices?
+- name: Propose requests by the use of the last month, at our own prices
   corpv3.service_mesh.mesh_cost:
     price_file: "{{ inventory_dir }}/prices.yml"
     prometheus:
@@ -120,32 +120,32 @@ EXAMPLES = r"""
 
 RETURN = r"""
 cost:
-  description: The bill. Money is of a month, in RV(cost.currency); CPU is in cores, memory and storage are in bytes.
+  description: The bill. Money is per month, in RV(cost.currency); CPU is in cores, memory and storage are in bytes.
   returned: success
   type: dict
   contains:
-    format: {description: Version of this form., type: int}
+    format: {description: Version of this format., type: int}
     currency: {description: As the price file has it., type: str, sample: USD}
-    prices: {description: "What was reckoned with, each price with source and date.", type: dict}
-    window: {description: Of how long a time the use is known; empty if it is not., type: str}
+    prices: {description: "The prices used, each with source and date.", type: dict}
+    window: {description: Time over which the use is known; empty if it is not., type: str}
     components:
       description:
         - Each component, with its group (V(mesh), V(observability) or V(others)), pods, containers, requests (C(cpu),
           C(memory)), C(used) (the mean, of so many containers, or null), C(storage_by_class), C(load_balancers),
-          C(cost), and the part of the nodes' price in percent.
+          C(cost), and the share of the nodes' price in percent.
         - Of others, a component is a namespace.
       type: list
       elements: dict
-    totals: {description: "The same of each group, of C(added) (mesh and observability) and of C(all).", type: dict}
+    totals: {description: "The same for each group, for C(added) (mesh and observability) and for C(all).", type: dict}
     nodes: {description: "Number, size, price and types of the nodes; null if they could not be read.", type: dict}
-    sidecars: {description: "What sidecars request and use, and what is requested beside them.", type: dict}
+    sidecars: {description: "What sidecars request and use, and what the other containers request.", type: dict}
     volumes: {description: "Volumes, with class, size, cost and the pods that use them.", type: list, elements: dict}
     load_balancers: {description: Services that have a load balancer., type: list, elements: dict}
     optimizations:
-      description: "The document's five, with what each saves (null if it is not known), how, and at what price."
+      description: "The document's five, with what each saves (null if it is not known), how, and the trade-off."
       type: list
       elements: dict
-    optimized: {description: What is left of C(added) after all five., type: float}
+    optimized: {description: What remains of C(added) after all five., type: float}
     right_sizing:
       description:
         - Each container of each workload, and the sidecars, with request, limit, P95, peak and proposal of C(cpu) and
@@ -153,10 +153,10 @@ cost:
         - "C(verdict) is V(lower), V(raise), V(fits), V(no data) or V(too little data)."
       type: list
       elements: dict
-    right_sizing_saves: {description: What all proposals save together. Below zero if they cost., type: float}
+    right_sizing_saves: {description: What all proposals save together. Negative if they cost more., type: float}
     notes: {description: "What could not be read, and what that means.", type: list, elements: str}
 table:
-  description: The bill as lines for people.
+  description: The bill as human-readable lines.
   returned: success
   type: list
   elements: str
@@ -173,7 +173,7 @@ files:
     path: {description: Where it is., type: str, sample: /srv/shop/cost.md}
     format: {description: Its format., type: str, sample: markdown}
 notes:
-  description: RV(cost.notes), what could not be read or is odd.
+  description: RV(cost.notes), what could not be read or is unusual.
   returned: success
   type: list
   elements: str
@@ -183,11 +183,14 @@ import datetime
 import json
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import CapacityError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.bill import Wanted, bill
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.inventory import read_inventory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files import (
+    named_file_errors,
+    requested,
+    write_reports,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.bill import BillRequest, bill
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.cluster_objects import read_inventory
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.prices import (
     DOCUMENT,
     Prices,
@@ -203,15 +206,14 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage im
     missing,
     read_usage,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, asked_for, write_reports
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.options import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.options import (
     PROMETHEUS_OPTIONS,
     prometheus_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import SourceFailure
 
 FORMATS = ("json", "markdown", "table")
 
@@ -241,16 +243,16 @@ def prices(path: str | None) -> Prices:
         with open(path, encoding="utf-8") as file:
             return read_prices(file.read(), path)
     except UnicodeDecodeError as error:
-        raise InputError(f"price_file: {path} is no text in UTF-8.") from error
+        raise InputError(f"price_file: {path} is not UTF-8 text. Save it as UTF-8.") from error
     except OSError as error:
-        raise InputError(f"price_file: {path}: {error.strerror}. Name a file that is there.") from error
+        raise InputError(f"price_file: {path}: {error.strerror}. Name an existing file.") from error
 
 
 def usage_of(params: dict[str, Any], window: Window, notes: list[str]) -> Usage:
-    """The bill is worth having without it; ``notes`` say why there is none."""
+    """The bill is useful without it; ``notes`` say why it is missing."""
     server = prometheus_of(params)
     if server is None:
-        notes.append("no Prometheus is named, so nobody knows what is used")
+        notes.append("prometheus is not set, so it is not known what is used")
         return {}
     try:
         usage = read_usage(server.fetch, window, params["namespaces"])
@@ -261,19 +263,20 @@ def usage_of(params: dict[str, Any], window: Window, notes: list[str]) -> Usage:
     return usage
 
 
+@named_file_errors()
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     window = Window(params["window"], params["resolution"])
     rules = Rules.of(params["margin"], params["floor"] or {}, params["min_measured"], window)
-    wanted = Wanted(
+    wanted = BillRequest(
         prices(params["price_file"]),
         params["istio_namespace"],
         params["observability_namespace"] or params["istio_namespace"],
         rules,
         params["window"],
     )
-    # Before anything is asked.
-    reports = asked_for("cost_reports", params["reports"])
+    # Before the first request.
+    reports = requested(params["reports"])
     age = old_prices(wanted.prices, datetime.datetime.now(tz=datetime.UTC).date())
     notes = [age] if age else []
     inventory = read_inventory(Cluster(module), params["namespaces"])
@@ -287,21 +290,13 @@ def run(module: Any) -> dict[str, Any]:
         "cost": found,
         "table": forms["table"].splitlines(),
         "markdown": forms["markdown"],
-        "files": write_reports("cost_reports", reports, forms),
+        "files": write_reports(reports, forms),
         "notes": found["notes"],
     }
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    invocation = public_arguments(module, "prometheus")
-    try:
-        result = run(module)
-    except (ApiFailure, CapacityError, InputError, WriteError) as error:
-        fail(module, str(error), invocation=invocation)
-    except OSError as error:
-        fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)
-    module.exit_json(changed=False, invocation=invocation, **result)
+    run_module(create_module(argument_spec()), run, "prometheus")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mesh_info
-short_description: Tell what runs in a mesh, how it is connected, and how it fares
+short_description: Show what runs in a mesh, how it is connected, and how it performs
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Services with their workloads, versions, sidecars, the mutual TLS mode that really applies, routes and weights;
-    gateways and their hosts.
-  - With a Prometheus, each service's golden signals and who calls whom, and the topology as a picture.
+  - Services with their workloads, versions, sidecars, the effective mutual TLS mode, routes and weights; gateways and
+    their hosts.
+  - With a Prometheus, each service's golden signals, who calls whom, and the topology as a picture.
   - Nothing is changed. Read access is enough.
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes
@@ -93,7 +93,7 @@ calls:
       requests_per_second: 12.5
       error_percent: 0.1
 table:
-  description: The services that have pods, as lines for people.
+  description: The services that have pods, as human-readable lines.
   returned: success
   type: list
   elements: str
@@ -111,35 +111,28 @@ notes:
 import time
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
-    WriteError,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files import (
     folder_problem,
+    named_file_errors,
     write_together,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import (
-    connect,
-    create_module,
-    fail,
-    public_arguments,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of, svg
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.options import (
-    PROMETHEUS_OPTIONS,
-    prometheus_of,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import connect, create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import (
     INPUT_OPTIONS,
     read_input,
     start_at,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.options import (
+    PROMETHEUS_OPTIONS,
+    prometheus_of,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 
 
 def argument_spec() -> dict[str, Any]:
@@ -152,6 +145,7 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
+@named_file_errors()
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     start_at(params["base"])
@@ -172,15 +166,7 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    invocation = public_arguments(module, "content", "chart", "prometheus")
-    try:
-        result = run(module)
-    except (ApiFailure, InputError, SourceFailure, WriteError) as error:
-        fail(module, str(error), invocation=invocation)
-    except OSError as error:
-        fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)
-    module.exit_json(changed=False, invocation=invocation, **result)
+    run_module(create_module(argument_spec()), run, "content", "chart", "prometheus")
 
 
 if __name__ == "__main__":

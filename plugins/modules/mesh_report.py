@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mesh_report
-short_description: Write down how a mesh stands, as a page for a change record
+short_description: Document the state of a mesh, as a page for a change record
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Tells of the cluster, the versions of all parts, what comes from registries that Istio retires, the topology with
-    its traffic, each service's golden signals, what validation finds, the canaries' newest runs, when certificates end,
-    and what it costs.
-  - Writes one HTML page that needs nothing beside itself and runs no script, and the same as Markdown and as JSON.
-  - Reads the cluster and changes nothing in it. What the account may not read, or nobody knows, is said in its section;
+  - Covers the cluster, the versions of all parts, what comes from registries that Istio retires, the topology with its
+    traffic, each service's golden signals, validation findings, the canaries' newest runs, when certificates expire,
+    and the cost.
+  - Writes one self-contained HTML page without scripts, and the same as Markdown and as JSON.
+  - Reads the cluster and changes nothing in it. Each section notes what the account may not read or what is not known;
     the report is written all the same.
-  - Values of Secrets, private keys and Helm's values are in no form of the report.
+  - No form of the report contains values of Secrets, private keys or Helm's values.
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.action_group
@@ -34,12 +34,12 @@ attributes:
     details: The difference is that of the Markdown form, if it is written.
   idempotent:
     support: none
-    details: A report says when it was made and what the traffic was then.
+    details: A report contains the time when it was made and the traffic at that time.
 options:
   path:
     description:
-      - Where the report is written, without an ending. The forms get V(.html), V(.md) and V(.json).
-      - The folder has to exist. A file that is there is replaced at once and as a whole; all of them are, or none.
+      - Where the report is written, without an extension. The forms get V(.html), V(.md) and V(.json).
+      - The folder must exist. Existing files are replaced atomically; either all of them are, or none.
     type: path
     required: true
   formats:
@@ -53,26 +53,26 @@ options:
     type: str
     default: Service mesh report
   change:
-    description: What it is made for, such as the change's number and purpose.
+    description: The reason for the report, such as the change's number and purpose.
     type: str
     default: ""
   name:
-    description: What the cluster is called.
+    description: Name of the cluster.
     type: str
     default: ""
   environment:
-    description: What the environment is called.
+    description: Name of the environment.
     type: str
     default: ""
   namespaces:
     description:
-      - What the report tells of. Empty for all namespaces.
-      - The others are still read, if the account may, since a route of one namespace may lead to another.
+      - Namespaces of the report. Empty for all namespaces.
+      - The others are still read, if the account may, since a route of one namespace may point to another.
     type: list
     elements: str
     default: []
   suppress:
-    description: Findings that are meant to be so, as O(corpv3.service_mesh.mesh_validate#module:suppress) takes them.
+    description: Intended findings, in the form of O(corpv3.service_mesh.mesh_validate#module:suppress).
     type: list
     elements: raw
     default: []
@@ -81,11 +81,11 @@ options:
     type: dict
     default: {}
   certificate_days:
-    description: Certificates that end within so many days are marked.
+    description: Mark certificates expiring within this many days.
     type: int
     default: 30
   cost:
-    description: What M(corpv3.service_mesh.mesh_cost) returned as C(cost). Without it, the report tells no cost.
+    description: What M(corpv3.service_mesh.mesh_cost) returned as C(cost). Without it, the report has no cost.
     type: dict
     default: {}
 seealso:
@@ -105,7 +105,7 @@ EXAMPLES = r"""
     prometheus:
       url: http://prometheus.example.com
 
-- name: Get the page alone
+- name: Write the page only
   corpv3.service_mesh.mesh_report:
     path: /tmp/mesh
     formats: [html]
@@ -134,9 +134,9 @@ overview:
   returned: success
   type: list
   elements: str
-  sample: ["Services: 7 healthy", "Certificates: the first ends in 364 days"]
+  sample: ["Services: 7 healthy", "Certificates: the first expires in 364 days"]
 report:
-  description: What the JSON form holds, without the picture.
+  description: The content of the JSON form, without the picture.
   returned: success
   type: dict
 notes:
@@ -150,29 +150,24 @@ import os
 import time
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import (
-    WriteError,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files import (
     content_of,
     folder_problem,
+    named_file_errors,
     write_together,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import Wanted, collect
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import ENDINGS, overview, rendered
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.options import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.options import (
     PROMETHEUS_OPTIONS,
     prometheus_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
-    SelectionError,
-    policy_of,
-    suppression_of,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import ReportRequest, collect
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import ENDINGS, overview, rendered
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import policy_of, suppression_of
 
 
 def argument_spec() -> dict[str, Any]:
@@ -193,10 +188,10 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def wanted_of(params: dict[str, Any]) -> Wanted:
+def wanted_of(params: dict[str, Any]) -> ReportRequest:
     server = prometheus_of(params)
     taken = ("title", "change", "name", "environment", "namespaces", "certificate_days", "cost", "window")
-    return Wanted(
+    return ReportRequest(
         now=time.time(),
         istio_namespace=params["istio_namespace"],
         istiod_access=params["istiod_access"],
@@ -208,12 +203,13 @@ def wanted_of(params: dict[str, Any]) -> Wanted:
     )
 
 
+@named_file_errors()
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     paths = {form: params["path"] + ENDINGS[form] for form in ENDINGS if form in params["formats"]}
     for path in paths.values():
         if problem := folder_problem(path):
-            raise InputError(f"path (report_path): {problem}")
+            raise InputError(f"path: {problem}")
     wanted = wanted_of(params)
     data = collect(Cluster(module), wanted)
     files, diff, changed = [], [], {}
@@ -226,7 +222,7 @@ def run(module: Any) -> dict[str, Any]:
         if state != "unchanged":
             changed[path] = text
     if not module.check_mode:
-        write_together("path (report_path)", changed)
+        write_together("path", changed)
     return {
         "changed": bool(changed),
         "files": files,
@@ -238,15 +234,7 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    invocation = public_arguments(module, "prometheus")
-    try:
-        result = run(module)
-    except (ApiFailure, InputError, SelectionError, WriteError) as error:
-        fail(module, str(error), invocation=invocation)
-    except OSError as error:
-        fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)
-    module.exit_json(invocation=invocation, **result)
+    run_module(create_module(argument_spec()), run, "prometheus")
 
 
 if __name__ == "__main__":

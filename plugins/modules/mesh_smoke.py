@@ -7,22 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mesh_smoke
-short_description: Ask the mesh the questions whose answers show that it serves
+short_description: Run a smoke test against the mesh
 version_added: 0.1.0
 description:
-  - Sends requests through the ingress gateway, looks for metrics in Prometheus, for a sidecar in every pod of the
-    application, for webhooks that inject and refuse, for proxies that run istiod's last configuration, and for pods
-    that take no plaintext.
-  - Changes nothing. What it creates, it creates in a dry run of the API server.
-  - Refuses an account that lacks rights which the options need, before it asks; docs/smoke-operator.yml has them.
-  - Asks again until the answer is right or O(timeout) is over, since a rollout or a first scrape takes its time.
+  - Sends requests through the ingress gateway. Checks that Prometheus has metrics, every pod of the application a
+    sidecar, webhooks inject and refuse, proxies run istiod's last configuration, and pods refuse plaintext.
+  - Changes nothing. Objects are created only in a dry run of the API server.
+  - Refuses an account without the rights that the options need before it asks; docs/smoke-operator.yml grants them.
+  - Repeats a check until the answer is right or O(timeout) has expired, since a rollout or a first scrape takes time.
 author:
   - corpv3 platform team (@corpv3)
 options:
   gateway_url:
     description:
-      - URL at which the ingress gateway is reached, for example V(http://192.0.2.10).
-      - Without it, the address of the load balancer of O(gateway_service) is used.
+      - URL of the ingress gateway, for example V(http://192.0.2.10).
+      - Without it, the address of O(gateway_service)'s load balancer is used.
     type: str
     default: ""
   gateway_service:
@@ -34,7 +33,7 @@ options:
     type: bool
     default: true
   http_host:
-    description: Host header of the requests. (O(host) is the API server's, as in every module.)
+    description: Host header of the requests. (As in every module, O(host) is the API server's.)
     type: str
     default: ""
   requests:
@@ -60,11 +59,11 @@ options:
         type: dict
         default: {}
   prometheus_url:
-    description: Base URL of Prometheus. Empty leaves the question out.
+    description: Base URL of Prometheus. If empty, its checks are skipped.
     type: str
     default: ""
   prometheus_query:
-    description: Query which has a value above zero when metrics arrive.
+    description: Query that has a value above zero when metrics arrive.
     type: str
     default: sum(istio_requests_total)
   prometheus_rules:
@@ -72,7 +71,7 @@ options:
     type: bool
     default: false
   services:
-    description: Services which must have the port, and a ready pod behind it.
+    description: Services that must have the port, and a ready pod behind it.
     type: list
     elements: dict
     default: []
@@ -96,14 +95,14 @@ options:
   mesh:
     description:
       - Whether the cluster has a mesh.
-      - Without one only the pods are looked at, and the requests where O(gateway_url) is given.
+      - Without one, only the pods are checked, and the requests if O(gateway_url) is set.
     type: bool
     default: true
   webhooks:
     description:
-      - Whether istiod's webhooks are asked to inject a pod and to refuse a wrong VirtualService, by a dry run.
-      - RBAC cannot tell a dry run, so the account needs C(create) on Pods and VirtualServices of O(app_namespace), and
-        whoever may create pods may use every Secret and service account there.
+      - Whether istiod's webhooks are asked to inject a pod and to refuse an invalid VirtualService, in a dry run.
+      - RBAC does not distinguish a dry run, so the account needs C(create) on Pods and VirtualServices of
+        O(app_namespace). Any account that may create pods can use every Secret and service account there.
     type: bool
     default: true
   strict_mtls:
@@ -111,7 +110,7 @@ options:
     type: bool
     default: true
   timeout:
-    description: Seconds until a wrong answer counts.
+    description: Seconds for which a wrong answer is asked for again.
     type: int
     default: 60
 extends_documentation_fragment:
@@ -123,7 +122,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Does the mesh serve?
+- name: Run the smoke test
   corpv3.service_mesh.mesh_smoke:
     gateway_url: http://192.0.2.10
     http_host: restaurant.example.com
@@ -148,20 +147,24 @@ failed_checks:
   type: list
   elements: str
 checks:
-  description: One entry for each question, in the order in which they were asked.
+  description: One entry for each check, in their order.
   returned: always
   type: list
   elements: dict
   contains:
     name:
-      description: What was asked.
+      description: Name of the check.
       type: str
     state:
-      description: V(ok), V(failed), or V(skipped) where the question cannot be asked.
+      description: V(ok), V(failed), or V(skipped) if it cannot be checked.
       type: str
     detail:
       description: The answer in words.
       type: str
+trace_id:
+  description: Trace of all requests through the gateway, which are traced regardless of the sampling rate.
+  returned: always
+  type: str
 table:
   description: The same as lines of text.
   returned: always
@@ -169,37 +172,38 @@ table:
   elements: str
 """
 
-import http.client
-import time
+import secrets
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _smoke
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
     Way,
     connected_proxies,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import problem
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import Result
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import living
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import problem
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh as _smoke
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke.questions import Result, ask_all, report
 
 _REQUEST_TIMEOUT = 5
 _PLAINTEXT_TIMEOUT = 2
-_PAUSE = 1
 
 
 class Smoke:
-    """The questions, asked of one cluster."""
+    """The checks, for one cluster."""
 
     def __init__(self, cluster: Cluster, params: dict[str, Any]) -> None:
         self.cluster = cluster
         self.params = params
+        self.trace_id = secrets.token_hex(16)
 
     def questions(self) -> dict[str, Callable[[], Result]]:
         params = self.params
@@ -245,13 +249,13 @@ class Smoke:
             self._dry_run(f"/apis/{bad['apiVersion']}/namespaces/{self.params['app_namespace']}/virtualservices", bad)
         except ApiFailure as failure:
             if "admission webhook" in str(failure) and failure.status in (400, 422):
-                return Result(True, "a wrong VirtualService is refused")
+                return Result(True, "an invalid VirtualService is refused")
             raise
-        return Result(False, "a wrong VirtualService is accepted: istiod's validation webhook is not in force")
+        return Result(False, "an invalid VirtualService is accepted: istiod's validation webhook is not active")
 
     def proxies_in_sync(self) -> Result:
         gateways = self.cluster.list("v1", "Pod", self.params["istio_namespace"], labels="istio")
-        meshed = [pod for pod in self._pods() + _smoke.living(gateways) if _smoke.has_sidecar(pod)]
+        meshed = [pod for pod in self._pods() + living(gateways) if _smoke.has_sidecar(pod)]
         known = connected_proxies(self.cluster, Way.of(self.params))
         return _smoke.in_sync(known, meshed)
 
@@ -261,9 +265,13 @@ class Smoke:
             return Result(
                 False,
                 f"service {self.params['gateway_service']} in {self.params['istio_namespace']} has no load balancer "
-                "address: set smoke_gateway_url to where the gateway is reached",
+                "address. Set gateway_url to the address of the gateway",
             )
         headers = {"Host": self.params["http_host"]} if self.params["http_host"] else {}
+        # The trace's id, and the header that makes Envoy trace a request at any sampling rate. The sampled flag of a
+        # client's traceparent has no effect.
+        headers["x-client-trace-id"] = self.trace_id
+        headers["traceparent"] = f"00-{self.trace_id}-{secrets.token_hex(8)}-01"
         answer = _smoke.http_get(base + request["path"], headers, _REQUEST_TIMEOUT, self.params["verify_tls"])
         return _smoke.page(answer, request["status"], request["headers"])
 
@@ -296,7 +304,7 @@ class Smoke:
         return _smoke.service(live, slices, wanted["port"])
 
     def _pods(self) -> list[_smoke.Object]:
-        return _smoke.living(self.cluster.list("v1", "Pod", self.params["app_namespace"]))
+        return living(self.cluster.list("v1", "Pod", self.params["app_namespace"]))
 
     def _dry_run(self, path: str, obj: _smoke.Object) -> Any:
         return self.cluster.request("post", path, body=obj, query=[("dryRun", "All")])
@@ -312,85 +320,56 @@ class Smoke:
         return f"http://[{address}]" if ":" in address else f"http://{address}"
 
 
-def ask(question: Callable[[], Result]) -> Result:
-    try:
-        return question()
-    except (ApiFailure, IstiodFailure, OSError, http.client.HTTPException) as error:
-        return Result(False, str(error) or type(error).__name__)
+def argument_spec() -> dict[str, Any]:
+    return {
+        "gateway_url": {"type": "str", "default": ""},
+        "gateway_service": {"type": "str", "default": "istio-ingressgateway"},
+        "verify_tls": {"type": "bool", "default": True},
+        "http_host": {"type": "str", "default": ""},
+        "requests": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "path": {"type": "str", "required": True},
+                "status": {"type": "int", "default": 200},
+                "headers": {"type": "dict", "default": {}},
+            },
+        },
+        "prometheus_url": {"type": "str", "default": ""},
+        "prometheus_query": {"type": "str", "default": "sum(istio_requests_total)"},
+        "prometheus_rules": {"type": "bool", "default": False},
+        "services": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "namespace": {"type": "str", "required": True},
+                "port": {"type": "int", "required": True},
+            },
+        },
+        "app_namespace": {"type": "str", "required": True},
+        **ISTIOD_OPTIONS,
+        "mesh": {"type": "bool", "default": True},
+        "webhooks": {"type": "bool", "default": True},
+        "strict_mtls": {"type": "bool", "default": True},
+        "timeout": {"type": "int", "default": 60},
+    }
 
 
-def ask_all(questions: dict[str, Callable[[], Result]], timeout: float) -> dict[str, Result]:
-    """Ask again what was answered wrongly, until the time is over."""
-    deadline = time.monotonic() + timeout
-    results = {name: ask(question) for name, question in questions.items()}
-    while (wrong := [name for name, result in results.items() if result.ok is False]) and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
-        for name in wrong:
-            results[name] = ask(questions[name])
-    return results
+def run(module: Any) -> dict[str, Any]:
+    params = module.params
+    smoke = Smoke(Cluster(module), params)
+    rights = _smoke.rights(params) + (Way.of(params).rights if params["mesh"] else [])
+    if lacking := problem(smoke.cluster, rights, "run this smoke test", "docs/smoke-operator.yml"):
+        raise MeshError(lacking)
+    return {"trace_id": smoke.trace_id, **report(ask_all(smoke.questions(), params["timeout"], IstiodFailure))}
 
 
 def main() -> None:
-    module = create_module(
-        {
-            "gateway_url": {"type": "str", "default": ""},
-            "gateway_service": {"type": "str", "default": "istio-ingressgateway"},
-            "verify_tls": {"type": "bool", "default": True},
-            "http_host": {"type": "str", "default": ""},
-            "requests": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "path": {"type": "str", "required": True},
-                    "status": {"type": "int", "default": 200},
-                    "headers": {"type": "dict", "default": {}},
-                },
-            },
-            "prometheus_url": {"type": "str", "default": ""},
-            "prometheus_query": {"type": "str", "default": "sum(istio_requests_total)"},
-            "prometheus_rules": {"type": "bool", "default": False},
-            "services": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str", "required": True},
-                    "port": {"type": "int", "required": True},
-                },
-            },
-            "app_namespace": {"type": "str", "required": True},
-            **ISTIOD_OPTIONS,
-            "mesh": {"type": "bool", "default": True},
-            "webhooks": {"type": "bool", "default": True},
-            "strict_mtls": {"type": "bool", "default": True},
-            "timeout": {"type": "int", "default": 60},
-        }
-    )
-    params = module.params
-    try:
-        smoke = Smoke(Cluster(module), params)
-        rights = _smoke.rights(params) + (Way.of(params).rights if params["mesh"] else [])
-        lacking = problem(smoke.cluster, rights, "ask the mesh all of this", "docs/smoke-operator.yml")
-    except ApiFailure as failure:
-        fail(module, str(failure))
-    if lacking:
-        fail(module, lacking)
-    results = ask_all(smoke.questions(), module.params["timeout"])
-    states = {True: "ok", False: "failed", None: "skipped"}
-    failed = [name for name, result in results.items() if result.ok is False]
-    width = max(len(name) for name in results)
-    module.exit_json(
-        changed=False,
-        passed=not failed,
-        failed_checks=failed,
-        checks=[
-            {"name": name, "state": states[result.ok], "detail": result.detail} for name, result in results.items()
-        ],
-        table=[f"{name:<{width}}  {states[result.ok].upper():<7}  {result.detail}" for name, result in results.items()],
-    )
+    run_module(create_module(argument_spec()), run)
 
 
 if __name__ == "__main__":

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mesh_sync_info
-short_description: Tell whether all proxies run the mesh's last configuration
+short_description: Report whether all proxies have the latest configuration
 version_added: 0.1.0
 description:
-  - Asks every istiod which configuration it sent to each proxy and which one the proxy has accepted,
-    as C(istioctl proxy-status) does.
-  - Waits, if asked to, until everything that was sent is accepted. A change of a VirtualService is in force only then.
-  - A refusal counts for as long as the proxy watches something of that type. What it refused once and does not want any
-    more, such as the certificate of a Gateway that was deleted, is left out, though istiod still lists it.
+  - Queries every istiod for the configuration that it sent to each proxy, and for the one that the proxy has accepted,
+    like C(istioctl proxy-status).
+  - With O(timeout), waits until everything that was sent is accepted. Only then is a change of a VirtualService in
+    effect.
+  - A refusal counts while the proxy watches resources of that type. One that it no longer watches is left out, such as
+    the certificate of a deleted Gateway, even if istiod still lists it.
 author:
   - corpv3 platform team (@corpv3)
 options:
   namespaces:
-    description: Look at the proxies of these namespaces only. Empty for all.
+    description: Only report the proxies of these namespaces. Empty for all.
     type: list
     elements: str
     default: []
   timeout:
-    description: Wait so many seconds for the proxies to accept. V(0) looks once.
+    description: Seconds to wait for the proxies to accept. V(0) checks once.
     type: int
     default: 0
 notes:
-  - A proxy that is out of sync is an answer, not a failure. Use RV(in_sync).
+  - A proxy that is out of sync does not fail the module. Check RV(in_sync).
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - corpv3.service_mesh._attributes
@@ -38,7 +39,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Wait until the new weights are in force
+- name: Wait until the new weights are in effect
   corpv3.service_mesh.mesh_sync_info:
     namespaces: [istio-system, restaurant-management]
     timeout: 30
@@ -48,11 +49,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 in_sync:
-  description: Whether each proxy accepted all that was sent to it.
+  description: Whether each proxy has accepted everything that was sent to it.
   returned: always
   type: bool
 msg:
-  description: The same in words; names the proxies that are behind.
+  description: The same in words, with the names of the proxies that are behind.
   returned: always
   type: str
   sample: 16 proxies are in sync
@@ -72,10 +73,10 @@ proxies:
       description: V(sidecar), V(router), V(waypoint) or V(ztunnel).
       type: str
     version:
-      description: Istio's version as the proxy gives it.
+      description: Istio's version, as reported by the proxy.
       type: str
     in_sync:
-      description: Whether this proxy accepted all that was sent to it.
+      description: Whether this proxy has accepted everything that was sent to it.
       type: bool
     stale:
       description: What it has not accepted yet.
@@ -83,54 +84,50 @@ proxies:
       elements: str
       sample: [route]
     rejected:
-      description: What it refused, and why.
+      description: What it refused, with the reason.
       type: list
       elements: str
 """
 
 import time
+from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
     ISTIOD_OPTIONS,
-    IstiodFailure,
     Way,
     connected_proxies,
     refuse_without_rights,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
 
 
-def main() -> None:
-    module = create_module(
-        {
-            **ISTIOD_OPTIONS,
-            "namespaces": {"type": "list", "elements": "str", "default": []},
-            "timeout": {"type": "int", "default": 0},
-        }
-    )
+def argument_spec() -> dict[str, Any]:
+    return {
+        **ISTIOD_OPTIONS,
+        "namespaces": {"type": "list", "elements": "str", "default": []},
+        "timeout": {"type": "int", "default": 0},
+    }
+
+
+def run(module: Any) -> dict[str, Any]:
     params = module.params
     way = Way.of(params)
     deadline = time.monotonic() + params["timeout"]
-    try:
-        cluster = Cluster(module)
-        refuse_without_rights(cluster, way)
-        while True:
-            found = connected_proxies(cluster, way)
-            if params["namespaces"]:
-                found = [proxy for proxy in found if proxy.namespace in params["namespaces"]]
-            behind = [proxy for proxy in found if not proxy.in_sync]
-            if not behind or time.monotonic() >= deadline:
-                break
-            time.sleep(0.5)
-    except (ApiFailure, IstiodFailure) as error:
-        fail(module, str(error))
-    module.exit_json(
-        changed=False,
-        in_sync=not behind,
-        msg="; ".join(proxy.describe() for proxy in behind) or f"{len(found)} proxies are in sync",
-        proxies=[
+    cluster = Cluster(module)
+    refuse_without_rights(cluster, way)
+    while True:
+        found = connected_proxies(cluster, way)
+        if params["namespaces"]:
+            found = [proxy for proxy in found if proxy.namespace in params["namespaces"]]
+        behind = [proxy for proxy in found if not proxy.in_sync]
+        if not behind or time.monotonic() >= deadline:
+            break
+        time.sleep(0.5)
+    return {
+        "in_sync": not behind,
+        "msg": "; ".join(proxy.describe() for proxy in behind) or f"{len(found)} proxies are in sync",
+        "proxies": [
             {
                 "name": proxy.name,
                 "namespace": proxy.namespace,
@@ -142,7 +139,11 @@ def main() -> None:
             }
             for proxy in found
         ],
-    )
+    }
+
+
+def main() -> None:
+    run_module(create_module(argument_spec()), run)
 
 
 if __name__ == "__main__":

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mesh_validate
-short_description: Find what is wrong in a mesh's configuration, in files and in a cluster
+short_description: Find faults in a mesh's configuration, in files and in a cluster
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
-  - Runs every check of C(istioctl analyze) and of Kiali, and some that neither has, over Istio's, Gateway API's and
+  - Runs every check of C(istioctl analyze) and of Kiali, and some that neither has, on Istio's, Gateway API's and
     Kubernetes' objects. Files get the same checks as a cluster.
-  - Looks at files, at rendered charts, at the live cluster, or at files laid over the live cluster, which answers
-    whether a change would break it. Nothing is changed.
-  - Fails where it could not look, since nothing found would then mean nothing. See O(allow_empty) and O(allow_unread).
+  - Reads files, rendered charts, the live cluster, or files on top of the live cluster, which shows whether a change
+    would break it. Nothing is changed.
+  - Fails if it could not read its input, since no findings would then mean nothing. See O(allow_empty) and
+    O(allow_unread).
   - A finding has the code of istioctl or Kiali where they have one, so that it can be looked up.
     Others begin with C(MESH).
-  - A check that needs kinds of objects which the input does not have says nothing and is listed in RV(undecided).
+  - A check that needs kinds of objects which the input does not have reports nothing and is listed in RV(undecided).
 requirements:
-  - PyYAML with libyaml; ryaml makes reading of files faster
+  - PyYAML with libyaml; ryaml makes reading files faster
   - cryptography, for certificates
   - common-expression-language, for O(policy.cel)
   - helm or kustomize, for charts and kustomizations only
@@ -35,27 +36,27 @@ extends_documentation_fragment:
 options:
   live_findings:
     description:
-      - What is told of the cluster's own objects when files are laid over it. V(new) tells what the files bring about,
-        V(all) also what is wrong without them.
+      - Which findings of the cluster's own objects are reported when files are laid over it. V(new) reports what the
+        files cause, V(all) also what is wrong without them.
     type: str
     choices: [new, all]
     default: new
   suppress:
     description:
-      - Findings that are known and meant to be so. C(CODE), C(CODE=Kind namespace/name), where C(*) and C(?) match
-        anything, or a dict of C(code), C(resource), C(reason) and C(until) (the last day on which it holds).
-      - An object can say so itself, in the annotation C(service-mesh.corpv3.com/suppress), in istioctl's
-        C(galley.istio.io/analyze-suppress) or in Kiali's C(kiali.io/ignore-validations).
+      - Known and intended findings. C(CODE), C(CODE=Kind namespace/name), where C(*) and C(?) match anything, or a dict
+        of C(code), C(resource), C(reason) and C(until) (the last day on which it applies).
+      - An object can suppress findings itself, with the annotation C(service-mesh.corpv3.com/suppress), istioctl's
+        C(galley.istio.io/analyze-suppress) or Kiali's C(kiali.io/ignore-validations).
     type: list
     elements: raw
     default: []
   baseline:
     description:
-      - Path of an earlier JSON report. Its findings are not told again, so that only new ones are.
-      - It may be missing, which is the same as an empty one.
+      - Path of an earlier JSON report. Its findings are not reported again, so that only new ones are.
+      - If the file does not exist, there are no known findings.
     type: path
   policy:
-    description: What the organisation wants otherwise, and its own checks.
+    description: Deviations of the organization from the defaults, and its own checks.
     type: dict
     default: {}
     suboptions:
@@ -64,7 +65,7 @@ options:
         type: dict
         default: {}
       enable:
-        description: Codes of checks that do not run unless they are asked for.
+        description: Codes of checks that are off by default.
         type: list
         elements: str
         default: []
@@ -77,8 +78,8 @@ options:
         default: []
       cel:
         description:
-          - Own checks as CEL expressions. Each has C(code), C(kinds), C(expression), which is true of a good C(object),
-            and C(message); and may have C(level), C(title), C(why), C(remedy), C(docs), C(field).
+          - Own checks as CEL expressions. Each has C(code), C(kinds), C(expression), which is true for a valid
+            C(object), and C(message). It may have C(level), C(title), C(why), C(remedy), C(docs) and C(field).
         type: list
         elements: dict
         default: []
@@ -92,9 +93,9 @@ options:
   allow_unread:
     description:
       - Kinds of the cluster that may stay unread, such as V(Secret) or V(Gateway.networking.istio.io), where V(*) and
-        V(?) match anything. Checks that need them say nothing.
-      - Any other kind that the account may not list, or that the API server does not tell, is a failure that names the
-        missing rights. A kind that the cluster does not serve is not missed.
+        V(?) match anything. Checks that need them report nothing.
+      - Any other kind that the account may not list, or that the API server does not return, is a failure that names
+        the missing rights. A kind that the cluster does not serve is not missed.
       - By default Secrets, since they hold private keys, and few checks need them.
     type: list
     elements: str
@@ -102,7 +103,7 @@ options:
   reports:
     description:
       - Files to write, by format. An existing one is replaced, in check mode too.
-      - All of them are written or none.
+      - Either all of them are written or none.
     type: dict
     default: {}
     suboptions:
@@ -113,7 +114,7 @@ options:
         description: SARIF 2.1.0, for code scanning.
         type: path
       junit:
-        description: JUnit's XML. What O(fail_on) asks for is a failure there.
+        description: JUnit's XML. Findings at the level of O(fail_on) or worse are failures.
         type: path
       github:
         description: GitHub's workflow commands, to be printed as they are.
@@ -129,26 +130,26 @@ options:
     type: str
     default: Mesh validation
   certificate_days:
-    description: Certificates that end within so many days are told.
+    description: Report certificates expiring within this many days.
     type: int
     default: 30
   istio_version:
     description:
-      - The Istio by whose schemas the objects are judged, as V(1.31) or V(1.31.1). If not set, the oldest istiod's of
-        the cluster with O(live=true); else it is not known, and the newest schemas decide.
-      - A field that the version does not have is an error. Where the version is not known, or newer than the newest
-        schemas, it is a warning that says so; but a slip in the name of a known field is an error unless the version
-        is newer.
+      - The Istio version by whose schemas the objects are judged, as V(1.31) or V(1.31.1). If not set, the oldest
+        istiod's of the cluster with O(live=true). Otherwise it is not known, and the newest schemas are used.
+      - A field that the version does not have is an error. If the version is not known, or newer than the newest
+        schemas, it is a warning that says so. A typo in the name of a known field is an error unless the version is
+        newer.
     type: str
   gateway_api_version:
     description:
-      - Likewise the Gateway API's, as V(1.5) or V(v1.5.1). If not set, each kind has the version and channel that its
+      - The same for the Gateway API, as V(1.5) or V(v1.5.1). If not set, each kind has the version and channel that its
         CustomResourceDefinition names, in the cluster with O(live=true) or in the files.
     type: str
   gateway_api_channel:
     description:
-      - The Gateway API's channel. If not set, the one that its CustomResourceDefinitions name, else V(experimental),
-        which has all that V(standard) has.
+      - The Gateway API's channel. If not set, the one that its CustomResourceDefinitions name, or else V(experimental),
+        which has everything that V(standard) has.
     type: str
     choices: [standard, experimental]
 seealso:
@@ -156,18 +157,18 @@ seealso:
     description: Istio's analyzer and its messages.
     link: https://istio.io/latest/docs/reference/config/analysis/
 notes:
-  - The pages of codes in the collection's C(docs/validation.md) say what each check looks for.
+  - The tables of codes linked from the collection's C(docs/validation.md) describe each check.
 """
 
 EXAMPLES = r"""
-- name: Look at the files of a repository
+- name: Check the files of a repository
   corpv3.service_mesh.mesh_validate:
     paths: [deploy/]
     fail_on: warning
     reports:
       sarif: mesh.sarif
 
-- name: Would this change break the mesh?
+- name: Check whether this change would break the mesh
   corpv3.service_mesh.mesh_validate:
     live: true
     chart:
@@ -175,7 +176,7 @@ EXAMPLES = r"""
       namespace: shop
       values: "{{ shop_values }}"
 
-- name: What is wrong in two namespaces of the cluster
+- name: Check two namespaces of the cluster
   corpv3.service_mesh.mesh_validate:
     live: true
     namespaces: [shop, istio-system]
@@ -185,7 +186,7 @@ EXAMPLES = r"""
     fail_on: never
   register: mesh
 
-- name: Rules of the house
+- name: Check the organization's own rules
   corpv3.service_mesh.mesh_validate:
     paths: [deploy/]
     policy:
@@ -200,7 +201,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What was found, ordered by file, line, kind and name.
+  description: The findings, ordered by file, line, kind and name.
   returned: always
   type: list
   elements: dict
@@ -217,9 +218,9 @@ findings:
     field: {description: Path of the field., type: str, sample: "spec.http[0].route[0].destination.host"}
     title: {description: The fault in a few words., type: str}
     message: {description: What is wrong here., type: str}
-    why: {description: What happens if it stays., type: str}
-    remedy: {description: How to mend it., type: str}
-    docs: {description: Where one can read on., type: str}
+    why: {description: What happens if it is not fixed., type: str}
+    remedy: {description: How to fix it., type: str}
+    docs: {description: Where to read more., type: str}
 summary:
   description: Numbers of findings by level, of objects, files, checks, suppressed, known (in the baseline), undecided.
   returned: always
@@ -233,22 +234,22 @@ files:
     path: {description: Where it is., type: str, sample: /srv/shop/mesh.sarif}
     format: {description: Its format., type: str, sample: sarif}
 passed:
-  description: Whether nothing was found that is as bad as O(fail_on), and everything was read but for O(allow_unread).
+  description: Whether no finding is as bad as O(fail_on), and everything was read except O(allow_unread).
   returned: always
   type: bool
 table:
-  description: The findings as lines for people.
+  description: The findings as human-readable lines.
   returned: always
   type: list
   elements: str
 undecided:
   description:
-    - Checks that could not say anything, or not all, and what they lack for it. Kinds that the input does not have, a
-      library, or a single definition of an object that the input defines several times and differently.
+    - Checks without an answer, or with a partial one, and what they lack. This may be kinds that the input does not
+      have, a library, or a single definition of an object that the input defines several times and differently.
   returned: always
   type: dict
 notes:
-  description: What could not be read, suppressions that match nothing any more, and the like.
+  description: What could not be read, suppressions that match nothing any more, and similar notes.
   returned: always
   type: list
   elements: str
@@ -258,33 +259,30 @@ import time
 from collections import Counter
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._files import WriteError, asked_for, write_reports
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import ISTIOD_OPTIONS
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import (
-    connect,
-    create_module,
-    fail,
-    public_arguments,
+# Ansible ships a module with what is imported anywhere, and users' own checks import this.
+from ansible_collections.corpv3.service_mesh.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
+    mesh_checks,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import (
-    CustomCheckError,
-    cel_checks,
-    python_checks,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files import (
+    named_file_errors,
+    requested,
+    write_reports,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import connect, create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import (
     INPUT_OPTIONS,
     read_input,
     start_at,
     stated_versions,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import cel_checks, python_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import outcome, text_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
-    SelectionError,
     fingerprint,
     policy_of,
     read_baseline,
@@ -293,8 +291,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sele
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
     FORMATS,
     Request,
-    checked,
     is_wanted,
+    outcome_of,
     validate,
 )
 
@@ -324,10 +322,11 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
+@named_file_errors()
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     start_at(params["base"])
-    reports = asked_for("validate_reports", params["reports"])
+    reports = requested(params["reports"])
     policy = policy_of(params["policy"])
     checks = [*all_checks(), *python_checks(params["policy"]["python"]), *cel_checks(params["policy"]["cel"])]
     suppressions = [suppression_of(entry) for entry in params["suppress"]]
@@ -339,29 +338,22 @@ def run(module: Any) -> dict[str, Any]:
     known_live = None
     if found.live and found.files.resources and params["live_findings"] == "new":
         chosen = [check for check in checks if is_wanted(check, policy)]
-        without_files = checked(Loaded(found.live), found.settings, chosen)
+        without_files = outcome_of(Loaded(found.live), found.settings, chosen)
         known_live = Counter(fingerprint(finding) for finding in without_files.findings)
     whole = Loaded([*found.live, *found.files.resources], found.files.findings)
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
     result = validate(whole, found.settings, checks, request, found.file_count)
     result.notes[:0] = found.notes
     texts = {form: text_of(form, params, result) for form in reports}
-    files = write_reports("validate_reports", reports, texts)
-    return {**outcome(params, result, found.unread), "files": files}
+    files = write_reports(reports, texts)
+    returned = {**outcome(params, result, found.unread), "files": files}
+    if not returned["passed"]:
+        raise MeshError(returned.pop("msg"), **returned)
+    return returned
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    invocation = public_arguments(module, "content", "chart")
-    try:
-        result = run(module)
-    except (ApiFailure, CustomCheckError, InputError, SelectionError, WriteError) as error:
-        fail(module, str(error), invocation=invocation)
-    except OSError as error:
-        fail(module, f"{error.filename}: {error.strerror}", invocation=invocation)
-    if not result["passed"]:
-        module.fail_json(invocation=invocation, **result)
-    module.exit_json(invocation=invocation, **result)
+    run_module(create_module(argument_spec()), run, "content", "chart")
 
 
 if __name__ == "__main__":

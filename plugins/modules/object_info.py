@@ -82,10 +82,10 @@ resources:
 
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import Api, ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Api
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Objects, Ref
 
 
 def argument_spec() -> dict[str, Any]:
@@ -107,12 +107,12 @@ def find(cluster: Api, params: dict[str, Any]) -> Objects:
     )
 
 
+def run(module: Any) -> dict[str, Any]:
+    return {"resources": find(Cluster(module), module.params)}
+
+
 def main() -> None:
-    module = create_module(argument_spec(), mutually_exclusive=[("name", "label_selectors")])
-    try:
-        module.exit_json(changed=False, resources=find(Cluster(module), module.params))
-    except ApiFailure as error:
-        fail(module, str(error))
+    run_module(create_module(argument_spec(), mutually_exclusive=[("name", "label_selectors")]), run)
 
 
 if __name__ == "__main__":

@@ -143,16 +143,15 @@ objects:
 import re
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._object_set import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.object_set import (
     ObjectSet,
     SetFailure,
     Settings,
     checked,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -211,13 +210,7 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    invocation = public_arguments(module, "objects")
-    try:
-        result = run(module)
-    except (ApiFailure, SetFailure) as error:
-        fail(module, str(error), invocation=invocation)
-    module.exit_json(invocation=invocation, **result)
+    run_module(create_module(argument_spec()), run, "objects")
 
 
 if __name__ == "__main__":

@@ -106,12 +106,12 @@ secrets:
 
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._compare import Change
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail, public_arguments
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref, contains, normalise, plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._secrets import SecretError, Wanted, desired
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.compare import Change
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.fields import contains, normalise
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref, plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.secrets import SecretError, Wanted, desired
 
 _MANAGER = "corpv3-service-mesh"
 
@@ -179,13 +179,7 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    invocation = public_arguments(module, "secrets")
-    try:
-        result = run(module)
-    except (ApiFailure, SecretError) as error:
-        fail(module, str(error), invocation=invocation)
-    module.exit_json(invocation=invocation, **result)
+    run_module(create_module(argument_spec()), run, "secrets")
 
 
 if __name__ == "__main__":

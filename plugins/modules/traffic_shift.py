@@ -13,18 +13,18 @@ author:
   - Corporation v3 platform team (@corpv3)
 description:
   - Changes the weights of one named route of a VirtualService, or of all its routes to these subsets, and nothing else
-    in the object. Routes of http, tls and tcp are understood.
-  - Also mirrors requests, puts routes for a header or a cookie in front of the split, and keeps clients where they were
-    once answered.
-  - Writes on condition that nobody wrote meanwhile. After a conflict all is read and decided anew.
-  - Refuses to send traffic to a subset that no DestinationRule defines or that has too few ready endpoints, and refuses
-    while another VirtualService routes the same host at the same gateway.
+    in the object. Supports routes of http, tls and tcp.
+  - Can also mirror requests, insert routes for a header or a cookie before the split, and keep clients at the subset
+    that answered them first.
+  - Writes only if the object has not changed meanwhile. After a conflict, reads the object and decides again.
+  - Refuses to send traffic to a subset that no DestinationRule defines or that has too few ready endpoints, and while
+    another VirtualService routes the same host at the same gateway.
 notes:
   - Needs C(get) and C(update) on the VirtualService, and C(list) on VirtualServices and DestinationRules of all
-    namespaces and on Pods and EndpointSlices of the service's namespace. The module asks for these rights before
-    anything is touched; docs/canary-operator.yml grants them.
-  - With O(wait) istiod is asked; O(istiod_access) says with which rights. Without them there is a warning, and
-    O(unproven_wait) passes instead of proof.
+    namespaces and on Pods and EndpointSlices of the service's namespace. The module checks these rights before
+    anything is changed. docs/canary-operator.yml grants them.
+  - With O(wait) the module queries istiod. O(istiod_access) has the required rights. Without them there is a warning,
+    and a wait of O(unproven_wait) replaces proof.
 extends_documentation_fragment:
   - corpv3.service_mesh._attributes
   - corpv3.service_mesh._attributes.action_group
@@ -33,7 +33,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The API server's dry run decides, webhooks included.
+    details: Uses a dry run of the API server, including webhooks.
   diff_mode:
     support: full
   idempotent:
@@ -49,26 +49,26 @@ options:
     required: true
   service:
     description:
-      - The service that is split, as the route's destinations name their host.
-      - A short name means a service of O(namespace).
+      - The service of the split, as the host of the route's destinations.
+      - A short name is a service of O(namespace).
     type: str
     required: true
   route:
-    description: Name of the http route. If not given, all routes are meant that have one of the subsets of O(service).
+    description: Name of the http route. By default all routes with one of the subsets of O(service).
     type: str
     default: ""
   weights:
     description:
-      - Percentage by subset, whole numbers. Together with destinations that are not named they have to sum to 100.
+      - Percentage by subset, in whole numbers. Together with the other destinations they must sum to 100.
       - A subset that the route does not have yet is added to it.
     type: dict
     default: {}
   mirror:
-    description: Send a copy of requests to a subset; its answers are thrown away.
+    description: Send a copy of requests to a subset, and discard its answers.
     type: dict
     suboptions:
       subset:
-        description: Where to.
+        description: The subset that gets the copies.
         type: str
         default: ""
       percentage:
@@ -76,12 +76,12 @@ options:
         type: float
         default: 100
       state:
-        description: Whether there is to be a mirror.
+        description: Whether there must be a mirror.
         type: str
         choices: [present, absent]
         default: present
   match_routes:
-    description: Routes in front of the split for requests with certain headers or a cookie (A/B test).
+    description: Routes before the split for requests with certain headers or a cookie (A/B test).
     type: list
     elements: dict
     default: []
@@ -91,11 +91,11 @@ options:
         type: str
         required: true
       subset:
-        description: Where these requests go.
+        description: The subset that gets these requests.
         type: str
         default: ""
       headers:
-        description: Header name to C(exact), C(prefix) or C(regex) and its value. All of them have to match.
+        description: Header name to C(exact), C(prefix) or C(regex) and its value. All of them must match.
         type: dict
         default: {}
       cookie:
@@ -103,12 +103,12 @@ options:
         type: dict
         default: {}
       state:
-        description: Whether the route is to be there.
+        description: Whether there must be such a route.
         type: str
         choices: [present, absent]
         default: present
   session_affinity:
-    description: Keep a client at a subset once it was answered by it, by a cookie.
+    description: Keep a client at the subset that answered it first, by a cookie.
     type: dict
     suboptions:
       cookie_name:
@@ -120,31 +120,40 @@ options:
         type: str
         default: ""
       max_age:
-        description: How long, in seconds.
+        description: Lifetime of the cookie, in seconds.
         type: int
         default: 86400
+      secure:
+        description: Whether browsers send the cookie over TLS only. If so, they ignore it over plain HTTP.
+        type: bool
+        default: true
+      same_site:
+        description: The cookie's attribute SameSite, for requests from other sites.
+        type: str
+        choices: [Lax, Strict, "None"]
+        default: Lax
       state:
-        description: Whether clients are to be kept.
+        description: Whether there must be session affinity.
         type: str
         choices: [present, absent]
         default: present
   min_ready:
-    description: Ready endpoints that each subset which gets traffic has to have.
+    description: Minimum number of ready endpoints of each subset that gets traffic.
     type: int
     default: 1
   wait:
     description:
       - Return only when every connected proxy has acknowledged the new routes.
-      - Listeners, routes, clusters and endpoints count. A refused certificate or extension holds up no route.
+      - Listeners, routes, clusters and endpoints count. A refused certificate or extension does not block a route.
     type: bool
     default: false
   wait_timeout:
-    description: How many seconds to wait for that at most.
+    description: Maximum number of seconds for O(wait).
     type: int
     default: 30
   unproven_wait:
     description:
-      - Seconds to wait where no istiod can be asked. There is a warning then, and RV(acknowledged) is false.
+      - Seconds to wait if no istiod can be queried. Then there is a warning, and RV(acknowledged) is false.
     type: float
     default: 5
 seealso:
@@ -152,7 +161,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give the new version a tenth, and wait until every proxy knows
+- name: Give the new version a tenth, and wait for every proxy
   corpv3.service_mesh.traffic_shift:
     namespace: restaurant-management
     virtual_service: order-service
@@ -185,12 +194,12 @@ RETURN = r"""
 weights:
   description:
     - Route to subset to weight, after the change.
-    - A route without a name is called by its place, such as C(tcp[0]).
+    - A route without a name has its position instead, such as C(tcp[0]).
   returned: success
   type: dict
   sample: {primary: {v1: 90, v2: 10}}
 weights_before:
-  description: The same before the change.
+  description: The same, before the change.
   returned: success
   type: dict
 resource_version:
@@ -198,7 +207,7 @@ resource_version:
   returned: success
   type: str
 attempts:
-  description: How often the object was read and decided upon; more than 1 after conflicts with other writers.
+  description: Number of attempts to write. More than 1 after conflicts with other writers.
   returned: success
   type: int
 acknowledged:
@@ -206,48 +215,49 @@ acknowledged:
   returned: O(wait) is true, outside check mode
   type: bool
 proxies:
-  description: How many proxies were asked about.
+  description: Number of connected proxies.
   returned: O(wait) is true, outside check mode
   type: int
 waited:
-  description: Seconds from the write to the last proxy's acknowledgement.
+  description: Seconds from the write to the last acknowledgement.
   returned: O(wait) is true, outside check mode
   type: float
 """
 
-from functools import partial
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
+    Istiods,
     Way,
-    connected_proxies,
     refuse_without_rights,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kubernetes import Cluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._module import create_module, fail
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref, plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import problem
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.propagation import Propagation
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.proxies import Proxy
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
     Affinity,
     MatchRoute,
     Mirror,
     Split,
     TrafficFailure,
-    protocols,
-    weights,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift import (
-    NETWORKING,
-    Shift,
-    nonces,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.sent_routes import WrittenRoutes
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import (
+    COOKIE_OPTIONS,
     shift,
     shift_rights,
     wait_for_proxies,
+    wait_without_proof,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import Written
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref, plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import problem
 
 _STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 
@@ -281,7 +291,7 @@ def argument_spec() -> dict[str, Any]:
             "options": {
                 "cookie_name": {"type": "str", "required": True},
                 "subset": subset,
-                "max_age": {"type": "int", "default": 86400},
+                **COOKIE_OPTIONS,
                 "state": _STATE,
             },
         },
@@ -295,6 +305,7 @@ def argument_spec() -> dict[str, Any]:
 
 def requested(params: dict[str, Any]) -> Split:
     mirror, affinity = params["mirror"], params["session_affinity"]
+    stays = {key: affinity[key] for key in ("subset", "max_age", "secure", "same_site")} if affinity else {}
     return Split(
         host=params["service"],
         route=params["route"],
@@ -304,17 +315,16 @@ def requested(params: dict[str, Any]) -> Split:
             MatchRoute(e["name"], e["subset"], e["headers"], e["cookie"], e["state"] == "present")
             for e in params["match_routes"]
         ],
-        affinity=affinity
-        and Affinity(affinity["cookie_name"], affinity["subset"], affinity["max_age"], affinity["state"] == "present"),
+        affinity=affinity and Affinity(affinity["cookie_name"], present=affinity["state"] == "present", **stays),
     )
 
 
 def _whole_numbers(given: dict[str, Any]) -> dict[str, int]:
-    """Weights as a survey or the command line may give them, "10" for 10; nothing is rounded."""
+    """Weights, which may be text from a survey or the command line. They are not rounded."""
     result = {}
     for subset, weight in given.items():
         if isinstance(weight, bool) or not str(weight).isdecimal() or int(weight) > 100:
-            raise TrafficFailure(f"weights: {subset} is {weight!r}, but has to be a whole number from 0 to 100.")
+            raise TrafficFailure(f"weights: {subset} is {weight!r}: set a whole number from 0 to 100.")
         result[subset] = int(weight)
     return result
 
@@ -323,38 +333,47 @@ def run(module: Any) -> dict[str, Any]:
     params = plain({key: module.params[key] for key in argument_spec()})
     split = requested(params)
     cluster = Cluster(module)
-    ref = Ref(NETWORKING, "VirtualService", params["namespace"], params["virtual_service"])
+    ref = Ref(VirtualService.api_version, VirtualService.kind, params["namespace"], params["virtual_service"])
     if lacking := problem(cluster, shift_rights(ref, split.host), "shift this traffic", "docs/canary-operator.yml"):
         raise TrafficFailure(f"{lacking}\nNothing was changed.")
     way = Way.of(params)
-    ask = partial(connected_proxies, cluster, way)
+    istiods = Istiods(cluster, way)
     waiting = params["wait"] and not module.check_mode
-    before = None
+    before: list[Proxy] | None = None
     if waiting:
         try:
             refuse_without_rights(cluster, way)
-            before = nonces(ask())
+            before = istiods.proxies()
         except (IstiodFailure, ApiFailure) as failure:
-            module.warn(
-                f"istiod cannot be asked, so {params['unproven_wait']} s have to do instead of proof: {failure}"
-            )
+            module.warn(f"istiod cannot be queried, so a wait of {params['unproven_wait']} s replaces proof: {failure}")
     done = shift(cluster, ref, split, params["min_ready"], module.check_mode)
     result = report(done, split)
     if waiting:
-        # Nothing was written: whatever istiod sends now is no news.
-        known = before if done.changed or before is None else {}
         unproven_wait = params["unproven_wait"] if done.changed else 0
-        end = wait_for_proxies(ask, known, params["wait_timeout"], unproven_wait, protocols(done.after, split))
+        if before is None:
+            end = wait_without_proof(unproven_wait)
+        else:
+            propagation = Propagation(
+                istiods,
+                lambda: WrittenRoutes([VirtualService(done.after)]),
+                unproven_wait,
+                VirtualService(done.after).protocols(split),
+                # Without a write, istiod sends nothing new.
+                before=before if done.changed else (),
+            )
+            end = wait_for_proxies(propagation, params["wait_timeout"])
+            if end.problem and not end.proof:
+                module.warn(f"not proven: {end.problem}")
         result.update(acknowledged=end.proof, proxies=end.proxies, waited=round(end.seconds, 2))
     return result
 
 
-def report(done: Shift, split: Split) -> dict[str, Any]:
+def report(done: Written, split: Split) -> dict[str, Any]:
     sides = {"before": done.before, "after": done.after}
     return {
         "changed": done.changed,
-        "weights_before": weights(done.before, split),
-        "weights": weights(done.after, split),
+        "weights_before": VirtualService(done.before).weights(split),
+        "weights": VirtualService(done.after).weights(split),
         "resource_version": done.after["metadata"]["resourceVersion"],
         "attempts": done.attempts,
         "diff": {side: _yaml.dump({"spec": obj["spec"]}) for side, obj in sides.items()} if done.changed else {},
@@ -362,12 +381,7 @@ def report(done: Shift, split: Split) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = create_module(argument_spec())
-    try:
-        result = run(module)
-    except (ApiFailure, TrafficFailure) as error:
-        fail(module, str(error))
-    module.exit_json(**result)
+    run_module(create_module(argument_spec()), run)
 
 
 if __name__ == "__main__":

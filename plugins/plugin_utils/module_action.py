@@ -13,9 +13,13 @@ task that changes nothing. ansible.netcommon does the same with the modules of n
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import hashlib
+import importlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -25,18 +29,25 @@ from typing import Any, ClassVar
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
+from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
+from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible.vars.clean import remove_internal_keys
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory as _run_memory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube import module as _module
 
 # Set to false, each module is a process of its own again.
 SWITCH = "SERVICE_MESH_IN_PROCESS"
 
+# Made here, once a run, as what they import is imported in every worker otherwise.
 _PROFILE = "legacy"
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_TO_MODULE = get_module_encoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
+_FROM_MODULE = get_module_encoder(_PROFILE, Direction.MODULE_TO_CONTROLLER)
+# kubernetes.core asks for its version with each module.
+with contextlib.suppress(ImportError):
+    importlib.import_module("jsonpatch")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 
 class ModuleAction(ActionBase):
@@ -56,8 +67,11 @@ class ModuleAction(ActionBase):
 
     def run_module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """The module's result, by whichever of the two ways holds for this task."""
+        memory = _memory_of(str(variables.get("inventory_hostname", "")))
         if self.runs_in_process(variables):
-            return self._run_in_process(arguments, variables)
+            return self._run_in_process(arguments, variables, memory)
+        # What that one changes, it cannot strike out.
+        shutil.rmtree(memory, ignore_errors=True)
         result: dict[str, Any] = self._execute_module(
             module_args=arguments, task_vars=variables, wrap_async=self._task.async_val
         )
@@ -65,7 +79,10 @@ class ModuleAction(ActionBase):
 
     def runs_in_process(self, variables: dict[str, Any]) -> bool:
         """Whether a process of the module's own would have this machine, this user and this Python as well."""
-        interpreter = self._templar.template(variables.get("ansible_python_interpreter", ""))
+        given = variables.get("ansible_python_interpreter", "")
+        # As the inventories have it. Jinja takes longer for this one text than a module for a question.
+        usual = given == "{{ ansible_playbook_python }}"
+        interpreter = variables.get("ansible_playbook_python") if usual else self._templar.template(given)
         return (
             self.runs_here() and interpreter == sys.executable and boolean(os.environ.get(SWITCH, "true"), strict=False)
         )
@@ -74,39 +91,59 @@ class ModuleAction(ActionBase):
         """Whether the module runs on this machine, as this user, while Ansible waits for it."""
         return self._connection.transport == "local" and not self._connection.become and not self._task.async_val
 
-    def _run_in_process(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def _run_in_process(self, arguments: dict[str, Any], variables: dict[str, Any], memory: str) -> dict[str, Any]:
         self._update_module_args(self._task.action, arguments, variables)
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
         with (
             tempfile.TemporaryDirectory(prefix="module-", dir=C.DEFAULT_LOCAL_TMP) as directory,
             _surroundings(environment, self._loader.get_basedir()),
+            _remembering(memory),
+            _end_of_process(),
         ):
             text = _main(self.module, {**arguments, "_ansible_tmpdir": directory})
-        result: dict[str, Any] = self._parse_returned_data({"stdout": text}, _PROFILE)
-        remove_internal_keys(result)
-        return result
+        return _without_internals(self._parse_returned_data({"stdout": text, "stderr": "", "rc": 0}, _PROFILE))
+
+
+def _without_internals(parsed: Any) -> dict[str, Any]:
+    """A module's result as _execute_module returns it. What is parsed is a class of its own since ansible-core 2.21."""
+    if not isinstance(parsed, dict):
+        parsed.remove_internal_keys()
+        return dict(parsed.as_result_dict(for_round_trip=True))
+    from ansible.vars.clean import remove_internal_keys
+
+    remove_internal_keys(parsed)
+    return parsed
+
+
+def _memory_of(host: str) -> str:
+    """The folder of what the run's modules remember of that host."""
+    return os.path.join(C.DEFAULT_LOCAL_TMP, f"service-mesh-{hashlib.sha256(host.encode()).hexdigest()[:16]}")
+
+
+@contextlib.contextmanager
+def _remembering(folder: str) -> Iterator[None]:
+    _run_memory.directory = folder
+    try:
+        yield
+    finally:
+        _run_memory.directory = ""
 
 
 def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
     """What the module would have printed: its result as JSON."""
-    # Through JSON, so that the module gets the same plain types as ever.
-    encoder = get_module_encoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
-    decoder = get_module_decoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
-    params = json.loads(json.dumps(arguments, cls=encoder), cls=decoder)
     results: list[str] = []
 
     class InProcessModule(AnsibleModule):  # type: ignore[misc]
-        """Takes its arguments from here, and gives its result back instead of printing it."""
-
-        def _load_params(self) -> None:
-            self.params = params
+        """Gives its result back instead of printing it."""
 
         def _record_module_result(self, o: dict[str, Any]) -> None:
-            results.append(json.dumps(o, cls=get_module_encoder(_PROFILE, Direction.MODULE_TO_CONTROLLER)))
+            results.append(json.dumps(o, cls=_FROM_MODULE))
 
-    usual = _module.module_class
-    _module.module_class = InProcessModule
+    usual = _module.module_class, basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE
+    # Where a process of its own has them, too.
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=_TO_MODULE).encode()
+    basic._ANSIBLE_PROFILE, _module.module_class = _PROFILE, InProcessModule
     try:
         module.main()
     except SystemExit:
@@ -115,7 +152,7 @@ def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
     except Exception as error:
         raise AnsibleError("Module failed.") from error
     finally:
-        _module.module_class = usual
+        _module.module_class, basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = usual
     if not results:
         raise AnsibleError("The module ended without a result.")
     return results[-1]
@@ -136,3 +173,18 @@ def _surroundings(environment: dict[str, Any], directory: str) -> Iterator[None]
         os.environ.update(variables)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _end_of_process() -> Iterator[None]:
+    """What the module leaves for the end of its process, such as the client's files with keys, is done at its own end.
+
+    A worker of multiprocessing never comes to what is registered with atexit.
+    """
+    register = atexit.register
+    with contextlib.ExitStack() as left:
+        atexit.register = left.callback  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            atexit.register = register  # type: ignore[assignment]

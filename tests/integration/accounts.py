@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._rights import Right
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 from kubernetes import client
 
 from .conftest import ROOT, RunPlaybook
@@ -119,6 +119,27 @@ def told(
     run_playbook: RunPlaybook, module: str, options: dict[str, Any], kubeconfigs: Sequence[str], **keywords: Any
 ) -> list[str]:
     """What the module says to each account, its warnings included: one text each."""
+    whole = _looped(run_playbook, module, options, kubeconfigs, **keywords)
+    # The warnings of a loop are told together; each names its account.
+    names = [f":{Path(kubeconfig).parent.name} may not " for kubeconfig in kubeconfigs]
+    return [
+        "\n".join([result.get("msg", ""), *(text for text in whole.get("warnings", ()) if name in text)])
+        for name, result in zip(names, whole["results"], strict=True)
+    ]
+
+
+def results(
+    run_playbook: RunPlaybook, module: str, options: dict[str, Any], kubeconfigs: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What the module returns to each account."""
+    found: list[dict[str, Any]] = _looped(run_playbook, module, options, kubeconfigs)["results"]
+    return found
+
+
+def _looped(
+    run_playbook: RunPlaybook, module: str, options: dict[str, Any], kubeconfigs: Sequence[str], **keywords: Any
+) -> dict[str, Any]:
+    """The registered result of the module in a loop over the accounts."""
     task = {
         f"corpv3.service_mesh.{module}": {**options, "kubeconfig": "{{ item }}"},
         "loop": list(kubeconfigs),
@@ -131,13 +152,8 @@ def told(
     run = run_playbook(yaml.safe_dump([{"hosts": "clusters", "gather_facts": False, "tasks": [task, show]}]))
     packed = re.findall(r"SAID<([A-Za-z0-9+/=\s]+)>", run.stdout)
     assert packed, run.stdout
-    whole = json.loads(base64.b64decode("".join(packed[-1].split())))
-    # The warnings of a loop are told together; each names its account.
-    names = [f":{Path(kubeconfig).parent.name} may not " for kubeconfig in kubeconfigs]
-    return [
-        "\n".join([result.get("msg", ""), *(text for text in whole.get("warnings", ()) if name in text)])
-        for name, result in zip(names, whole["results"], strict=True)
-    ]
+    whole: dict[str, Any] = json.loads(base64.b64decode("".join(packed[-1].split())))
+    return whole
 
 
 def lines(text: str) -> list[str]:

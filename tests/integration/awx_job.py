@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,8 +142,12 @@ class Awx:
         artifacts: Artifacts | None = None,
         credential: Any = None,
         unasked: bool = False,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Job:
-        """With the survey's answers, `unasked` past the survey; artifacts are those of the jobs before it."""
+        """With the survey's answers, `unasked` past the survey; artifacts are those of the jobs before it.
+
+        ``cancelled`` is asked while it runs, and at least every five seconds.
+        """
         chosen = template(name)
         answers = dict(answers or {})
         questions = chosen.get("survey_spec", {}).get("spec", [])
@@ -156,10 +160,15 @@ class Awx:
         self._jobs += 1
         meta = {"awx_job_id": self._jobs, "awx_job_template_name": chosen["name"], "awx_user_name": "alice"}
         launched = {**defaults, **(artifacts or {}), **answers, **meta}
-        return self._run(chosen, launched, credential or self._credential, arguments)
+        return self._run(chosen, launched, credential or self._credential, arguments, cancelled)
 
     def _run(
-        self, chosen: Mapping[str, Any], launched: dict[str, Any], credential: Any, arguments: Sequence[str]
+        self,
+        chosen: Mapping[str, Any],
+        launched: dict[str, Any],
+        credential: Any,
+        arguments: Sequence[str],
+        cancelled: Callable[[], bool] | None,
     ) -> Job:
         folder = self._folder / str(self._jobs)
         for part in ("env", "inventory", "project"):
@@ -185,6 +194,7 @@ class Awx:
             playbook=chosen["playbook"],
             inventory=str(script),
             cmdline=" ".join(arguments) or None,
+            cancel_callback=cancelled,
             quiet=True,
         )
         last = next((event for event in run.events if event["event"] == "playbook_on_stats"), {})

@@ -92,6 +92,16 @@ class Call:
         """The exit code."""
         return self._process.wait()
 
+    def terminate(self) -> None:
+        """As a scheduler does it: the run goes back, and ansible-playbook does not wait for it."""
+        self._process.terminate()
+
+    def wait_for_all(self) -> None:
+        """Also for what goes on in the background."""
+        self.wait()
+        while self._alive():
+            time.sleep(0.1)
+
     def kill(self) -> None:
         """All at once, without a chance to tidy up: Ansible's workers have sessions of their own."""
         while found := self._alive():
@@ -242,7 +252,6 @@ class Lab:
             "istiod_access": "pod_address",
             "steps": [10, 50],
             "step_duration": "2s",
-            "checks": 1,
             "interval": "500ms",
             "drain": "3s",
             "min_ready": 1,
@@ -321,10 +330,10 @@ class Lab:
         return float(found[0]["value"][1]) if found else 0.0
 
     def stable_errors(self, version: str) -> float:
-        """Of all times: what callers' own proxies saw of a version."""
+        """Of all times: what callers' own proxies saw of a version, also where it has not answered."""
         return self.value(
             f'sum(istio_requests_total{{reporter="source",destination_service_name="{self.service}",'
-            f'destination_version="{version}",response_code=~"5..|0"}})'
+            f'destination_canonical_revision="{version}",response_code=~"5..|0",response_flags!~".*DC.*"}})'
         )
 
     @contextlib.contextmanager
@@ -355,15 +364,13 @@ class Lab:
 
 
 def success(**options: Any) -> dict[str, Any]:
-    """At least 99 % without an error, seen within a second or two."""
-    metric = {"name": "request-success-rate", "window": "2s", "min_samples": 5, "threshold_range": {"min": 99}}
-    return {**metric, "critical": True, **options}
+    """At least 95 % without an error, which a second or two of the lab's traffic can show."""
+    return {"name": "request-success-rate", "threshold_range": {"min": 95}, **options}
 
 
 def slowness(**options: Any) -> dict[str, Any]:
-    """Half of the answers within half a second."""
-    metric = {"name": "request-duration", "window": "2s", "min_samples": 5, "threshold_range": {"max": 500}}
-    return {**metric, "percentile": 50, "critical": True, **options}
+    """90 % of the answers within half a second."""
+    return {"name": "request-duration", "threshold_range": {"max": 500}, "percentile": 90, **options}
 
 
 # A canary that decides in seconds, for canary.yml.
@@ -373,18 +380,13 @@ QUICK: dict[str, Any] = {
     "canary_whole_service_guard": {},
     "canary_steps": [50],
     "canary_step_duration": "1s",
-    "canary_checks": 1,
     "canary_interval": "500ms",
     "canary_drain": "1s",
 }
 
 
 def shares(
-    seen: Sequence[Sighting],
-    records: Sequence[Record],
-    version: str,
-    confidence: float = 0.999,
-    settling: float = 1.0,
+    seen: Sequence[Sighting], records: Sequence[Record], version: str, confidence: float = 0.999, settling: float = 1.0
 ) -> list[Share]:
     """The version's share at each weight it had, from a second after the write until the next one."""
     changes = [seen[0], *(later for earlier, later in itertools.pairwise(seen) if later.weights != earlier.weights)]

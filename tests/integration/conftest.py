@@ -37,9 +37,24 @@ def lab_address(port: int) -> str:
 
 _RECAP = re.compile(r"^(\S+)\s+:((?:\s+\w+=\d+)+)", re.MULTILINE)
 # They send requests all the time, and count them: beside one another on a small machine they starve both labs.
-_WITH_LOAD = {"test_canary", "test_canary_analysis", "test_canary_operator", "test_canary_playbooks"}
+_WITH_LOAD = {
+    "test_canary",
+    "test_canary_analysis",
+    "test_canary_operator",
+    "test_canary_playbooks",
+    "test_canary_way_back",
+}
 # They need no lab, so they can still run beside what takes the mesh away.
-_WITHOUT_LAB = {"test_database_brokers", "test_database_chart", "test_database_servers", "test_restaurant_app_chart"}
+_WITHOUT_LAB = {
+    "test_database_archive",
+    "test_database_backup",
+    "test_database_brokers",
+    "test_database_chart",
+    "test_database_replication",
+    "test_database_servers",
+    "test_rendered_configuration",
+    "test_restaurant_app_chart",
+}
 # They change by themselves.
 _RESTLESS = {"Event", "Lease"}
 

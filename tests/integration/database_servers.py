@@ -28,7 +28,6 @@ from .conftest import ROOT
 CHART = ROOT / "roles/database/files/chart"
 Objects = dict[tuple[str, str], dict[str, Any]]
 
-RABBITMQ_FOLDER = "/usr/lib/rabbitmq/bin"
 # With what files, SQL, JSON and shells give a meaning to.
 PASSWORD = "p'a\\s\"s:w%d$"
 
@@ -89,7 +88,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
@@ -188,6 +187,11 @@ class Pod:
         # In a new container no process has the number of an old one; here it may be a zombie still.
         (self.folder / "data/pgdata/postmaster.pid").unlink(missing_ok=True)
 
+    def processes(self, program: str) -> list[int]:
+        """Those of the container that run a program."""
+        assert self.process
+        return [pid for pid in _session(self.process.pid) if Path(f"/proc/{pid}/exe").resolve().name == program]
+
     def said(self) -> str:
         return self.log.read_text(errors="replace")
 
@@ -220,13 +224,27 @@ class Postgresql:
 
     ROLES = ("postgres", "replicator", "backup", "app")
 
-    def __init__(self, folder: Path, replicas: int = 3, data_of: Postgresql | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        replicas: int = 3,
+        data_of: Postgresql | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         self.folder = folder
         self.objects = render(
-            {"postgresql": {"replicas": replicas, "settings": {"shared_buffers": "16MB", "fsync": False}}}
+            {
+                "postgresql": {
+                    "replicas": replicas,
+                    "settings": {"shared_buffers": "16MB", "fsync": False, **(settings or {})},
+                    "archive": {"enabled": True},
+                }
+            }
         )
         self.port = free_port()
+        # As the mounted ConfigMap postgresql-primary.
         self.topology = self.folder / "topology"
+        self.topology.mkdir()
         self.pods = [self._pod(ordinal) for ordinal in range(replicas)]
         self.name_primary(0)
         if data_of:
@@ -241,8 +259,9 @@ class Postgresql:
             "POD_NAME": f"postgresql-{ordinal}",
             "PGDATA": str(folder / "data/pgdata"),
             "POSTGRESQL_CONFIG": str(folder / "config"),
-            "POSTGRESQL_TOPOLOGY": str(self.topology),
-            "POSTGRESQL_HOST_FORMAT": "127.0.77.1%d",
+            "POSTGRESQL_TOPOLOGY": str(self.topology / "primary"),
+            "POSTGRESQL_PEERS_SECONDS": "1",
+            "POSTGRESQL_ARCHIVE": "false",
             "POSTGRESQL_LISTEN": f"127.0.77.1{ordinal}",
             "POSTGRESQL_LOOK_SECONDS": "0.2",
             "POSTGRESQL_PATIENCE": "5",
@@ -252,6 +271,7 @@ class Postgresql:
     def places(self, folder: Path) -> dict[str, str]:
         return {
             "POSTGRESQL_PORT": str(self.port),
+            "POSTGRESQL_HOST_FORMAT": "127.0.77.1%d",
             "POSTGRESQL_SECRETS": str(folder / "secrets"),
             "POSTGRESQL_RUN": str(folder / "run"),
             "PATH": f"{postgresql_folder()}:{os.environ['PATH']}",
@@ -266,7 +286,11 @@ class Postgresql:
 
     def name_primary(self, ordinal: int) -> None:
         """What `kubectl patch configmap postgresql-primary` does."""
-        self.topology.write_text(f"postgresql-{ordinal}")
+        (self.topology / "primary").write_text(f"postgresql-{ordinal}")
+
+    def keep_initialised(self) -> None:
+        """What the role does once the database has served."""
+        (self.topology / "initialised").write_text("2026-11-30T06:00:00Z")
 
     def start(self) -> None:
         for pod in self.pods:
@@ -293,7 +317,7 @@ class Postgresql:
         password: str = PASSWORD,
     ) -> subprocess.CompletedProcess[str]:
         role = "app" if user == "restaurant" else user
-        address = f"host=127.0.77.1{ordinal} port={self.port} user={user} dbname={database} connect_timeout=5"
+        address = f"host=127.0.77.1{ordinal} port={self.port} user={user} dbname={database} connect_timeout=30"
         return subprocess.run(
             ["psql", address, "--no-psqlrc", "-Atq", "-v", "ON_ERROR_STOP=1", "-c", statement],
             env={"PATH": os.environ["PATH"], "PGPASSWORD": password + role},
@@ -302,88 +326,45 @@ class Postgresql:
             check=False,
         )
 
-    def job(self, name: str, folder: Path, host: int, **environment: str) -> subprocess.CompletedProcess[str]:
-        """One run of a CronJob's container."""
+    def write_anywhere(self, statement: str, number: int) -> bool:
+        """Whether the server that takes writes has acknowledged the statement, with its :number."""
+        hosts = ",".join(f"127.0.77.1{ordinal}" for ordinal in range(len(self.pods)))
+        address = f"host={hosts} port={self.port} user=restaurant dbname=restaurant target_session_attrs=primary"
+        try:
+            done = subprocess.run(
+                ["psql", f"{address} connect_timeout=10", "-Xq", "-v", "ON_ERROR_STOP=1", "-v", f"number={number}"],
+                input=statement,
+                text=True,
+                env={"PATH": os.environ["PATH"], "PGPASSWORD": f"{PASSWORD}app"},
+                capture_output=True,
+                check=False,
+                timeout=30,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+    def job_pod(self, name: str, folder: Path, host: int, **environment: str) -> Pod:
+        """A CronJob's container."""
         write(folder, {}, "postgres")
         self.write_files(folder)
         container = job_container_of(self.objects, name)
-        overrides = self.places(folder) | {"PGHOST": f"127.0.77.1{host}", **environment}
-        pod = Pod(folder, "postgres", container, overrides)
-        return pod.run(Path(container["command"][1]).name)
+        overrides = self.places(folder) | {"PGHOST": f"127.0.77.1{host}", "BACKUP_PATIENCE": "5", **environment}
+        return Pod(folder, "postgres", container, overrides)
 
-
-class Redis:
-    """The one server, with its data below the folder."""
-
-    def __init__(self, folder: Path, password: str = PASSWORD) -> None:
-        objects = render()
-        self.port = free_port()
-        write(folder, {}, "redis")
-        for name in ("data", "run"):
-            write(folder / name, {}, "redis")
-        write(folder / "scripts", objects["ConfigMap", "redis"]["data"], "redis")
-        write(folder / "secrets", {"password": password}, "redis")
-        overrides = {
-            "REDIS_CONFIG": str(folder / "scripts"),
-            "REDIS_SECRETS": str(folder / "secrets"),
-            "REDIS_RUN": str(folder / "run"),
-            "REDIS_DATA": str(folder / "data"),
-            "REDIS_PORT": str(self.port),
+    def archive_pod(self, folder: Path) -> Pod:
+        """The archive's container."""
+        write(folder, {}, "postgres")
+        write(folder / "archive", {}, "postgres")
+        self.write_files(folder)
+        overrides = self.places(folder) | {
+            "ARCHIVE_FOLDER": str(folder / "archive"),
+            "PGHOST": "127.0.77.10",
+            "POSTGRESQL_LOOK_SECONDS": "0.2",
         }
-        self.pod = Pod(folder, "redis", container_of(objects, "redis"), overrides)
+        return Pod(folder, "postgres", container_of(self.objects, "postgresql-archive"), overrides)
 
-    def start(self) -> None:
-        self.pod.start("--bind", "127.0.0.1")
-        wait_for(self.pod.healthy, lambda: f"redis is ready: {self.pod.said()[-2000:]}")
-
-    def ask(self, *command: str, password: str = PASSWORD) -> str:
-        return self.pod.execute(["redis-cli", "-p", str(self.port), *command], REDISCLI_AUTH=password).stdout.strip()
-
-
-class Rabbitmq:
-    """The one broker, with its data below the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        objects = render()
-        self.port, self.metrics, self.erlang, self.epmd = (free_port() for __ in range(4))
-        write(folder, {}, "rabbitmq")
-        for name in ("home", "run"):
-            write(folder / name, {}, "rabbitmq")
-        write(folder / "scripts", objects["ConfigMap", "rabbitmq"]["data"], "rabbitmq")
-        self.write_secret(folder, PASSWORD)
-        overrides = {
-            "HOME": str(folder / "home"),
-            "RABBITMQ_MNESIA_BASE": str(folder / "home/mnesia"),
-            "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_PROMETHEUS_PORT": str(self.metrics),
-            "RABBITMQ_CONFIG_FILE": str(folder / "scripts/rabbitmq.conf"),
-            "RABBITMQ_CONFIG_FILES": str(folder / "run/conf.d"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "scripts/enabled_plugins"),
-            "RABBITMQ_RUN": str(folder / "run"),
-            "RABBITMQ_SECRETS": str(folder / "secrets"),
-            # Not Debian's commands of the same names, which have a home and a log of their own.
-            "PATH": f"{RABBITMQ_FOLDER}:{os.environ['PATH']}",
-            # Another broker of this machine has the default ports.
-            "RABBITMQ_DIST_PORT": str(self.erlang),
-            "ERL_EPMD_PORT": str(self.epmd),
-        }
-        self.pod = Pod(folder, "rabbitmq", container_of(objects, "rabbitmq"), overrides)
-
-    def write_secret(self, folder: Path, password: str) -> None:
-        write(folder / "secrets", {"password": password, "erlang-cookie": "COOKIE" + "x" * 26}, "rabbitmq")
-
-    def start(self) -> None:
-        self.pod.start()
-        wait_for(self.listens, lambda: f"rabbitmq takes connections: {self.pod.said()[-3000:]}", seconds=60)
-
-    def listens(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return True
-        except OSError:
-            return False
-
-    def end(self) -> None:
-        self.pod.kill()
-        # Erlang's name server, which the broker starts and leaves behind: one of this test's own port.
-        self.pod.execute(["epmd", "-port", str(self.epmd), "-kill"])
+    def job(self, name: str, folder: Path, host: int, **environment: str) -> subprocess.CompletedProcess[str]:
+        """One run of a CronJob's container."""
+        pod = self.job_pod(name, folder, host, **environment)
+        return pod.run(Path(pod.command[1]).name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_envoy import Clients, proxy_rights
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary_rights import canary_rights
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import READER, Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.providers.envoy import Clients, proxy_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way
 
 from .accounts import Accounts, accounts, documented, line, lines, told, without
 from .canary_lab import NAMESPACE, Lab, success
@@ -35,11 +35,14 @@ def test_the_documented_roles_are_enough_for_a_whole_run(lab: Lab, accounts: Acc
     stable, canary = lab.stable, lab.canary
     kubeconfig = accounts.add("canary-operator", [*OWN, *PROXIES, *BY_ADDRESS])
     with lab.load("/api/v1/menu", rate=30):
-        call = lab.call(image_tag=lab.tag(), steps=[50], metrics=[success()], kubeconfig=kubeconfig)
+        call = lab.call(image_tag=lab.tag(), steps=[50], metrics=[success()], kubeconfig=kubeconfig, arguments=("-v",))
         assert call.wait() == 0, call.tail
-    assert "proxies have it after" in call.text, "the part in istiod's namespace is enough to be told"
+    assert "proxies have the routes after" in call.text, "the part in istiod's namespace is enough to be told"
     assert "instead of proof" not in call.text
     assert lab.now().weights == {stable: 0, canary: 100}
+    undo = lab.call("undone", kubeconfig=kubeconfig)
+    assert undo.wait() == 0, undo.tail
+    assert lab.now().weights == {stable: 100, canary: 0}
 
 
 def test_one_right_less_is_named_before_anything_is_touched(
@@ -82,7 +85,7 @@ def test_without_a_way_to_istiod_a_canary_goes_on_and_names_what_it_lacks(
     options = {**lab.defaults, "provider": {"url": lab.prometheus}, "image_tag": "9.9.9", "istiod_access": access}
     *said, nothing = told(run_playbook, "canary", options, [*poorer, whole], check_mode=True)
     for right, text in zip(rights, said, strict=True):
-        assert "5s have to do instead of proof that the proxies have a change" in text
+        assert "a wait of 5s replaces proof that the proxies have a change" in text
         assert f"docs/istiod-by-{short}.yml grants what it lacks" in text
         assert lines(text) == [line(right)]
     assert "instead of proof" not in nothing

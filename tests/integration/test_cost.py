@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_http import Server
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Window, missing, read_usage
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.server import Server
 from kubernetes.client import ApiClient, CoreV1Api
 
 from .conftest import RunPlaybook

@@ -102,7 +102,7 @@ def test_a_failover_stays_whatever_the_inventory_says(
         for command in patches:
             done = subprocess.run(["bash", "-c", command], env={**os.environ, "KUBECONFIG": kubeconfig}, check=False)
             assert done.returncode == 0, command
-        assert core.read_namespaced_config_map("postgresql-primary", "database").data == {"primary": "postgresql-1"}
+        assert core.read_namespaced_config_map("postgresql-primary", "database").data["primary"] == "postgresql-1"
         run = role(run_playbook)
         assert (run.rc, run.changed) == (0, 0), run.stdout
         selector = core.read_namespaced_service("postgresql", "database").spec.selector
@@ -113,6 +113,38 @@ def test_a_failover_stays_whatever_the_inventory_says(
     finally:
         core.patch_namespaced_config_map("postgresql-primary", "database", {"data": {"primary": "postgresql-0"}})
         role(run_playbook)
+
+
+def test_the_installation_makes_the_first_backup_and_marks_the_database_as_made(
+    api: client.ApiClient,
+) -> None:
+    """The CronJob owns the first backup, so its success is the CronJob's."""
+    topology = client.CoreV1Api(api).read_namespaced_config_map("postgresql-primary", "database")
+    assert topology.data["initialised"] >= "2026"
+    assert topology.metadata.annotations["helm.sh/resource-policy"] == "keep"
+    cronjob = client.BatchV1Api(api).read_namespaced_cron_job("postgresql-backup", "database")
+    assert cronjob.status.last_successful_time, "there is a backup before anything relies on the databases"
+
+
+def test_only_a_secret_with_other_data_restarts_the_servers(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
+    core = client.CoreV1Api(api)
+    core.patch_namespaced_secret("redis", "database", {"metadata": {"annotations": {"test-touched": "yes"}}})
+    try:
+        touched = role(run_playbook)
+        assert (touched.rc, touched.changed) == (0, 0), touched.stdout
+    finally:
+        core.patch_namespaced_secret("redis", "database", {"metadata": {"annotations": {"test-touched": None}}})
+
+
+def test_another_major_version_is_refused_before_anything_is_touched(
+    run_playbook: RunPlaybook, cluster_snapshot: Snapshot
+) -> None:
+    before = cluster_snapshot()
+    refused = role(run_playbook, database_postgresql_tag="18.1")
+    assert refused.rc != 0
+    assert "PostgreSQL 17 runs in namespace database" in refused.text
+    assert "postgresql_major_upgrade.md" in refused.text
+    assert cluster_snapshot() == before
 
 
 def test_bad_input_is_told_at_once_and_touches_nothing(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:

@@ -1,7 +1,11 @@
-"""The database's Redis and RabbitMQ configuration on real servers. Needs no lab; database_servers.py has the how."""
+"""The database's Redis and RabbitMQ configuration on real servers. Needs no lab; database_brokers.py has the how."""
 
 from __future__ import annotations
 
+import os
+import re
+import resource
+import signal
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from .amqp_client import Amqp, AmqpRefusedError
-from .database_servers import PASSWORD, Rabbitmq, Redis, require_servers, temporary_folder
+from .database_brokers import Rabbitmq, Redis
+from .database_servers import PASSWORD, require_servers, temporary_folder, wait_for
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,3 +111,29 @@ def test_rabbitmq_keeps_persistent_messages_and_takes_a_new_password(rabbitmq: R
         assert client.declare("orders") == 1
         assert client.get("orders") == b"order 1"
     assert PASSWORD not in rabbitmq.pod.said()
+
+
+def erlang(rabbitmq: Rabbitmq) -> int:
+    """The number of the broker's process."""
+    assert rabbitmq.pod.process
+    found: int = rabbitmq.pod.processes("beam.smp")[0]
+    return found
+
+
+def test_rabbitmq_makes_no_table_for_all_files_that_a_node_allows(rabbitmq: Rabbitmq) -> None:
+    rabbitmq.pod.stop()
+    # A test may not raise its own limit: what the chart says is lowered instead.
+    most = min(int(rabbitmq.pod.env["RABBITMQ_MAX_OPEN_FILES"]), resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2)
+    rabbitmq.pod.env["RABBITMQ_MAX_OPEN_FILES"] = str(most)
+    rabbitmq.start()
+    limits = Path(f"/proc/{erlang(rabbitmq)}/limits").read_text()
+    assert re.search(rf"^Max open files +{most} +{most} ", limits, re.MULTILINE), limits
+
+
+def test_rabbitmq_leaves_its_crash_dump_on_the_volume(rabbitmq: Rabbitmq) -> None:
+    limit = int(rabbitmq.pod.env["ERL_CRASH_DUMP_BYTES"])
+    os.kill(erlang(rabbitmq), signal.SIGUSR1)
+    dump = rabbitmq.pod.folder / "home/erl_crash.dump"
+    wait_for(lambda: rabbitmq.pod.process and rabbitmq.pod.process.poll() is not None, "the broker has ended")
+    assert dump.read_bytes().startswith(b"=erl_crash_dump")
+    assert dump.stat().st_size <= limit + 4096

@@ -11,13 +11,14 @@ import pytest
 from .conftest import ROOT
 from .database_servers import CHART, Objects, container_of, helm, job_container_of, render, template
 
-WORKLOADS = ("postgresql", "redis", "rabbitmq")
+WORKLOADS = ("postgresql", "postgresql-archive", "redis", "rabbitmq")
+WITH_ARCHIVE = {"postgresql": {"archive": {"enabled": True}}}
 PORTS = {"postgresql": 5432, "redis": 6379, "rabbitmq": 5672}
 RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
 
 
 def pods(objects: Objects) -> dict[str, dict[str, Any]]:
-    found = {name: objects["StatefulSet", name]["spec"]["template"] for name in WORKLOADS}
+    found = {name: objects["StatefulSet", name]["spec"]["template"] for kind, name in objects if kind == "StatefulSet"}
     for name in ("postgresql-backup", "postgresql-restore"):
         found[name] = objects["CronJob", name]["spec"]["jobTemplate"]["spec"]["template"]
     return found
@@ -29,7 +30,9 @@ def test_lint() -> None:
 
 
 def test_no_pod_has_a_right_a_sidecar_or_a_secret_in_its_environment() -> None:
-    for name, pod in pods(render()).items():
+    found = pods(render(WITH_ARCHIVE))
+    assert set(found) >= set(WORKLOADS)
+    for name, pod in found.items():
         assert pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "false", name
         spec = pod["spec"]
         assert spec["automountServiceAccountToken"] is False
@@ -56,10 +59,35 @@ def test_three_servers_on_three_nodes_of_which_one_may_be_away() -> None:
     (apart,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
     assert apart["topologyKey"] == "kubernetes.io/hostname"
     assert objects["PodDisruptionBudget", "postgresql"]["spec"]["maxUnavailable"] == 1
-    one = render({"postgresql": {"replicas": 1}})
-    assert ("PodDisruptionBudget", "postgresql") not in one
-    env = {item["name"]: item.get("value") for item in job_container_of(one, "postgresql-backup")["env"]}
-    assert env["PGHOST"] == "postgresql", "there is no replica to take it from"
+    assert ("PodDisruptionBudget", "postgresql") not in render({"postgresql": {"replicas": 1}})
+    preferred = pods(render({"postgresql": {"antiAffinity": "preferred"}}))["postgresql"]["spec"]["affinity"]
+    (wanted,) = preferred["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert wanted["podAffinityTerm"] == apart
+
+
+def test_backups_ask_the_primary_which_server_to_read_at_a_time_that_a_zone_decides() -> None:
+    objects = render({"postgresql": {"backup": {"timeZone": "Europe/Berlin", "schedule": "0 3 * * *"}}})
+    env = {item["name"]: item.get("value") for item in job_container_of(objects, "postgresql-backup")["env"]}
+    assert (env["PGHOST"], env["BACKUP_VERIFY"]) == ("postgresql", "true")
+    spec = objects["CronJob", "postgresql-backup"]["spec"]
+    assert (spec["schedule"], spec["timeZone"]) == ("0 3 * * *", "Europe/Berlin")
+    assert render()["CronJob", "postgresql-backup"]["spec"]["timeZone"] == "Etc/UTC"
+
+
+def test_what_belongs_to_the_cluster_stays_when_the_release_goes() -> None:
+    topology = render()["ConfigMap", "postgresql-primary"]
+    assert topology["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_the_archive_comes_with_its_value_and_the_primary_knows() -> None:
+    assert ("StatefulSet", "postgresql-archive") not in render()
+    for values, known in ((WITH_ARCHIVE, "true"), ({}, "false")):
+        env = {item["name"]: item.get("value") for item in container_of(render(values), "postgresql")["env"]}
+        assert env["POSTGRESQL_ARCHIVE"] == known
+    spec = render(WITH_ARCHIVE)["StatefulSet", "postgresql-archive"]["spec"]
+    assert spec["replicas"] == 1
+    (secrets,) = (volume for volume in spec["template"]["spec"]["volumes"] if volume["name"] == "secrets")
+    assert {item["key"] for item in secrets["secret"]["items"]} == {"replicator-password", "postgres-password"}
 
 
 def test_every_port_is_declared_as_tcp_and_reaches_its_container() -> None:
@@ -93,14 +121,31 @@ def test_only_the_application_the_servers_the_jobs_and_the_monitoring_get_in() -
         assert rule["from"][0] == application
         assert len(rule["from"]) == (2 if name == "postgresql" else 1)
         assert bool(more) == (name == "rabbitmq")
-    jobs = {pod["metadata"]["labels"]["app"] for pod in pods(objects).values()} - {"redis", "rabbitmq"}
+    jobs = {pod["metadata"]["labels"]["app"] for pod in pods(render(WITH_ARCHIVE)).values()} - {"redis", "rabbitmq"}
+    (_application, servers) = objects["NetworkPolicy", "postgresql"]["spec"]["ingress"][0]["from"]
+    assert set(servers["podSelector"]["matchExpressions"][0]["values"]) == jobs
     (expression,) = objects["NetworkPolicy", "postgresql-clients"]["spec"]["podSelector"]["matchExpressions"]
     assert set(expression["values"]) == jobs
 
 
+def test_nodes_reach_the_only_port_that_they_probe() -> None:
+    """For network plugins that let a node's probes past no policy."""
+    objects = render({"networkPolicy": {"nodeCIDRs": ["10.0.0.0/16"]}, "observability": {"enabled": False}})
+    probed = {
+        name
+        for name in PORTS
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+        if "exec" not in container_of(objects, name).get(probe, {"exec": {}})
+    }
+    assert probed == {"rabbitmq"}
+    _application, *nodes = objects["NetworkPolicy", "rabbitmq"]["spec"]["ingress"]
+    assert nodes == [{"from": [{"ipBlock": {"cidr": "10.0.0.0/16"}}], "ports": [{"protocol": "TCP", "port": "amqp"}]}]
+    assert len(objects["NetworkPolicy", "redis"]["spec"]["ingress"]) == 1
+
+
 def test_names_may_be_asked_of_any_address() -> None:
-    """A pod of kube-system on most clusters; the node on EKS Auto Mode, a link-local address on GKE with Cloud DNS."""
-    ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+    """A pod of kube-system on most clusters, of openshift-dns at 5353; the node on EKS Auto Mode; Cloud DNS on GKE."""
+    ports = [{"protocol": protocol, "port": port} for port in (53, 5353) for protocol in ("UDP", "TCP")]
     assert {"ports": ports} in render()["NetworkPolicy", "postgresql-clients"]["spec"]["egress"]
     peers = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]
     objects = render({"networkPolicy": {"dns": peers}})
@@ -171,6 +216,9 @@ def test_settings_are_quoted() -> None:
     [
         ({"postgresql": {"replica": 3}}, "replica"),
         ({"postgresql": {"replicas": 0}}, "/postgresql/replicas"),
+        ({"postgresql": {"backup": {"timeZone": "Berlin time"}}}, "/postgresql/backup/timeZone"),
+        ({"postgresql": {"archive": {"keep": 0}}}, "/postgresql/archive/keep"),
+        ({"networkPolicy": {"nodeCIDRs": ["node-1"]}}, "/networkPolicy/nodeCIDRs"),
         ({"postgresql": {"username": "postgres"}}, "/postgresql/username"),
         ({"postgresql": {"settings": {"a": "b\nc = 1"}}}, "/postgresql/settings"),
         ({"redis": {"maxmemoryPolicy": "lru"}}, "/redis/maxmemoryPolicy"),

@@ -2,54 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
+from .database_cluster import cluster, count, folder, let_the_one_that_lags_serve, prepared
+from .database_servers import PASSWORD, Postgresql, wait_for
 
-from .conftest import ROOT
-from .database_servers import PASSWORD, Postgresql, require_servers, temporary_folder, wait_for
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _servers() -> None:
-    require_servers()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as path:
-        yield path
-
-
-@pytest.fixture(scope="module")
-def prepared(_servers: None) -> Iterator[Postgresql]:
-    """A primary and two replicas as start.sh makes them of empty volumes, and then stops them."""
-    with temporary_folder() as path:
-        servers = Postgresql(path)
-        try:
-            servers.start()
-            for pod in reversed(servers.pods):
-                assert pod.stop() == 0
-            yield servers
-        finally:
-            servers.end()
-
-
-@pytest.fixture
-def cluster(folder: Path, prepared: Postgresql) -> Iterator[Postgresql]:
-    servers = Postgresql(folder, data_of=prepared)
-    try:
-        servers.start()
-        yield servers
-    finally:
-        servers.end()
-
-
-def count(cluster: Postgresql, ordinal: int) -> str:
-    return cluster.try_sql(ordinal, "SELECT count(*) FROM orders").stdout.strip()
+__all__ = ["cluster", "folder", "prepared"]
 
 
 def test_replicas_get_every_row_and_take_no_writes(cluster: Postgresql, prepared: Postgresql) -> None:
@@ -130,6 +88,8 @@ def test_an_old_primary_with_writes_of_its_own_is_rewound(cluster: Postgresql) -
 def test_a_primary_that_is_deposed_stops_by_itself(cluster: Postgresql) -> None:
     first, second, third = cluster.pods
     cluster.sql(0, "CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)")
+    # One that does not stream yet would be sent nothing.
+    wait_for(lambda: count(cluster, 1) == count(cluster, 2) == "1", "both replicas stream")
 
     # The named one refuses as long as the old one takes writes, however soon it is asked.
     first.process.send_signal(19)  # type: ignore[union-attr] # SIGSTOP: start.sh does not look at the topology
@@ -156,16 +116,10 @@ def test_a_primary_that_is_deposed_stops_by_itself(cluster: Postgresql) -> None:
 
 
 def test_the_replica_with_more_data_is_promoted(cluster: Postgresql) -> None:
-    first, second, third = cluster.pods
+    _first, second, third = cluster.pods
     cluster.sql(0, "CREATE TABLE orders (id int)")
     wait_for(lambda: count(cluster, 1) == count(cluster, 2) == "0", "the table on both replicas")
-    second.kill()
-    cluster.sql(0, "INSERT INTO orders SELECT generate_series(1, 100)")
-    wait_for(lambda: count(cluster, 2) == "100", "rows on one replica")
-    first.kill()
-    cluster.name_primary(1)
-    second.start()
-    wait_for(lambda: count(cluster, 1) == "0", "the one that lags serves")
+    let_the_one_that_lags_serve(cluster)
     refused = second.run("promote.sh")
     assert refused.returncode != 0
     assert "server 2 has more" in refused.stderr
@@ -213,82 +167,3 @@ def test_fewer_servers_leave_no_slots(cluster: Postgresql) -> None:
     cluster.pods[0].start()
     wait_for(cluster.pods[0].healthy, "the only server is ready")
     assert cluster.sql(0, "SELECT count(*) FROM pg_replication_slots", "postgres", "postgres") == "0"
-
-
-def test_a_backup_is_restored_to_a_fresh_server(cluster: Postgresql, folder: Path) -> None:
-    cluster.sql(
-        0, "CREATE TABLE orders (id serial PRIMARY KEY, dish text); INSERT INTO orders (dish) VALUES ('soup'), ('pie')"
-    )
-    wait_for(lambda: count(cluster, 1) == "2", "the rows on a replica")
-    backups = folder / "backups"
-    backups.mkdir()
-    shutil.chown(backups, "postgres", "postgres")
-
-    def back_up() -> str:
-        done = cluster.job("postgresql-backup", folder / "backup", host=1, BACKUP_FOLDER=str(backups), BACKUP_KEEP="2")
-        assert done.returncode == 0, done.stderr
-        return max(path.name for path in backups.iterdir())
-
-    (backups / ".20200101T000000Z.partial").mkdir()
-    (backups / "20200101T000000Z").mkdir()
-    (backups / "20200102T000000Z").mkdir()
-    name = back_up()
-    assert sorted(path.name for path in backups.iterdir()) == ["20200102T000000Z", name]
-    shutil.rmtree(backups / "20200102T000000Z")
-
-    def restore(servers: Postgresql, **which: str) -> tuple[int, str]:
-        done = servers.job("postgresql-restore", folder / "restore", host=0, BACKUP_FOLDER=str(backups), **which)
-        return done.returncode, done.stderr
-
-    # Beside the database that serves; never over it.
-    code, said = restore(cluster)
-    assert code == 0, said
-    assert (
-        cluster.sql(0, "SELECT string_agg(dish, ',' ORDER BY id) FROM orders", database="restaurant_restored")
-        == "soup,pie"
-    )
-    assert "is not empty" in restore(cluster)[1]
-    assert "is not empty" in restore(cluster, RESTORE_TARGET="restaurant")[1]
-
-    # The runbook's own statements put it in the place of the other one.
-    runbook = (ROOT / "docs/runbooks/database_restore.md").read_text()
-    (statements,) = re.findall(r"<<'SQL'\n(.*?)\n\s*SQL\n", runbook, re.DOTALL)
-    cluster.sql(0, "INSERT INTO orders (dish) VALUES ('a mistake')")
-    for statement in statements.split(";"):
-        if statement.strip():
-            cluster.sql(0, statement, "postgres", "postgres")
-    assert cluster.sql(0, "SELECT count(*) FROM orders") == "2"
-    assert cluster.try_sql(0, "SELECT 1", database="restaurant_old").returncode != 0
-    back_up()
-
-    # After all volumes are lost: an empty database that start.sh has just made.
-    cluster.end()
-    (folder / "fresh").mkdir()
-    (folder / "fresh").chmod(0o755)
-    fresh = Postgresql(folder / "fresh", replicas=1)
-    try:
-        fresh.start()
-        code, said = restore(fresh, RESTORE_TARGET="restaurant", RESTORE_BACKUP=name)
-        assert code == 0, said
-        assert fresh.sql(0, "SELECT count(*) FROM orders") == "2"
-        # It is the application's, sequences included.
-        fresh.sql(0, "INSERT INTO orders (dish) VALUES ('tea'); ALTER TABLE orders ADD COLUMN price int")
-
-        dump = backups / name / "restaurant.dump"
-        content = bytearray(dump.read_bytes())
-        content[len(content) // 2] ^= 1
-        dump.write_bytes(content)
-        assert "damaged" in restore(fresh, RESTORE_TARGET="another", RESTORE_BACKUP=name)[1]
-        assert f"there are: {name}" in restore(fresh, RESTORE_BACKUP="20200101T000000Z")[1]
-    finally:
-        fresh.end()
-
-
-def test_a_backup_that_fails_leaves_the_others_alone(cluster: Postgresql, folder: Path) -> None:
-    backups = folder / "backups"
-    (backups / "20200101T000000Z").mkdir(parents=True)
-    shutil.chown(backups, "postgres", "postgres")
-    cluster.end()
-    done = cluster.job("postgresql-backup", folder / "backup", host=1, BACKUP_FOLDER=str(backups), BACKUP_KEEP="1")
-    assert done.returncode != 0
-    assert [path.name for path in backups.iterdir() if path.name[0] != "."] == ["20200101T000000Z"]

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._retired_registries import ADDRESSES, INSTALL
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.retired_registries import (
+    ADDRESSES,
+    INSTALL,
+)
 from kubernetes.client import ApiClient
 
 from .api_faults import ApiFaults, Fault
@@ -53,16 +56,18 @@ def test_a_cluster_that_is_too_old_for_the_release_is_refused(
         too_old = run_playbook("site.yml", variables=variables)
     refusal = (
         "istio_version (istio_revisions[1].version) is 1.31.1: Istio 1.31 is supported on Kubernetes 1.32 to 1.36, and "
-        "the cluster runs v1.31.9: upgrade the cluster first, or take a release of Istio 1.29."
+        "the cluster runs v1.31.9: upgrade the cluster first, or use a release of Istio 1.29."
     )
     assert run.failed == 1, run.stdout
     assert said(refusal, run), run.stdout
-    assert said("set allow_unsupported (istio_allow_unsupported_kubernetes). Nothing was changed", run), run.stdout
+    assert said("set allow_unsupported: true. Nothing was changed", run), run.stdout
+    assert said("istio_allow_unsupported_kubernetes", run), run.stdout
     # That one is supported there.
     assert not said("(istio_revisions[0].version) is", run), run.stdout
     assert allowed.rc == 0, allowed.stdout
     assert said(refusal, allowed), allowed.stdout
-    assert said("minimum_version (preflight_minimum_version) is 1.32", too_old), too_old.stdout
+    assert said("minimum_version is 1.32", too_old), too_old.stdout
+    assert said("preflight_minimum_version", too_old), too_old.stdout
     assert cluster_snapshot() == before
 
 
@@ -153,7 +158,7 @@ def test_what_comes_from_retired_registries_is_told(
 
     report = run_playbook("report.yml", variables={"report_path": str(tmp_path / "lab"), "report_cost": False})
     assert report.rc == 0, report.stdout
-    assert said("Istio's registries: 1 workload, 1 injector, 1 release from those that Istio retires", report)
+    assert said("Istio's registries: 1 workload, 1 injector, 1 release from registries that Istio retires", report)
     found = json.loads((tmp_path / "lab.json").read_text())["registries"]
     (workload,) = found["workloads"]
     assert (workload["namespace"], workload["kind"], workload["name"], workload["pods"]) == (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,15 +15,15 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _smoke
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import READER, Way
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Ref
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._traffic_shift import shift_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh as _smoke
 from kubernetes import client, config
 
-from .accounts import HOME, Accounts, accounts, documented, line, lines, told, without
+from .accounts import HOME, Accounts, accounts, documented, line, lines, results, told, without
 from .canary_lab import NAMESPACE
-from .conftest import RunPlaybook
+from .conftest import RunPlaybook, lab_address
 
 __all__ = ["accounts"]
 
@@ -119,7 +121,7 @@ class TestTokens:
     [((), "get"), (("create",), "get"), (("get",), "create"), (("get", "create"), "")],
     ids=["none", "create", "get", "both"],
 )
-def test_a_port_forward_takes_both_verbs(
+def test_b7_a_port_forward_takes_both_verbs(
     accounts: Accounts, api: client.ApiClient, verbs: tuple[str, ...], lacking: str
 ) -> None:
     rules = [{"apiGroups": [""], "resources": ["pods/portforward"], "verbs": list(verbs)}] if verbs else []
@@ -131,8 +133,7 @@ def test_a_port_forward_takes_both_verbs(
         reason = "is forbidden: " if lacking == "create" else 'cannot get resource "pods/portforward"'
         assert (status, reason in words) == (403, True), words
     else:
-        # Whether anything answers behind it is the kubelet's business; RBAC has let it through.
-        assert status not in (401, 403), words
+        assert status == 101, words
 
 
 SHIFT = {
@@ -169,6 +170,27 @@ def test_mesh_sync_info_names_what_it_lacks(accounts: Accounts, run_playbook: Ru
         assert lines(text) == [line(right)]
 
 
+def test_both_ways_lead_to_the_same_proxies(accounts: Accounts, run_playbook: RunPlaybook) -> None:
+    found = {}
+    for access, roles in ROLES.items():
+        account = accounts.add(f"all-{access.replace('_', '-')}", roles)
+        (found[access],) = results(run_playbook, "mesh_sync_info", {"istiod_access": access}, [account])
+    assert [proxy["name"] for proxy in found["port_forward"]["proxies"]]
+    assert found["port_forward"]["proxies"] == found["pod_address"]["proxies"]
+
+
+def test_traffic_shift_has_proof_by_a_port_forward(accounts: Accounts, run_playbook: RunPlaybook) -> None:
+    roles = [*documented("canary-operator.yml"), *BY_PORT_FORWARD]
+    proven = accounts.add("shift-proven", [*roles, *documented("sidecars-by-port-forward.yml")])
+    by_time = accounts.add("shift-by-time", roles)
+    result, timed = results(
+        run_playbook, "traffic_shift", {**SHIFT, "wait": True, "unproven_wait": 1}, [proven, by_time]
+    )
+    assert result["acknowledged"], result
+    assert result["proxies"] > 0
+    assert not timed["acknowledged"]
+
+
 def test_traffic_shift_names_what_it_lacks(accounts: Accounts, run_playbook: RunPlaybook) -> None:
     roles = documented("canary-operator.yml")
     rights = shift_rights(Ref("networking.istio.io/v1", "VirtualService", NAMESPACE, "menu-service"), "menu-service")
@@ -181,7 +203,7 @@ def test_traffic_shift_names_what_it_lacks(accounts: Accounts, run_playbook: Run
         assert "may not shift this traffic. docs/canary-operator.yml grants what it lacks" in text
         assert lines(text) == [line(right)]
         assert "Nothing was changed." in text
-    assert "istiod cannot be asked" in waits
+    assert "istiod cannot be queried" in waits
     assert "- get, create: pods/portforward in namespace istio-system" in lines(waits)
 
 
@@ -194,7 +216,7 @@ def test_mesh_smoke_names_what_it_lacks(accounts: Accounts, run_playbook: RunPla
     whole = accounts.add("smoke", roles)
     *said, enough = told(run_playbook, "mesh_smoke", {**SMOKE, "istiod_access": "pod_address"}, [*poorer, whole])
     for right, text in zip(rights, said, strict=True):
-        assert "may not ask the mesh all of this. docs/smoke-operator.yml grants what it lacks" in text
+        assert "may not run this smoke test. docs/smoke-operator.yml grants what it lacks" in text
         assert lines(text) == [line(right)]
     assert "may not" not in enough
 
@@ -204,3 +226,81 @@ def test_smoke_yml_needs_no_more_than_its_role(accounts: Accounts, run_playbook:
     run = run_playbook("smoke.yml", variables={"service_mesh_kubeconfig": account})
     assert run.rc == 0, run.stdout
     assert "a new pod gets its sidecar" in run.text
+
+
+# istiod stands in for the components: their pods are simulated on the lab, and its are not.
+ASKED = {
+    "name": "istiod says what it is",
+    "namespace": ISTIO,
+    "service": "istiod",
+    "port": 15014,
+    "path": "/version",
+    "wanted": r"\d+[.]\d+",
+}
+
+
+def test_a_component_is_asked_by_a_port_forward(accounts: Accounts, run_playbook: RunPlaybook) -> None:
+    account = accounts.add("asks", documented("smoke-components.yml"))
+    options = {"questions": [ASKED, {**ASKED, "name": "another", "wanted": "^nonsense$"}], "timeout": 0}
+    (result,) = results(run_playbook, "service_answers", options, [account])
+    assert [(check["name"], check["state"]) for check in result["checks"]] == [
+        ("istiod says what it is", "ok"),
+        ("another", "failed"),
+    ]
+    assert result["failed_checks"] == ["another"]
+
+
+def test_service_answers_names_what_it_lacks(accounts: Accounts, run_playbook: RunPlaybook) -> None:
+    poor = accounts.add("asks-nothing", [])
+    (said,) = told(run_playbook, "service_answers", {"questions": [ASKED]}, [poor])
+    assert "may not ask whether istiod says what it is. docs/smoke-components.yml grants what it lacks" in said
+    assert "get, create: pods/portforward in namespace istio-system" in said
+    (result,) = results(run_playbook, "service_answers", {"questions": [ASKED], "skip_forbidden": True}, [poor])
+    assert [check["state"] for check in result["checks"]] == ["skipped"]
+    assert "may not ask" in result["checks"][0]["detail"]
+
+
+def flags(api: client.ApiClient, path: str) -> set[str]:
+    """The traceparents' last figures in the gateway's lines on that path."""
+    core = client.CoreV1Api(api)
+    pods = core.list_namespaced_pod(ISTIO, label_selector="istio=ingressgateway").items
+    logs = [core.read_namespaced_pod_log(pod.metadata.name, ISTIO) for pod in pods]
+    found = [json.loads(text) for log in logs for text in log.splitlines() if path in text]
+    return {entry["traceparent"].rpartition("-")[2] for entry in found}
+
+
+def test_the_smoke_tests_requests_are_traced_whatever_share_is(
+    api: client.ApiClient, kubeconfig: str, run_playbook: RunPlaybook
+) -> None:
+    telemetry = client.CustomObjectsApi(api)
+    place = ("telemetry.istio.io", "v1", ISTIO, "telemetries", "mesh-default")
+    was = telemetry.get_namespaced_custom_object(*place)["spec"]["tracing"]
+    path, probe = (f"/health?{name}={time.time_ns()}" for name in ("smoke", "probe"))
+    options = {
+        "app_namespace": NAMESPACE,
+        "gateway_url": lab_address(8080),
+        "http_host": "restaurant.corpv3.com",
+        "requests": [{"name": "health", "path": path}],
+        "strict_mtls": False,
+        "webhooks": False,
+        "istiod_access": "pod_address",
+    }
+    try:
+        none = [entry | {"randomSamplingPercentage": 0} for entry in was]
+        telemetry.patch_namespaced_custom_object(*place, {"spec": {"tracing": none}})
+        request = urllib.request.Request(f"{lab_address(8080)}{probe}", headers={"Host": "restaurant.corpv3.com"})
+        for _second in range(60):
+            urllib.request.urlopen(request).close()
+            time.sleep(1)
+            if "00" in flags(api, probe):
+                break
+        (result,) = results(run_playbook, "mesh_smoke", options, [kubeconfig])
+        # Envoy writes its log some seconds later.
+        deadline = time.monotonic() + 30
+        while not flags(api, path) and time.monotonic() < deadline:
+            time.sleep(1)
+    finally:
+        telemetry.patch_namespaced_custom_object(*place, {"spec": {"tracing": was}})
+    assert result["passed"], result["table"]
+    assert "00" in flags(api, probe)
+    assert flags(api, path) == {"01"}

@@ -170,7 +170,7 @@ def test_faults_show_while_they_are_set(gateway: Gateway) -> None:
 def test_a_fault_of_a_service_that_does_not_exist_is_refused(gateway: Gateway) -> None:
     run = gateway.run_playbook("lab_fault.yml", variables={"service": "waiter", "error_rate": 1})
     assert run.rc != 0
-    assert "service must be one of api-gateway" in run.text, run.stdout
+    assert "service must be one of frontend" in run.text, run.stdout
 
 
 def test_proxies_counters_carry_istios_names_and_labels(gateway: Gateway) -> None:

@@ -50,7 +50,7 @@ def test_the_documents_figures(get: Any) -> None:
     requests = {
         "statefulsets/loki": {"cpu": "200m", "memory": "512Mi"},
         "daemonsets/alloy": {"cpu": "50m", "memory": "128Mi"},
-        "deployments/jaeger-storage": {"cpu": "100m", "memory": "256Mi"},
+        "deployments/jaeger-storage": {"cpu": "100m", "memory": "1Gi"},
         "deployments/kiali": {"cpu": "100m", "memory": "256Mi"},
     }
     for path, wanted in requests.items():
@@ -80,10 +80,10 @@ def test_whom_they_ask_is_there(get: Any) -> None:
         for text in texts
         for host, port in re.findall(r"([a-z0-9-]+)\.istio-system\.svc\.cluster\.local:(\d+)", text)
     }
+    # Kiali is told of Grafana only with an address for browsers and a token.
     wanted = {
         ("loki", 3100),
         ("prometheus-server", 80),
-        ("grafana", 80),
         ("jaeger-query", 16686),
         ("jaeger-storage", 17271),
     }

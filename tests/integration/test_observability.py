@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import Need, need, pod_need
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.capacity import Need, need, pod_need
 from kubernetes import client
 from kubernetes.dynamic import DynamicClient
 
@@ -46,7 +46,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "patch pvc",
             "--cascade=orphan",
             "prometheus-server: one pod requests",
-            "no node has that left",
+            "no node has that much left",
         ],
     ),
     "Grafana": (

@@ -68,7 +68,7 @@ def test_check_mode_writes_nothing_and_a_wrong_path_is_told(run_playbook: RunPla
     assert f"would be written: {tmp_path / 'lab.md'}" in run.text
     wrong = run_playbook("report.yml", variables={"report_path": str(tmp_path / "no/lab"), "report_cost": False})
     assert wrong.rc != 0
-    assert f"path (report_path): the folder {tmp_path / 'no'} does not exist" in wrong.text
+    assert f"path: the folder {tmp_path / 'no'} does not exist" in wrong.text
 
 
 def test_who_may_read_little_gets_a_report_that_says_what_it_lacks(
@@ -97,7 +97,7 @@ def test_who_may_read_little_gets_a_report_that_says_what_it_lacks(
     report = json.loads((tmp_path / "lab.json").read_text())
     assert report["cluster"]["account"] == "system:serviceaccount:mesh-validation:mesh-validation"
     unproven, *lacking = report["versions"]["notes"]
-    assert unproven.startswith("what proxies accepted is not known")
+    assert unproven.startswith("it is not known what the proxies accepted")
     assert "docs/istiod-by-port-forward.yml grants what it lacks: get, create: pods/portforward" in unproven
     secrets = report["certificates"]["notes"]
     assert [note.split(" was not read")[0] for note in secrets] == ["Secret"]
@@ -106,9 +106,9 @@ def test_who_may_read_little_gets_a_report_that_says_what_it_lacks(
         f"Helm's releases in {namespace}" for namespace in report["namespaces"]
     ]
     assert report["registries"]["notes"] == lacking
-    assert report["traffic"]["notes"] == ["no Prometheus is named, so nobody knows the traffic"]
+    assert report["traffic"]["notes"] == ["prometheus is not set, so the traffic is not known"]
     for key in ("cluster", "canaries"):
         assert report[key]["notes"] == [], key
     page = (tmp_path / "lab.html").read_text()
-    assert "no Prometheus is named" in page
+    assert "prometheus is not set" in page
     assert "Helm&#x27;s releases in database was not read" in page

@@ -107,6 +107,7 @@ def test_each_service_has_a_slot_for_its_next_version() -> None:
             assert deployment["metadata"]["annotations"] == {
                 "canary.service-mesh.corpv3.com/declared-image": f"corpv3/{service}:1.0.0",
                 "canary.service-mesh.corpv3.com/image": "",
+                "service-mesh.corpv3.com/keeps-canaries": "true",
             }
             for constraint in deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]:
                 assert constraint["labelSelector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
@@ -207,8 +208,8 @@ def test_only_the_callers_of_the_call_graph_are_let_in() -> None:
 
 
 def test_names_may_be_asked_of_any_address() -> None:
-    """A pod of kube-system on most clusters; the node on EKS Auto Mode, a link-local address on GKE with Cloud DNS."""
-    ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+    """A pod of kube-system on most clusters, of openshift-dns at 5353; the node on EKS Auto Mode; Cloud DNS on GKE."""
+    ports = [{"protocol": protocol, "port": port} for port in (53, 5353) for protocol in ("UDP", "TCP")]
     assert {"ports": ports} in render()["NetworkPolicy", "restaurant-app"]["spec"]["egress"]
     peers = [{"ipBlock": {"cidr": "169.254.20.10/32"}}]
     objects = render({"networkPolicy": {"dns": peers}})
@@ -216,6 +217,21 @@ def test_names_may_be_asked_of_any_address() -> None:
     refused = template({"networkPolicy": {"dns": ["kube-system"]}})
     assert refused.returncode != 0
     assert "/networkPolicy/dns/0" in refused.stderr
+
+
+def test_the_policies_follow_the_namespaces_of_istiod_and_of_observability() -> None:
+    objects = render({"istio": {"namespace": "mesh"}, "observability": {"namespace": "watch"}})
+    policy = objects["NetworkPolicy", "restaurant-app"]["spec"]
+    reached = {
+        (peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
+        for rule in policy["egress"]
+        for peer in rule.get("to", [])
+        for port in rule["ports"]
+    }
+    assert {("mesh", 15012), ("watch", 4317), ("watch", 4318), ("watch", 9411)} <= reached
+    assert not reached & {("mesh", 4317), ("mesh", 9411), ("watch", 15012)}
+    (scrapes,) = policy["ingress"]
+    assert "watch" in json.dumps(scrapes["from"])
 
 
 def test_a_credential_serves_https_and_redirects_http() -> None:

@@ -21,36 +21,27 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, Settings
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import store
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data import store
 from kubernetes import client
 
+from ..unit.support import mutations, schema_cases
 from .conftest import ROOT
 
-CHECKS = [check for check in catalog.all_checks() if ".schema_" in check.function.__module__]
+CHECKS = [check for check in catalog.all_checks() if ".checks.schema." in check.function.__module__]
 SAMPLE = 400
 # The lab's istiod, which is not the newest release in the data.
 _LAB = yaml.safe_load((ROOT / "inventories/lab/group_vars/clusters/lab.yml").read_text())
 RELEASE = ".".join(_LAB["istio_version"].split(".")[:2])
 # Refusals of the cluster that are not found, and why.
 EXCEPTIONS = (
-    # Sent as JSON, 1.0 is no whole number to a rule of CEL; every client that reads YAML sends 1.
+    # Sent as JSON, 1.0 is not a whole number to a rule of CEL; every client that reads YAML sends 1.
     re.compile(r"got float64"),
 )
 
 
-def unit_module(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"tests/unit/validate/{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-schema_cases = unit_module("schema_cases")
-mutations = unit_module("mutations")
 CASES = list(schema_cases.cases())
 
 

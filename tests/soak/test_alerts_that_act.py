@@ -38,7 +38,7 @@ def split(lab: Lab, service: str = "") -> None:
 
 def carried(lab: Lab) -> Call:
     """A canary with half of the traffic that a process carries on, which finds nothing wrong."""
-    metrics = [success(threshold_range={"min": 0})]
+    metrics = [success(threshold_range={"min": 1})]
     call = lab.call(steps=[50], step_duration="10m", image_tag=lab.tag(), metrics=metrics, min_share=0)
     lab.until("half of the traffic", lambda: lab.now().weights[lab.canary] == 50)
     return call

@@ -77,6 +77,7 @@ def test_what_changes_nothing(name: str, awx: Awx) -> None:
         ),
         ("canary promote", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
         ("canary abort", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
+        ("canary undo", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
         ("canary pause", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
         ("canary resume", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
     ],
@@ -91,7 +92,7 @@ def test_answers_that_the_survey_and_the_role_refuse(
 @pytest.mark.parametrize("name", ["canary", "canary to approval"])
 def test_answers_that_only_the_role_can_refuse(name: str, awx: Awx) -> None:
     job = awx.launch(name, {**ASKED, "canary_image_tag": "latest", "canary_steps": "50,25", "canary_strategy": "ab"})
-    words = ["canary_image_tag is 'latest'", "canary_steps has 25 after 50", "canary_match says of no request"]
+    words = ["canary_image_tag is 'latest'", "canary_steps has 25 after 50", "canary_match selects no requests"]
     refused(job, *words, "Nothing was changed.")
 
 
@@ -115,6 +116,27 @@ def test_verbs_without_a_canary(awx: Awx, menu: Lab) -> None:
         refused(awx.launch(verb, ASKED), "run")
 
 
+def test_a_cancelled_job_takes_its_canary_back(awx: Awx, menu: Lab, report: Report) -> None:
+    stable, canary = menu.stable, menu.canary
+    seen: list[float] = []
+
+    def cancelled() -> bool:
+        if menu.now().weights[canary] == 50:
+            seen.append(time.time())
+        return bool(seen)
+
+    with menu.load(PATH), menu.sightings() as sightings:
+        job = awx.launch("canary", release(menu), cancelled=cancelled)
+        ended = time.time()
+        menu.until("weight 0", lambda: menu.now().weights == {stable: 100, canary: 0}, 5)
+        menu.until("the end", lambda: menu.now().state["phase"] == "Failed")
+    assert job.status == "canceled"
+    zero = next(sighting.at for sighting in sightings.since(seen[0]) if sighting.weights[canary] == 0)
+    report(
+        f"weight 0 {zero - seen[0]:.2f} s after the cancellation, ansible-runner ended after {ended - seen[0]:.2f} s"
+    )
+
+
 def up_to_approval(awx: Awx, lab: Lab, answers: dict[str, Any]) -> Artifacts:
     job = awx.launch("canary to approval", answers)
     assert job.status == "successful", job.text
@@ -136,6 +158,10 @@ def test_a_release_that_is_approved(awx: Awx, menu: Lab, report: Report) -> None
     assert menu.now().weights[canary] == 100
     smoke = awx.launch("smoke", answers, artifacts=job.artifacts)
     assert smoke.status == "successful", smoke.text
+    for changed in (1, 0):
+        undo = awx.launch("canary undo", {**ASKED, "canary_reason": "customers cannot pay"})
+        assert (undo.status, undo.changed) == ("successful", changed), undo.text
+    assert menu.now().weights[canary] == 0
 
 
 def test_a_release_that_is_denied(awx: Awx, menu: Lab, report: Report) -> None:

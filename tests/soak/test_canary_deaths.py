@@ -15,15 +15,13 @@ from typing import Any
 import pytest
 
 from ..integration.api_faults import ApiFaults, Fault
-from ..integration.canary_lab import FINAL, QUICK, ROOT, VIRTUAL_SERVICES, Call, Lab
+from ..integration.canary_lab import FINAL, ROOT, VIRTUAL_SERVICES, Call, Lab
 from ..integration.canary_records import failed, read
 from .conftest import Report
 
 # Runs that write often and die often.
 SHORT = {"steps": [10, 50], "step_duration": "1s", "drain": "1s", "lease_duration": 3}
 WRITES = "PUT|PATCH|POST"
-# At a terminal, which goes away at the first step. What Ctrl-C does is among the integration tests.
-SLOW = {**QUICK, "canary_service": "order-service", "canary_steps": [10, 50], "canary_step_duration": "8s"}
 # The n-th write to a VirtualService, or to a Deployment or HorizontalPodAutoscaler, and whether it came through.
 MOMENTS = [("/virtualservices/", n, after) for n in range(1, 7) for after in (False, True)]
 MOMENTS += [("/deployments/|/horizontalpodautoscalers/", n, after) for n in range(1, 5) for after in (False, True)]
@@ -186,27 +184,3 @@ def test_a_split_that_somebody_changes_by_hand(lab: Lab, report: Report, policy:
         for entry in live["spec"]["http"][0]["route"]:
             entry["weight"] = 0 if entry["destination"]["subset"] == canary else 100
         lab.objects.replace_namespaced_custom_object(*VIRTUAL_SERVICES, lab.service, live)
-
-
-def test_a_closed_terminal_lets_the_run_go_on(lab: Lab) -> None:
-    canary = lab.canary
-    with lab.load() as load:
-        terminal = lab.terminal("canary.yml", **SLOW, canary_image_tag=lab.tag())
-        terminal.expect("Ctrl-C takes the canary back")
-        terminal.close()
-        lab.until("the end", lambda: lab.now().state["phase"] in FINAL)
-    assert lab.now().state["phase"] == "Succeeded"
-    assert lab.now().weights[canary] == 100
-    assert not failed(read(load.output))
-
-
-def test_sigterm_to_ansible_takes_the_run_back(lab: Lab) -> None:
-    stable, canary = lab.stable, lab.canary
-    with lab.load() as load:
-        terminal = lab.terminal("canary.yml", **SLOW, canary_image_tag=lab.tag())
-        terminal.expect("Ctrl-C takes the canary back")
-        terminal.kill(signal.SIGTERM)
-        lab.until("the end", lambda: lab.now().state["phase"] in FINAL)
-    assert "SIGTERM" in json.dumps(lab.now().state["history"])
-    assert lab.now().weights == {stable: 100, canary: 0}
-    assert not failed(read(load.output))

@@ -18,7 +18,6 @@ QUICK = {
     "canary_whole_service_guard": {},
     "canary_steps": [50],
     "canary_step_duration": "2s",
-    "canary_checks": 1,
     "canary_interval": "500ms",
     "canary_drain": "2s",
 }

@@ -47,6 +47,7 @@ def site(folder: Path, tmp_path: Path) -> Site:
         "istio_istiod_values": {
             "env": {"PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false"},
             "telemetry": {"enabled": False},
+            "meshConfig": {"configSources": [{"address": "k8s://"}, {"address": f"fs://{folder}/istio-config"}]},
         },
     }
 

@@ -24,7 +24,6 @@ def runner(lab: Lab, tmp_path: Path) -> Runner:
         canary_provider=PROXIES,
         canary_metrics=[success(), slowness()],
         canary_whole_service_guard={},
-        canary_checks=1,
         canary_interval="500ms",
         canary_drain="1s",
     )

@@ -154,7 +154,7 @@ def test_a_tree_without_configuration_is_not_called_good(repository: Path, colle
     (repository / "deploy/cart.yml").write_text("- name: a play\n  hosts: all\n")
     red = hook(repository, collections, HOOK["args"])
     assert red.returncode != 0, red.stdout
-    assert "no object that the checks know in 1 file of '.'" in words(red)
+    assert "the checks know no object in 1 file of '.'" in words(red)
     allowed = json.dumps({"validate_live": False, "validate_paths": ["."], "validate_allow_empty": True})
     green = hook(repository, collections, ["-e", allowed])
     assert green.returncode == 0, green.stdout

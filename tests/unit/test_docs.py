@@ -85,3 +85,16 @@ def test_the_page_on_testing_names_every_file_of_the_soak() -> None:
 def test_every_playbook_begins_with_what_the_site_shows_of_it() -> None:
     without = [path.name for path in (ROOT / "playbooks").glob("*.yml") if not path.read_text().startswith("---\n# ")]
     assert not without
+
+
+def test_every_finding_of_the_canarys_review_has_tests_of_its_name() -> None:
+    section = (ROOT / "docs/canary.md").read_text().split("## What a review found\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([BM]\d+) \|.*\| ([^|]+) \|$", section, re.MULTILINE))
+    assert list(rows) == [f"B{number}" for number in range(1, 8)] + [f"M{number}" for number in range(1, 20)]
+    there = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    for finding, named in rows.items():
+        tests = re.findall(r"`(\w+)`", named)
+        assert tests, finding
+        assert [name for name in tests if not name.startswith(f"test_{finding.lower()}_") or name not in there] == []

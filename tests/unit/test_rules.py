@@ -19,7 +19,7 @@ TESTS = sorted((ROOT / "tests/rules").glob("*.yml"))
 RUNBOOKS = ROOT / "docs/runbooks"
 RUNBOOK_URL = "https://github.com/corpv3/service_mesh/blob/main/docs/runbooks/"
 
-CHAPTERS = ["When", "What you see", "Do", "It worked when", "Way back"]
+CHAPTERS = ["When", "What you see", "Do", "It worked when", "Roll back"]
 
 # The design document's alerts: severity, how long, and the threshold that the expression ends with.
 OF_THE_DOCUMENT = {

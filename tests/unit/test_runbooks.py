@@ -18,25 +18,30 @@ OPERATIONS = {
     "istio_upgrade",
     "istio_registries_moved",
     "database_restore",
+    "database_restore_to_time",
     "database_failover",
+    "postgresql_major_upgrade",
     "node_loss",
     "volume_almost_full",
     "ingress_gateway_down",
     "rotate_secrets",
 }
-CHAPTERS = ["When", "What you see", "Do", "It worked when", "Way back"]
+CHAPTERS = ["When", "What you see", "Do", "It worked when", "Roll back"]
 # Page: how many of its blocks cannot run on the lab. All others do, in tests/soak/test_runbooks.py.
 ELSEWHERE = {
     "alertmanager_delivery_failing": 1,
     "certificate_issuance_failing": 1,
     "database_failover": 4,
-    "database_restore": 3,
+    "database_restore": 4,
+    "database_restore_to_time": 3,
     "gateway_certificate_expiring": 1,
     "istio_root_certificate_expiring": 2,
     "istiod_push_errors": 1,
     "loki_down": 1,
     "no_traffic_at_gateway": 1,
+    "postgresql_archive_stopped": 2,
     "postgresql_down": 1,
+    "postgresql_major_upgrade": 3,
     "postgresql_replica_missing": 3,
     "prometheus_configuration_rejected": 1,
     "prometheus_storage_failing": 2,

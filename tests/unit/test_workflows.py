@@ -135,6 +135,14 @@ def test_a_canary_that_is_not_promoted_is_taken_back() -> None:
         assert jobs[name]["environment"].endswith("-operator"), "it must not wait for an approval"
 
 
+def test_who_carries_a_canary_on_hears_that_the_workflow_was_cancelled() -> None:
+    """GitHub's runner signals the step's own process, and no other: the shell would keep it for itself."""
+    carries_on = {"playbooks/canary.yml", "playbooks/canary_resume.yml", "playbooks/canary_promote.yml"}
+    found = [step for step in STEPS if step.playbook in carries_on and "--check" not in step.words]
+    assert len(found) >= 2
+    assert [str(step) for step in found if not step.run.startswith("exec ")] == []
+
+
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_a_step_calls_a_playbook_with_variables_that_there_are(step: Step) -> None:
     assert step.words[0] == "ansible-playbook", step.run

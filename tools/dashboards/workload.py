@@ -18,7 +18,7 @@ def dashboard() -> models.Dashboard:
     """From the inside: what the pods themselves count and use."""
     return board(
         "workload",
-        "Workload",
+        "Mesh workload",
         "One Deployment: its pods, what they use, what they serve and what they call.",
         [
             choice(

@@ -12,15 +12,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import NOTHING, Need
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.inventory import Inventory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.cluster_objects import Inventory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.infrastructure import (
+    LoadBalancer,
+    Volume,
+    load_balancers,
+    volumes,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.optimizations import left_after, optimizations
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import (
     MESH,
     OBSERVABILITY,
     ORDER,
     OTHERS,
-    PROXY,
     SIDECARS,
     Node,
     Pod,
@@ -30,22 +34,18 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods imp
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.prices import Prices
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.right_size import Rules, right_sizing
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.things import (
-    LoadBalancer,
-    Volume,
-    load_balancers,
-    volumes,
-)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Usage
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.capacity import NOTHING, Need
 
-# Of the data. Whoever reads it can refuse what is newer.
+# Of the data, so that a reader can refuse a newer one.
 FORMAT = 1
 _GROUPS = (MESH, OBSERVABILITY, OTHERS)
 _NOBODY = Decimal(0)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BillRequest:
     """istio_namespace: also Istio's root. observability_namespace: where Prometheus, Grafana and so on are."""
 
     prices: Prices
@@ -57,9 +57,9 @@ class Wanted:
 
 @dataclass
 class _Line:
-    """One component. pods: its own; sidecars have none. measured: of how many containers ``used`` is the sum.
+    """One component. pods: its own; sidecars have none. measured: the number of containers summed up in ``used``.
 
-    compute and the like: a month's money.
+    compute and the like: money per month.
     """
 
     group: str
@@ -103,15 +103,15 @@ class _Line:
         self.load_balancers_cost += other.load_balancers_cost
 
 
-def bill(inventory: Inventory, usage: Usage, wanted: Wanted, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """Money is of a month, CPU in cores, memory and storage in bytes; None is what nobody knows."""
-    prices, said = wanted.prices, [*inventory.notes, *notes]
+def bill(inventory: Inventory, usage: Usage, wanted: BillRequest, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Money is per month, CPU in cores, memory and storage in bytes; None is unknown."""
+    prices, all_notes = wanted.prices, [*inventory.notes, *notes]
     nodes = nodes_of(inventory.of("Node"), prices)
     places = (wanted.istio_namespace, wanted.observability_namespace)
     pods = list(pods_of(inventory.of("Pod"), nodes, prices, places))
-    found_volumes = list(volumes(inventory, pods, prices, said))
-    balancers = list(load_balancers(inventory.of("Service"), pods, prices, said))
-    said += _odd_nodes(nodes, prices) + _odd_pods(pods, inventory)
+    found_volumes = list(volumes(inventory, pods, prices, all_notes))
+    balancers = list(load_balancers(inventory.of("Service"), pods, prices, all_notes))
+    all_notes += _odd_nodes(nodes, prices) + _odd_pods(pods, inventory)
     lines = _lines(pods, found_volumes, balancers, usage)
     whole = sum((node.cost for node in nodes.values()), _NOBODY)
     totals = {name: _sum(line for line in lines if line.group == name) for name in _GROUPS}
@@ -146,7 +146,7 @@ def bill(inventory: Inventory, usage: Usage, wanted: Wanted, notes: Sequence[str
         "optimized": _money(left_after(added.total, saving)),
         "right_sizing": sized,
         "right_sizing_saves": _money(saved),
-        "notes": said,
+        "notes": all_notes,
     }
 
 
@@ -192,7 +192,7 @@ def _place(line: _Line) -> tuple[int, int, str]:
 
 
 def _used(usage: Usage, place: tuple[str, str, str]) -> Need | None:
-    """The mean, since that is what a month's bill could be at the least."""
+    """The mean, since that is the least that a month's bill could be."""
     known = [usage.get(resource, {}).get(place) for resource in ("cpu", "memory")]
     if known[0] is None or known[1] is None:
         return None
@@ -240,7 +240,7 @@ def _used_plain(line: _Line) -> dict[str, Any] | None:
 
 
 def _sidecars(pods: Iterable[Pod], line: _Line) -> dict[str, Any]:
-    """What the proxies add to their pods. ``beside``: what the other containers of these pods request."""
+    """What the proxies add to their pods. ``beside``: the requests of the other containers of these pods."""
     own = NOTHING
     for pod in pods:
         own += pod.own if pod.sidecar is not None else NOTHING
@@ -284,13 +284,13 @@ def _odd_pods(pods: Sequence[Pod], inventory: Inventory) -> list[str]:
     notes = []
     free = [pod for pod in pods if pod.whole == NOTHING]
     if free:
-        notes.append(f"seem to cost nothing, since they request neither CPU nor memory: {_pods(len(free))}")
+        notes.append(f"no cost because they request neither CPU nor memory: {_pods(len(free))}")
     waiting = sum(
         not (pod.get("spec") or {}).get("nodeName") and (pod.get("status") or {}).get("phase") == "Pending"
         for pod in inventory.of("Pod")
     )
     if waiting:
-        notes.append(f"not counted, since they wait for a node: {_pods(waiting)}")
+        notes.append(f"not counted because they wait for a node: {_pods(waiting)}")
     return notes
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
-"""What each of the design document's five optimizations would save, on this cluster and with these prices."""
+"""What each of the design document's five optimizations would save, on this cluster and at these prices."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import seconds_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import readable
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import OBSERVABILITY, PROXY, Pod
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.things import LoadBalancer, Volume
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.infrastructure import LoadBalancer, Volume
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import OBSERVABILITY, Pod
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Place, Used
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.capacity import readable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.durations import seconds_of
 
 SIDECAR_CPU = Decimal("0.005")
 RETENTION_DAYS = 7
 SAMPLING_PERCENT = 1
 _DAY = 86400
 _RETENTION = re.compile(r"--storage\.tsdb\.retention(?:\.time)?=(\S+)")
-_NOT_SMALLER = "volumes do not shrink: this takes a new, smaller one; what it holds is taken to grow with {}"
+_NOT_SMALLER = "volumes do not shrink: this needs a new, smaller one; its content is assumed to grow with {}"
 
 
 @dataclass(frozen=True)
 class Optimization:
-    """saves: a month's money, None where it is not known. how: what to set. costs: what one gives up."""
+    """saves: money per month, None if not known. how: what to set. costs: the trade-off."""
 
     key: str
     title: str
@@ -69,11 +70,11 @@ def _sidecars(pods: Sequence[Pod], cpu_used: Mapping[Place, Used]) -> Optimizati
         saves += max(sidecar.cpu - SIDECAR_CPU, Decimal(0)) * pod.rates.cpu
         used = cpu_used.get((pod.namespace, pod.name, PROXY))
         above += bool(used and used.p95 > SIDECAR_CPU)
-    costs = "less CPU is kept for a sidecar where its node is busy"
+    costs = "less CPU is reserved for a sidecar on a busy node"
     if above:
         costs += f"; the P95 of {above} of {len(meshed)} sidecars is above it"
     elif not cpu_used:
-        costs += "; what they use is not known"
+        costs += "; their use is not known"
     return Optimization(
         "sidecar_cpu",
         "Request 5m of CPU for each sidecar",
@@ -99,7 +100,7 @@ def _control_plane(pods: Sequence[Pod]) -> Optimization:
         saves,
         f"{len(istiods)} pods of {len(seen)} revision{'s' if len(seen) != 1 else ''}",
         "istio_istiod_replicas_min: 1, istio_istiod_replicas_max: 1",
-        "while it restarts no pod gets a sidecar, no configuration is accepted and no certificate renewed",
+        "while it restarts, no pod gets a sidecar, no configuration is accepted and no certificate renewed",
     )
 
 
@@ -116,7 +117,7 @@ def _retention(pods: Sequence[Pod], volumes: Sequence[Volume]) -> Optimization:
         "metrics_retention",
         "Keep metrics for 7 days",
         saves if servers else None,
-        ", ".join(now) or (f"{servers[0][1]}, on no volume" if servers else "no Prometheus says its retention"),
+        ", ".join(now) or (f"{servers[0][1]}, on no volume" if servers else "no Prometheus with a known retention"),
         "prometheus_retention: 7d, prometheus_volume_size",
         _NOT_SMALLER.format("time"),
     )
@@ -138,7 +139,7 @@ def _dashboards(load_balancers: Sequence[LoadBalancer]) -> Optimization:
         sum((item.cost for item in shown), Decimal(0)),
         names or "none has one",
         "grafana_service_type: ClusterIP, kiali_service_type: ClusterIP",
-        "they are reached by port-forward, or through the gateway that is there anyway",
+        "use a port-forward, or the existing gateway",
     )
 
 
@@ -156,14 +157,14 @@ def _sampling(volumes: Sequence[Volume], telemetries: Objects, root_namespace: s
         left = min(Decimal(SAMPLING_PERCENT) / max(percents), Decimal(1)) if max(percents) else Decimal(1)
         saves = sum((volume.cost for volume in traces), Decimal(0)) * (1 - left)
     size = readable(sum((volume.size for volume in traces), Decimal(0))) if traces else ""
-    now = f"{max(percents).normalize():f} % of the requests" if percents else "no Telemetry of the whole mesh says it"
+    now = f"{max(percents).normalize():f} % of the requests" if percents else "not set by a Telemetry of the mesh"
     return Optimization(
         "trace_sampling",
         "Trace 1 % of the requests",
         saves,
         f"{now}, on {size}" if traces else f"{now}, on no volume",
         "service_mesh_trace_sampling: 1, jaeger_volume_size",
-        _NOT_SMALLER.format("the share of traces") + "; Jaeger's own CPU and memory are in no proportion to it",
+        _NOT_SMALLER.format("the share of traces") + "; Jaeger's own CPU and memory do not shrink in proportion",
     )
 
 
@@ -172,5 +173,5 @@ def _cores(amount: Decimal) -> str:
 
 
 def left_after(total: Decimal, found: Sequence[Optimization]) -> Decimal:
-    """The total without all that they save together: none of them has a part in another's."""
+    """The total after all that they save together: their savings do not overlap."""
     return total - sum((item.saves or Decimal(0) for item in found), Decimal(0))

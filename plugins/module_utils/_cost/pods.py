@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
-"""Pods as they are paid for: what they request, what part of it is the mesh's, and which component they belong to."""
+"""Pods as they are paid for: what they request, the mesh's part of it, and which component they belong to."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import NOTHING, Need, need, pod_need
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.prices import Prices
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object, Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY, has_ended
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.capacity import (
+    NOTHING,
+    Need,
+    need,
+    pod_need,
+)
 
 GIB = 1024**3
-PROXY = "istio-proxy"
 MESH, OBSERVABILITY, OTHERS = "mesh", "observability", "others"
 SIDECARS = "sidecars"
-# In the order of the document's table; what it left out comes after.
+# In the order of the document's table; the components that it left out follow.
 ORDER = (
     "istiod",
     SIDECARS,
@@ -58,7 +63,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Node:
-    """cost: a month of all of it. priced: whether its instance type has a price of its own."""
+    """cost: of all of it, per month. priced: whether its instance type has its own price."""
 
     instance_type: str
     size: Need
@@ -69,7 +74,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Container:
-    """limit: 0 where there is none. killed: when it was last killed for lack of memory, or empty."""
+    """limit: 0 if there is none. killed: when it was last killed for exceeding memory, or empty."""
 
     name: str
     request: Need
@@ -79,7 +84,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Pod:
-    """workload: kind and name of what it belongs to. whole: what the scheduler counts. sidecar: its proxy's part."""
+    """workload: kind and name of its owner. whole: what the scheduler counts. sidecar: its proxy's part."""
 
     namespace: str
     name: str
@@ -98,7 +103,7 @@ class Pod:
 
 
 def nodes_of(nodes: Objects, prices: Prices) -> dict[str, Node]:
-    """By name. A node's own price is divided as the prices of CPU and memory are to each other."""
+    """By name. A node's own price is divided in the ratio of the prices of CPU and memory."""
     rates = base_rates(prices)
     found = {}
     for node in nodes:
@@ -124,13 +129,13 @@ def base_rates(prices: Prices) -> Rates:
 def pods_of(
     pods: Objects, nodes: Mapping[str, Node], prices: Prices, observability_namespaces: Iterable[str]
 ) -> Iterator[Pod]:
-    """Those that hold a place on a node. ``observability_namespaces``: where the document's tools belong to it."""
+    """Those that occupy a node. ``observability_namespaces``: where the document's tools belong to it."""
     places = frozenset(observability_namespaces)
     rates = base_rates(prices)
     for pod in pods:
         spec, metadata = pod.get("spec") or {}, pod["metadata"]
         node = spec.get("nodeName")
-        if not node or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        if not node or has_ended(pod):
             continue
         containers = tuple(_containers(pod))
         proxies = [container for container in containers if container.name == PROXY]
@@ -158,7 +163,7 @@ def _component(
     names = [labels[label] for label in _NAME_LABELS if label in labels]
     if is_gateway:
         return MESH, labels.get("app") or workload
-    # Charts that call themselves otherwise keep Istio's own labels.
+    # Charts under another name keep Istio's own labels.
     for name in (*names, labels.get("istio", "")):
         if name in _MESH:
             return MESH, name
@@ -170,7 +175,7 @@ def _component(
 
 
 def workload_of(pod: Object) -> tuple[str, str]:
-    """Kind and name of what made the pod; a Deployment instead of its ReplicaSet."""
+    """Kind and name of the pod's owner; a Deployment instead of its ReplicaSet."""
     metadata = pod["metadata"]
     owner = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), None)
     if owner is None or owner["kind"] == "Node":
@@ -182,7 +187,7 @@ def workload_of(pod: Object) -> tuple[str, str]:
 
 
 def _containers(pod: Object) -> Iterator[Container]:
-    """Those that go on running, native sidecars too."""
+    """Those that keep running, including native sidecars."""
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
     states = {
         state["name"]: state

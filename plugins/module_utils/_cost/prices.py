@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 
-# In the form of a file. The document says neither where its figures are from nor of what region.
+# In the form of a file. The document names neither the source of its figures nor their region.
 DOCUMENT: Mapping[str, Any] = {
     "name": "AWS EKS example of the design document",
     "currency": "USD",
@@ -32,20 +32,20 @@ DOCUMENT: Mapping[str, Any] = {
     "load_balancer_month": {"default": 16},
     "node_hour": {},
 }
-# AWS, Google and Azure reckon a month as 365 * 24 / 12.
+# AWS, Google and Azure calculate a month as 365 * 24 / 12.
 _USUAL_MONTH = 730
 _TEXTS = ("name", "currency", "source")
 _PRICES = ("cpu_core_hour", "memory_gib_hour")
 _BY_CLASS = ("volume_gib_month", "load_balancer_month")
 _REQUIRED = ("currency", "source", "date", *_PRICES, *_BY_CLASS)
 _ENTRY = ("price", "source", "date")
-# Older ones are told to be old.
+# Older ones are reported as old.
 _FRESH_DAYS = 365
 
 
 @dataclass(frozen=True)
 class Price:
-    """amount: of one unit, in the file's currency. date: when somebody looked it up, as 2026-11-25."""
+    """amount: of one unit, in the file's currency. date: when it was looked up, as 2026-11-25."""
 
     amount: Decimal
     source: str
@@ -56,7 +56,7 @@ class Price:
 class Prices:
     """cpu: of a core and hour; memory: of a GiB and hour; volumes: of a GiB and month; load balancers: of a month.
 
-    ``*_classes``: of storage classes and load balancer classes that differ. nodes: instance type to price of an hour.
+    ``*_classes``: for storage and load balancer classes with another price. nodes: instance type to hourly price.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Prices:
         return self.load_balancer_classes.get(load_balancer_class, self.load_balancer).amount
 
     def named(self) -> Iterator[tuple[str, Price]]:
-        """Every price, under the name that it has in the file."""
+        """Every price, under its name in the file."""
         yield "cpu_core_hour", self.cpu
         yield "memory_gib_hour", self.memory
         yield "volume_gib_month.default", self.volume
@@ -88,18 +88,18 @@ class Prices:
 
 
 def read_prices(text: str, file: str) -> Prices:
-    """Of a file in YAML or JSON. Raises InputError with all that is wrong in it."""
+    """Of a file in YAML or JSON. Raises InputError with everything that is wrong in it."""
     try:
         data = _yaml.load(text)
     except (_yaml.YamlError, ValueError) as error:
-        raise InputError(f"price_file: {file} is no YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"price_file: {file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
-        raise InputError(f"price_file: {file} has to be a mapping with the keys {', '.join(_REQUIRED)}.")
+        raise InputError(f"price_file: {file} must be a mapping with the keys {', '.join(_REQUIRED)}.")
     return prices_of(data, file)
 
 
 def prices_of(data: Mapping[Any, Any], file: str) -> Prices:
-    """Raises InputError with all that is wrong."""
+    """Raises InputError with everything that is wrong."""
     reader = _Reader(data)
     prices = reader.prices()
     if reader.problems:
@@ -108,14 +108,14 @@ def prices_of(data: Mapping[Any, Any], file: str) -> Prices:
 
 
 def old_prices(prices: Prices, today: datetime.date) -> str:
-    """A note, or nothing where all of them are fresh."""
+    """A note, or nothing if all of them are recent."""
     oldest = min(price.date for _name, price in prices.named())
     days = (today - datetime.date.fromisoformat(oldest)).days
-    return f"the oldest price is of {oldest}, {days} days ago" if days > _FRESH_DAYS else ""
+    return f"the oldest price is {days} days old, of {oldest}" if days > _FRESH_DAYS else ""
 
 
 class _Reader:
-    """Goes through the whole file, so that all problems are told at once."""
+    """Reads the whole file, so that all problems are reported at once."""
 
     def __init__(self, data: Mapping[Any, Any]) -> None:
         self.problems: list[str] = []
@@ -129,7 +129,7 @@ class _Reader:
         self._date = self._day("date", self._data["date"]) if "date" in self._data else ""
         hours = self._number("hours_per_month", self._data.get("hours_per_month", _USUAL_MONTH))
         if hours == 0:
-            self.problems.append("hours_per_month is 0: a month has 720 to 744")
+            self.problems.append("hours_per_month is 0; a month has 720 to 744")
         single = {name: self._price(name, self._data.get(name, 0)) for name in _PRICES}
         volumes, load_balancers = (self._by_class(name) for name in _BY_CLASS)
         nodes = self._entries("node_hour")
@@ -156,12 +156,12 @@ class _Reader:
     def _entries(self, name: str) -> dict[str, Price]:
         entries = self._data.get(name, {})
         if not isinstance(entries, dict):
-            self.problems.append(f"{name} has to be a mapping of names to prices, not {_shown(entries)}")
+            self.problems.append(f"{name} must be a mapping of names to prices, not {_shown(entries)}")
             return {}
         return {str(key): self._price(f"{name}.{key}", entry) for key, entry in entries.items()}
 
     def _price(self, name: str, entry: Any) -> Price:
-        """A number, or a mapping with a price and a source and date of its own."""
+        """A number, or a mapping with a price and its own source and date."""
         if not isinstance(entry, dict):
             return Price(self._number(name, entry), self._source, self._date)
         self._known_keys(f"{name}.", entry, _ENTRY)
@@ -177,7 +177,7 @@ class _Reader:
         for key in mapping:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+                hint = f"did you mean {near[0]}?" if near else f"valid keys: {', '.join(known)}"
                 self.problems.append(f"{place}{key} is unknown ({hint})")
 
     def _number(self, name: str, value: Any) -> Decimal:
@@ -185,22 +185,22 @@ class _Reader:
             number = Decimal(str(value))
             if number.is_finite() and number >= 0:
                 return number
-        self.problems.append(f"{name} has to be a number from 0, not {_shown(value)}")
+        self.problems.append(f"{name} must be a number from 0, not {_shown(value)}")
         return Decimal(0)
 
     def _text(self, name: str, value: Any) -> str:
         if isinstance(value, str) and value.strip():
             return value.strip()
-        self.problems.append(f"{name} has to be a text, not {_shown(value)}")
+        self.problems.append(f"{name} must be a string, not {_shown(value)}")
         return ""
 
     def _day(self, name: str, value: Any) -> str:
-        # YAML makes a date of what looks like one.
+        # YAML converts what looks like a date.
         text = value.isoformat() if isinstance(value, datetime.date) else str(value)
         try:
             return datetime.date.fromisoformat(text).isoformat()
         except ValueError:
-            self.problems.append(f"{name} has to be a day as 2026-11-25, not {_shown(value)}")
+            self.problems.append(f"{name} must be a date like 2026-11-25, not {_shown(value)}")
             return ""
 
 

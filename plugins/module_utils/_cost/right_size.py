@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
-"""What workloads should request by what they have used. Where nothing was measured, nothing is proposed."""
+"""What workloads should request according to their use. Without measurements, nothing is proposed."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import seconds_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import CapacityError, Need, need, readable
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import (
-    PROXY,
-    SIDECARS,
-    Container,
-    Pod,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import SIDECARS, Container, Pod
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Usage, Used, Window
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.capacity import (
+    CapacityError,
+    Need,
+    need,
+    readable,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.durations import seconds_of
 
 LOWER, RAISE, FITS, NO_DATA, TOO_LITTLE = "lower", "raise", "fits", "no data", "too little data"
 RESOURCES = ("cpu", "memory")
-# A request that is off by less is not worth a rollout.
+# A smaller deviation of a request is not worth a rollout.
 _TOLERANCE = Decimal("0.1")
 _NEAR = Decimal("0.9")
-# Nobody measures, or wants to read, a fraction of these.
+# Proposals are rounded up to these; fractions would be noise.
 _STEP = {"cpu": Decimal("0.001"), "memory": Decimal(1024**2)}
 
 
 @dataclass(frozen=True)
 class Rules:
-    """margin: on top of the P95, 0.15 for 15 %. floor: no proposal is below. enough: seconds of measurements."""
+    """margin: on top of the P95, 0.15 for 15 %. floor: the smallest proposal. enough: seconds of measurements."""
 
     margin: Decimal
     floor: Need
@@ -48,11 +49,11 @@ class Rules:
         """Of options. Raises InputError."""
         enough = seconds_of(min_measured)
         if not enough:
-            raise InputError(f"min_measured: '{min_measured}' is no time of PromQL; write it like 30s, 5m or 1d.")
+            raise InputError(f"min_measured: '{min_measured}' is not a PromQL duration. Write it like 30s, 5m or 1d.")
         if enough > seconds_of(window.length):
-            raise InputError(f"min_measured: {min_measured} is more than the window, {window.length}. Lower it.")
+            raise InputError(f"min_measured: {min_measured} is longer than the window, {window.length}. Lower it.")
         if not 0 <= margin_percent < math.inf:
-            raise InputError(f"margin: {margin_percent} has to be a percentage from 0.")
+            raise InputError(f"margin: {margin_percent} is not a valid percentage. Use a number from 0.")
         try:
             lowest = need(floor)
         except CapacityError as error:
@@ -139,7 +140,7 @@ def _judge(
     killed: str,
     rules: Rules,
 ) -> dict[str, Any]:
-    """request, limit, p95, peak, proposed (None where the request stays), seconds, pods (measured ones), verdict."""
+    """request, limit, p95, peak, proposed (None to keep the request), seconds, pods (measured ones), verdict."""
     request, limit, floor = (getattr(amount, resource) for amount in (group.request, group.limit, rules.floor))
     judged: dict[str, Any] = {
         "request": request,
@@ -160,15 +161,15 @@ def _judge(
         return {**judged, "verdict": TOO_LITTLE}
     wanted = p95 * (1 + rules.margin)
     if resource == "memory":
-        # CPU that lacks is slow, memory that lacks is death.
+        # Too little CPU is slow, too little memory is fatal.
         wanted = max(wanted, peak)
     if target:
-        # Below that, the autoscaler would make more pods of the smaller ones.
+        # With less, the autoscaler would add more of the smaller pods.
         wanted = max(wanted, p95 / target)
     if resource == "memory" and killed:
         wanted = max(wanted, request)
     wanted = _rounded(resource, wanted)
-    # Neither does the floor raise what suffices, nor may a request be above its limit.
+    # The floor does not raise a sufficient request, and a request must not exceed its limit.
     enough_below_floor = wanted <= request < floor
     wanted = max(wanted, floor)
     if limit:
@@ -184,7 +185,7 @@ def _rounded(resource: str, amount: Decimal) -> Decimal:
 
 
 def _risks(group: _Group, of_resource: Mapping[str, Any], killed: str, proposed: Need) -> list[str]:
-    """Of running out of memory, first."""
+    """Running out of memory first."""
     risks = []
     cpu, memory = of_resource["cpu"], of_resource["memory"]
     limit, peak = group.limit.memory, memory["peak"]
@@ -195,7 +196,7 @@ def _risks(group: _Group, of_resource: Mapping[str, Any], killed: str, proposed:
     if peak is not None and peak > group.request.memory:
         risks.append(
             f"OOM: its peak of {readable(peak)} is above its request, so it is among the first to be evicted "
-            "where the node runs out"
+            "when the node runs out of memory"
         )
     if memory["verdict"] == LOWER and not limit:
         risks.append(

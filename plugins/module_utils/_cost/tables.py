@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._capacity import readable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.text import visible
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.pods import MESH, OBSERVABILITY, OTHERS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.right_size import (
     FITS,
@@ -22,7 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.right_si
     RESOURCES,
     TOO_LITTLE,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import (
     ERROR,
     GOOD,
     WARNING,
@@ -32,18 +32,18 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.docume
     Section,
     Table,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.markdown import markdown as as_markdown
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.text import visible
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.markdown import markdown as as_markdown
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.capacity import readable
 
-# Of a line at a terminal, and of one of its columns; what is longer goes on below.
+# The width of a terminal's line, and of one of its columns; longer text is wrapped.
 _WIDTH, _WIDEST = 118, 42
-# Columns that are told below their row, by the name of the last one.
-_BELOW = {"at what price": 2, "risk": 1}
+# Columns that are shown below their row, by the name of the last one.
+_BELOW = {"trade-off": 2, "risk": 1}
 _NONE = Cell("-")
 
 
 def blocks(bill: Mapping[str, Any]) -> list[Table]:
-    """Every table of the bill that has something in it."""
+    """Every table of the bill that is not empty."""
     found = [
         _components(bill),
         _sidecars(bill),
@@ -70,7 +70,7 @@ def summary(bill: Mapping[str, Any]) -> str:
 
 
 def lines(bill: Mapping[str, Any]) -> list[str]:
-    """For a terminal. Ansible's output in YAML breaks lines at single spaces, so numbers far on the right have none."""
+    """For a terminal. Ansible's YAML output breaks lines at single spaces, so numbers far on the right have none."""
     found: list[str] = []
     for table in blocks(bill):
         found += [*_rendered(table, _BELOW.get(table.columns[-1].name, 0)), ""]
@@ -90,7 +90,7 @@ def _components(bill: Mapping[str, Any]) -> Table:
 
 def _component(name: str, item: Mapping[str, Any], tone: str = "") -> list[Cell]:
     used, share = item["used"], item["node_percent"]
-    # Of the others nothing is known.
+    # Nothing is known about the others.
     at_least = ">" if used and used["containers"] < item["containers"] else ""
     sizes = ", ".join(f"{storage}:{_size(size)}" for storage, size in item["storage_by_class"].items())
     return [
@@ -116,8 +116,8 @@ def _sidecars(bill: Mapping[str, Any]) -> Table:
     used, beside = item["used"], item["beside"]
     rows = [
         _row("requested", _cores(item["cpu"]), _size(item["memory"]), _money(item["cost"])),
-        _row("requested beside them", _cores(beside["cpu"]), _size(beside["memory"]), "-"),
-        _row("more by", _percent(item["cpu_percent"]), _percent(item["memory_percent"]), "-"),
+        _row("requested by the other containers", _cores(beside["cpu"]), _size(beside["memory"]), "-"),
+        _row("increase", _percent(item["cpu_percent"]), _percent(item["memory_percent"]), "-"),
     ]
     if used:
         rows.append(
@@ -139,7 +139,7 @@ def _optimizations(bill: Mapping[str, Any]) -> Table:
         ]
         for item in bill["optimizations"]
     ]
-    names = ("now", "set", "at what price")
+    names = ("now", "set", "trade-off")
     columns = [Column("what"), Column(f"saves {bill['currency']}", True), *(Column(name) for name in names)]
     return Table("The document's optimizations", columns, rows)
 
@@ -181,7 +181,7 @@ def _proposed(judged: Mapping[str, Any], shown: Any) -> str:
 
 
 def _unproposed(bill: Mapping[str, Any]) -> Table:
-    """Of whom nothing can be said, so that nobody takes silence for consent."""
+    """Containers without a proposal, so that silence is not taken for approval."""
     rows = []
     for verdict in (FITS, TOO_LITTLE, NO_DATA):
         names = [
@@ -202,7 +202,7 @@ def _volumes(bill: Mapping[str, Any]) -> Table:
             Cell(item["storage_class"]),
             Cell(_size(item["size"])),
             Cell(_money(item["cost"])),
-            Cell(", ".join(item["used_by"])) if item["used_by"] else Cell("nobody", WARNING),
+            Cell(", ".join(item["used_by"])) if item["used_by"] else Cell("none", WARNING),
         ]
         for item in bill["volumes"]
     ]
@@ -232,7 +232,7 @@ def _row(*texts: str) -> list[Cell]:
 
 
 def _container(item: Mapping[str, Any]) -> str:
-    """Its name is told where the workload has another one."""
+    """Its name is shown if the workload has another one."""
     if not item["namespace"]:
         return str(item["workload"])
     name = "" if item["container"] == item["workload"] else f" {item['container']}"
@@ -260,7 +260,7 @@ def _known(amount: float | None, shown: Any) -> str:
 
 
 def _rendered(table: Table, below: int) -> Iterator[str]:
-    """Columns side by side, but for the last ``below`` ones; a cell that is too wide goes on in the next line."""
+    """Columns side by side, except the last ``below`` ones; a cell that is too wide continues in the next line."""
     columns = table.columns[: len(table.columns) - below]
     names = [column.name for column in columns]
     rows = [[visible(cell.text) for cell in row] for row in table.rows]
@@ -290,7 +290,7 @@ def _rendered(table: Table, below: int) -> Iterator[str]:
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    # Names of Kubernetes are not torn apart at their hyphens.
+    # Names of Kubernetes are not broken at their hyphens.
     return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
 
 

@@ -14,17 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import (
-    Fetch,
-    result_of,
-    seconds_of,
-    vector,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.inputs import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.durations import seconds_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch, result_of, vector
 
 EACH_CONTAINER = "namespace, pod, container"
 _SERIES = {"cpu": "container_cpu_usage_seconds_total", "memory": "container_memory_working_set_bytes"}
-# cAdvisor has series of the pod itself beside those of its containers. With the rest of the selector, and a duration.
+# cAdvisor has series of the pod itself beside those of its containers. %s: more of the selector, and a duration.
 _USED = {
     "cpu": f"sum by ({EACH_CONTAINER}) (rate({_SERIES['cpu']}{{container!='',container!='POD'%s}}[%s]))",
     "memory": f"max by ({EACH_CONTAINER}) (max_over_time({_SERIES['memory']}{{container!='',container!='POD'%s}}[%s]))",
@@ -50,7 +46,7 @@ Usage = Mapping[str, Mapping[Place, Used]]
 
 @dataclass(frozen=True)
 class Window:
-    """length: how far back. resolution: over how long CPU is averaged, so that a burst of a second is none."""
+    """length: how far back. resolution: time over which CPU is averaged, so that a burst of a second does not count."""
 
     length: str
     resolution: str
@@ -58,13 +54,13 @@ class Window:
     def __post_init__(self) -> None:
         for name, text in (("window", self.length), ("resolution", self.resolution)):
             if not seconds_of(text):
-                raise InputError(f"{name}: '{text}' is no time of PromQL; write it like 30s, 5m or 7d.")
+                raise InputError(f"{name}: '{text}' is not a PromQL duration. Write it like 30s, 5m or 7d.")
         if seconds_of(self.resolution) * 2 > seconds_of(self.length):
-            raise InputError(f"resolution: {self.resolution} has to be at most half of the window, {self.length}.")
+            raise InputError(f"resolution: {self.resolution} must be at most half of the window, {self.length}.")
 
 
 def used_query(resource: str, duration: str, namespaces: Sequence[str] = ()) -> str:
-    """PromQL for what each container uses of "cpu" (cores) or "memory" (bytes) within the duration."""
+    """PromQL for each container's use of "cpu" (cores) or "memory" (bytes) within the duration."""
     chosen = ""
     if namespaces:
         chosen = f",namespace=~{json.dumps('|'.join(re.escape(namespace) for namespace in namespaces))}"
@@ -77,10 +73,10 @@ def read_usage(fetch: Fetch, window: Window, namespaces: Sequence[str]) -> dict[
 
 
 def missing(usage: Usage, window: Window) -> list[str]:
-    """Notes on what Prometheus has nothing of at all."""
+    """Notes on resources without any data in Prometheus."""
     return [
-        f"Prometheus has no {_SERIES[resource]} of the last {window.length}, so the use of {resource} is not known. "
-        "Either nobody scrapes the kubelets' cAdvisor (prometheus_scrape_jobs), or resolution "
+        f"Prometheus has no {_SERIES[resource]} for the last {window.length}, so the use of {resource} is not known. "
+        "Either it does not scrape the kubelets' cAdvisor, or resolution "
         f"({window.resolution}) is shorter than two scrapes."
         for resource, found in usage.items()
         if not found

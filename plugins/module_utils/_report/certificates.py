@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""When certificates end: of gateways, of the mesh's own authority, of webhooks. Keys are never looked at."""
+"""When certificates expire: of gateways, of the mesh's own CA, of webhooks. Keys are never read."""
 
 from __future__ import annotations
 
@@ -13,39 +13,38 @@ import binascii
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.text import iso_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.certificates import read_chain, unreadable
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.credentials import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.text import iso_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.certificates import read_chain, unreadable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.credentials import (
     contents,
     credentials,
     has_data,
     value_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CONFIG_MAP,
     MUTATING_WEBHOOK,
     SECRET,
     VALIDATING_WEBHOOK,
-    Object,
     Resource,
-    items,
-    part,
 )
 
 GATEWAY, AUTHORITY, WEBHOOK = "gateway", "mesh authority", "webhook"
 _DAY = 86_400
-# An authority that istiod made itself, and one that was given to it, in istiod's own names for the certificates.
+# A CA that istiod created itself, and a plugged-in one, in istiod's own names for the certificates.
 _AUTHORITIES = ("istio-ca-secret", "cacerts")
 _AUTHORITY_KEYS = ("ca-cert.pem", "cert-chain.pem", "root-cert.pem", "tls.crt", "ca.crt")
-# What every namespace trusts; whoever may read no Secret can still see when that ends.
+# The root that every namespace trusts. An account that may not read Secrets still sees when it expires.
 _ROOT = "istio-ca-root-cert"
 
 
 def certificates(mesh: Mesh) -> list[Object]:
-    """use, where, used_by, subject, issuer, names, starts, ends, days_left, fault of each, the first to end first.
+    """use, where, used_by, subject, issuer, names, starts, ends, days_left, fault of each, the first to expire first.
 
-    starts and ends: ISO, in UTC. days_left: whole days, below 0 where it has ended. fault: why there is no end to tell.
+    starts and ends: ISO, in UTC. days_left: whole days, negative if it has expired. fault: why there is no expiry.
     """
     if problem := unreadable():
         return [_faulty("", "", [], f"certificates cannot be read without {problem}")]
@@ -63,14 +62,14 @@ def _of_gateways(mesh: Mesh) -> Iterator[Object]:
         where, used_by = f"Secret {namespace}/{name}", sorted(set(gateways))
         secret = mesh.find(SECRET, namespace, name)
         if secret is None or not has_data(secret):
-            missing = "there is no such Secret" if SECRET in mesh.settings.listed else "the Secret was not read"
+            missing = "the Secret does not exist" if SECRET in mesh.settings.listed else "the Secret was not read"
             yield _faulty(GATEWAY, where, used_by, missing)
             continue
         content = known[id(secret)]
         if content.fault:
             yield _faulty(GATEWAY, where, used_by, content.fault)
         else:
-            yield _told(mesh, GATEWAY, where, used_by, value_of(secret, content.certificate_key) or b"")
+            yield _described(mesh, GATEWAY, where, used_by, value_of(secret, content.certificate_key) or b"")
 
 
 def _of_authority(mesh: Mesh) -> Iterator[Object]:
@@ -82,13 +81,13 @@ def _of_authority(mesh: Mesh) -> Iterator[Object]:
     published = mesh.find(CONFIG_MAP, root, _ROOT)
     if published is not None:
         text = str(part(published.obj, "data").get("root-cert.pem", ""))
-        yield _told(mesh, AUTHORITY, f"ConfigMap {root}/{_ROOT}", ["every workload"], text.encode())
+        yield _described(mesh, AUTHORITY, f"ConfigMap {root}/{_ROOT}", ["every workload"], text.encode())
 
 
 def _by_key(mesh: Mesh, secret: Resource) -> Iterator[Object]:
     for key in _AUTHORITY_KEYS:
         if pem := value_of(secret, key):
-            yield _told(mesh, AUTHORITY, f"Secret {secret.namespace}/{secret.name}, {key}", ["istiod"], pem)
+            yield _described(mesh, AUTHORITY, f"Secret {secret.namespace}/{secret.name}, {key}", ["istiod"], pem)
 
 
 def _of_webhooks(mesh: Mesh) -> Iterator[Object]:
@@ -97,7 +96,7 @@ def _of_webhooks(mesh: Mesh) -> Iterator[Object]:
         for _index, webhook in items(resource.obj, "webhooks"):
             client = part(webhook, "clientConfig")
             bundle = client.get("caBundle")
-            # One at a URL may be trusted by the API server's own list.
+            # The API server's own list of CAs may trust one at a URL.
             if bundle or client.get("service"):
                 users.setdefault(str(bundle or ""), []).append(str(webhook.get("name", "")))
         where = f"{resource.kind.kind} {resource.name}"
@@ -106,13 +105,13 @@ def _of_webhooks(mesh: Mesh) -> Iterator[Object]:
                 yield _faulty(WEBHOOK, where, names, "has no CA bundle, so the API server cannot trust it")
                 continue
             try:
-                yield _told(mesh, WEBHOOK, where, names, base64.b64decode(bundle, validate=True))
+                yield _described(mesh, WEBHOOK, where, names, base64.b64decode(bundle, validate=True))
             except (binascii.Error, ValueError):
-                yield _faulty(WEBHOOK, where, names, "has a CA bundle that is not base64")
+                yield _faulty(WEBHOOK, where, names, "has a CA bundle that is not valid base64")
 
 
-def _told(mesh: Mesh, use: str, where: str, used_by: Sequence[str], pem: bytes) -> Object:
-    """The chain as its first certificate says, and the end of whichever ends first."""
+def _described(mesh: Mesh, use: str, where: str, used_by: Sequence[str], pem: bytes) -> Object:
+    """The first certificate of the chain, and the expiry of the one that expires first."""
     chain = read_chain(pem)
     if chain.fault:
         return _faulty(use, where, used_by, chain.fault)

@@ -4,44 +4,40 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""All that a report tells, read once and put together as plain data: what module mesh_report writes as JSON."""
+"""Everything in a report, read once and put together as plain data: what module mesh_report writes as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import _canary_objects
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_series import SourceFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.text import iso_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage import (
     NEWEST_RELEASES,
     StoredRelease,
     newest_releases,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istiod import READER
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Objects, Ref
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import registries, saturation, versions
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import certificates
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.text import iso_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import unread_notes
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.options import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import (
+    AnyCluster,
+    ApiFailure,
+    MeshCluster,
+    Readable,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Objects, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import unread_notes
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import (
     INPUT_OPTIONS,
+    PROXIES_UNKNOWN,
     Input,
     read_input,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CONFIG_MAP,
     MUTATING_WEBHOOK,
     POD,
@@ -51,27 +47,28 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     Kind,
     Resource,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch, SourceFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import registries, saturation, versions
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import certificates
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import Policy, Suppression
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import Request, validate
 
-# Of the JSON file. Whoever reads it can refuse what is newer.
+# Of the JSON file, so that a reader can refuse a newer one.
 FORMAT = 1
 _CERTIFICATE_KINDS = (SECRET, CONFIG_MAP, MUTATING_WEBHOOK, VALIDATING_WEBHOOK)
 
 
-class Cluster(_canary_objects.Cluster, Protocol):
-    """A cluster that says where it is, too."""
-
-    @property
-    def server(self) -> str: ...
-
-
 @dataclass(frozen=True)
-class Wanted:
+class ReportRequest:
     """title, change (why the report is made), name and environment: texts of the user.
 
-    namespaces: what is told of, empty for all. fetch: Prometheus, None without one. now: seconds since the epoch.
-    cost: the bill of module mesh_cost, empty where it was not asked.
+    namespaces: of the report, empty for all. fetch: Prometheus, None without one. now: seconds since the epoch.
+    cost: the bill of module mesh_cost, empty if it was not requested.
     """
 
     title: str
@@ -91,10 +88,10 @@ class Wanted:
     cost: Mapping[str, Any] = field(default_factory=dict)
 
 
-def collect(cluster: Cluster, wanted: Wanted) -> dict[str, Any]:
+def collect(cluster: AnyCluster, wanted: ReportRequest) -> dict[str, Any]:
     """Sections cluster, versions, registries, traffic, validation, canaries, certificates, cost, each with ``notes``.
 
-    ``notes`` say what could not be read. Raises ApiFailure where the cluster does not answer at all.
+    ``notes`` list what could not be read. Raises ApiFailure if the cluster does not answer at all.
     """
     found = read_input(_input_options(wanted), lambda: cluster, wanted.now)
     found.settings.facts["certificate_days"] = wanted.certificate_days
@@ -113,11 +110,11 @@ def collect(cluster: Cluster, wanted: Wanted) -> dict[str, Any]:
         "validation": _validation(wanted, found),
         "canaries": _canaries(cluster, wanted, mesh, found),
         "certificates": _certificates(wanted, mesh, found),
-        "cost": dict(wanted.cost) or {"notes": ["nobody asked what it costs"]},
+        "cost": dict(wanted.cost) or {"notes": ["the cost was not requested"]},
     }
 
 
-def _input_options(wanted: Wanted) -> dict[str, Any]:
+def _input_options(wanted: ReportRequest) -> dict[str, Any]:
     defaults = {name: option.get("default") for name, option in INPUT_OPTIONS.items()}
     return {
         **defaults,
@@ -129,7 +126,7 @@ def _input_options(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _cluster(cluster: Cluster, wanted: Wanted, found: Input) -> dict[str, Any]:
+def _cluster(cluster: AnyCluster, wanted: ReportRequest, found: Input) -> dict[str, Any]:
     notes: list[str] = []
     system = _asked("namespace kube-system", lambda: cluster.get(Ref("v1", "Namespace", "", "kube-system")), notes)
     nodes = _asked("Node", lambda: cluster.list("v1", "Node"), notes) or []
@@ -137,7 +134,7 @@ def _cluster(cluster: Cluster, wanted: Wanted, found: Input) -> dict[str, Any]:
     return {
         "name": wanted.name,
         "environment": wanted.environment,
-        # Without what a proxy's credentials may be.
+        # Without what could be a proxy's credentials.
         "server": parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(),
         "uid": str((system or {}).get("metadata", {}).get("uid", "")),
         "account": cluster.account(),
@@ -147,8 +144,8 @@ def _cluster(cluster: Cluster, wanted: Wanted, found: Input) -> dict[str, Any]:
     }
 
 
-def _releases(cluster: Cluster, wanted: Wanted) -> tuple[list[StoredRelease], list[str]]:
-    """Helm's releases, and notes. Decoded once: two sections tell of them."""
+def _releases(cluster: Readable, wanted: ReportRequest) -> tuple[list[StoredRelease], list[str]]:
+    """Helm's releases, and notes. Decoded once for two sections."""
     notes: list[str] = []
     secrets: Objects = []
     for namespace in wanted.namespaces or [""]:
@@ -158,9 +155,9 @@ def _releases(cluster: Cluster, wanted: Wanted) -> tuple[list[StoredRelease], li
 
 
 def _versions(
-    wanted: Wanted, mesh: Mesh, found: Input, releases: Sequence[StoredRelease], unread_releases: Sequence[str]
+    wanted: ReportRequest, mesh: Mesh, found: Input, releases: Sequence[StoredRelease], unread_releases: Sequence[str]
 ) -> dict[str, Any]:
-    notes = [note for note in found.notes if note.startswith("what proxies accepted")]
+    notes = [note for note in found.notes if note.startswith(PROXIES_UNKNOWN)]
     return {
         "control_planes": versions.control_planes(mesh),
         "proxies": versions.proxies(found.settings.facts["proxies"]),
@@ -171,7 +168,7 @@ def _versions(
 
 
 def _registries(
-    wanted: Wanted, found: Input, releases: Sequence[StoredRelease], unread_releases: Sequence[str]
+    wanted: ReportRequest, found: Input, releases: Sequence[StoredRelease], unread_releases: Sequence[str]
 ) -> dict[str, Any]:
     pods = [item for item in found.live if item.kind == POD]
     return {
@@ -185,15 +182,15 @@ def _registries(
     }
 
 
-def _traffic(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
+def _traffic(wanted: ReportRequest, mesh: Mesh, found: Input) -> dict[str, Any]:
     notes: list[str] = []
     traffic, fullest = Traffic(), {}
     if wanted.fetch is None:
-        notes.append("no Prometheus is named, so nobody knows the traffic")
+        notes.append("prometheus is not set, so the traffic is not known")
     else:
         fetch, window = wanted.fetch, wanted.window
         traffic = _asked("the traffic", lambda: read_traffic(fetch, window), notes) or traffic
-        shares = _asked("how full containers are", lambda: saturation.read_saturation(fetch, window), notes)
+        shares = _asked("the saturation of containers", lambda: saturation.read_saturation(fetch, window), notes)
         fullest = saturation.by_service(mesh, shares or {})
     info = info_of(mesh, traffic, list(wanted.namespaces))
     for service in info["services"]:
@@ -208,13 +205,13 @@ def _traffic(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
 
 
 def _picture(info: Mapping[str, Any]) -> str:
-    """Of who calls or is called; empty where nobody does. The others would make it taller than any screen."""
+    """Only nodes with calls; empty without any. The others would make it taller than any screen."""
     nodes, edges = graph_of(info)
     connected = {key for edge in edges for key in (edge.client, edge.server)}
     return svg([node for node in nodes if node.key in connected], edges) if edges else ""
 
 
-def _validation(wanted: Wanted, found: Input) -> dict[str, Any]:
+def _validation(wanted: ReportRequest, found: Input) -> dict[str, Any]:
     request = Request(wanted.policy, wanted.suppressions, namespaces=wanted.namespaces)
     result = validate(Loaded(found.live), found.settings, all_checks(), request)
     return {
@@ -225,12 +222,12 @@ def _validation(wanted: Wanted, found: Input) -> dict[str, Any]:
     }
 
 
-def _canaries(cluster: Cluster, wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
+def _canaries(cluster: MeshCluster, wanted: ReportRequest, mesh: Mesh, found: Input) -> dict[str, Any]:
     notes = _unread(found, (VIRTUAL_SERVICE,))
     return {"runs": canaries(cluster, mesh, wanted.namespaces, wanted.now, notes), "notes": notes}
 
 
-def _certificates(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
+def _certificates(wanted: ReportRequest, mesh: Mesh, found: Input) -> dict[str, Any]:
     return {
         "warn_days": wanted.certificate_days,
         "certificates": certificates(mesh),
@@ -239,13 +236,13 @@ def _certificates(wanted: Wanted, mesh: Mesh, found: Input) -> dict[str, Any]:
 
 
 def _unread(found: Input, kinds: Iterable[Kind]) -> list[str]:
-    """The notes of what was not read, of these kinds."""
+    """The notes on what was not read, of these kinds."""
     wanted = set(kinds)
     return unread_notes(item for item in found.unread if item.kind in wanted)
 
 
 def _asked(what: str, ask: Callable[[], Any], notes: list[str]) -> Any:
-    """The answer, or None and a note why there is none."""
+    """The answer, or None and a note with the reason."""
     try:
         return ask()
     except (ApiFailure, SourceFailure) as failure:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.tables import blocks
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import Cell, Section
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import Cell, Section
 
 
 def section(data: Mapping[str, Any]) -> Section:
@@ -13,7 +13,7 @@ def section(data: Mapping[str, Any]) -> Section:
 
 def overview(data: Mapping[str, Any]) -> Cell:
     if not _is_known(data):
-        return Cell("not asked")
+        return Cell("not requested")
     total = data["totals"]["added"]["cost"]["total"]
     return Cell(f"{total:,.2f} {data['currency']} a month for mesh and observability")
 

@@ -4,16 +4,14 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What comes from the registries that Istio retires: what a report tells of it, and as which section."""
+"""What comes from the registries that Istio retires: the data for a report, and its section."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import StoredRelease
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._objects import Object
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import (
     GOOD,
     WARNING,
     Cell,
@@ -22,7 +20,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.docume
     Section,
     Table,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._retired_registries import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage import StoredRelease
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.retired_registries import (
     ADDRESSES,
     INSTALL,
     PAGE,
@@ -40,7 +40,7 @@ def retired(
     pods: Iterable[Object], config_maps: Iterable[Object], releases: Iterable[StoredRelease], istio_namespace: str
 ) -> dict[str, Any]:
     """addresses and when they go, the command that moves the installation, and what comes from there: workloads (each
-    with the command that moves it, empty where there is none), injectors, releases.
+    with the command that moves it, empty if there is none), injectors, releases.
     """
 
     def command(workload: Object) -> str:
@@ -65,14 +65,14 @@ def overview(data: Data) -> Cell:
         if data[kind]
     ]
     if counts:
-        return Cell(f"{', '.join(counts)} from those that Istio retires", WARNING)
-    return Cell("nothing seen from those that Istio retires", WARNING if data["notes"] else GOOD)
+        return Cell(f"{', '.join(counts)} from registries that Istio retires", WARNING)
+    return Cell("nothing from registries that Istio retires", WARNING if data["notes"] else GOOD)
 
 
 def section(data: Data) -> Section:
     tables = [
         Table(
-            "Running pods with images from there. A restart takes the injector's, so the injector is moved first",
+            "Running pods with images from there. A restart uses the injector's image, so move the injector first",
             [Column("Workload"), Column("Kind"), Column("Pods", is_number=True), Column("Images"), Column("Moved by")],
             [_workload(item) for item in data["workloads"]],
         ),
@@ -95,7 +95,7 @@ def section(data: Data) -> Section:
             ("How to move", Cell(PAGE, code=True)),
         ]
     )
-    nothing = "" if found else "Nothing is seen that comes from the registries that Istio retires in December 2026."
+    nothing = "" if found else "Nothing comes from the registries that Istio retires in December 2026."
     return Section("registries", "Istio's registries", [about, *found] if found else [], nothing, data["notes"])
 
 
@@ -105,7 +105,7 @@ def _workload(item: Data) -> list[Cell]:
         Cell(item["kind"]),
         Cell(str(item["pods"])),
         Cell(", ".join(item["images"]), code=True),
-        Cell(item["command"] or "whoever deploys it", code=bool(item["command"])),
+        Cell(item["command"] or "its deployer", code=bool(item["command"])),
     ]
 
 

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The whole report: the sections, and what one has to know of each before reading any."""
+"""The whole report: the sections, and a summary line for each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, registries, sections
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import (
     ERROR,
     GOOD,
     INFO,
@@ -22,12 +21,14 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.docume
     Cell,
     Document,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.html import html
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.markdown import markdown
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.html import html
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.markdown import markdown
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import FINAL
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, registries, sections
 
 Data = Mapping[str, Any]
 ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}
-# In the order in which they are read. What is long and rarely looked at comes last.
+# In reading order. Long and rarely needed sections come last.
 _SECTIONS = (
     ("cluster", sections.cluster),
     ("versions", sections.versions),
@@ -80,11 +81,13 @@ def _services(data: Data) -> Cell:
     states = Counter(item["health"] for item in data["services"] if item["workloads"])
     if not states:
         return Cell("none seen", WARNING)
-    said = ", ".join(f"{states[state]} {state}" for state in ("failed", "degraded", "healthy", "idle") if states[state])
+    counts = ", ".join(
+        f"{states[state]} {state}" for state in ("failed", "degraded", "healthy", "idle") if states[state]
+    )
     tone = ERROR if states["failed"] else WARNING if states["degraded"] else GOOD
     if data["measured"]:
-        return Cell(said, tone)
-    return Cell(f"{said}; traffic not known", WARNING) if data["notes"] else Cell(f"{said}; no traffic", tone)
+        return Cell(counts, tone)
+    return Cell(f"{counts}; traffic not known", WARNING) if data["notes"] else Cell(f"{counts}; no traffic", tone)
 
 
 def _proxies(data: Data) -> Cell:
@@ -94,18 +97,18 @@ def _proxies(data: Data) -> Cell:
 
 
 def _findings(summary: Data) -> Cell:
-    said = [f"{summary[level]} {level}{'' if summary[level] == 1 else 's'}" for level in ("error", "warning")]
+    counts = [f"{summary[level]} {level}{'' if summary[level] == 1 else 's'}" for level in ("error", "warning")]
     tone = ERROR if summary["error"] else WARNING if summary["warning"] else GOOD
-    return Cell(", ".join(said), tone)
+    return Cell(", ".join(counts), tone)
 
 
 def _canaries(data: Data) -> Cell:
-    active = [item for item in data["runs"] if item["phase"] not in ("Succeeded", "Failed")]
+    active = [item for item in data["runs"] if item["phase"] not in FINAL]
     if drifted := sum(bool(item["drift"]) for item in data["runs"]):
-        return Cell(f"{len(active)} under way, {drifted} not as the run wrote it", WARNING)
+        return Cell(f"{len(active)} in progress, {drifted} with drift", WARNING)
     if active:
-        return Cell(f"{len(active)} under way", INFO)
-    return Cell("none under way", WARNING if data["notes"] else GOOD)
+        return Cell(f"{len(active)} in progress", INFO)
+    return Cell("none in progress", WARNING if data["notes"] else GOOD)
 
 
 def _certificates(data: Data) -> Cell:
@@ -113,8 +116,8 @@ def _certificates(data: Data) -> Cell:
     days = [item["days_left"] for item in found if item["days_left"] is not None]
     faults = len(found) - len(days)
     if faults:
-        return Cell(f"{faults} not readable or not there", ERROR)
+        return Cell(f"{faults} unreadable or missing", ERROR)
     if not days:
         return Cell("none seen", WARNING)
     tone = WARNING if data["notes"] else sections.expiry_tone(min(days), data["warn_days"])
-    return Cell(f"the first ends in {min(days)} days" if min(days) >= 0 else "one has ended", tone)
+    return Cell(f"the first expires in {min(days)} days" if min(days) >= 0 else "one has expired", tone)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch, result_of, vector
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import EACH_CONTAINER, used_query
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import SERVICE
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch, result_of, vector
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Name
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import SERVICE
 
-# A native sidecar is an init container that stays.
+# A native sidecar is an init container that keeps running.
 _LIMIT = (
     f'max by ({EACH_CONTAINER}) (kube_pod_container_resource_limits{{resource="%s"}}'
     ' or kube_pod_init_container_resource_limits{resource="%s"})'
@@ -29,7 +29,7 @@ Saturation = Mapping[str, Mapping[Name, float]]
 
 
 def read_saturation(fetch: Fetch, window: str) -> Saturation:
-    """Of each pod the container that is nearest to its limit. Two queries. Raises SourceFailure without an answer."""
+    """For each pod, the container nearest to its limit. Two queries. Raises SourceFailure without an answer."""
     found = {}
     for resource in ("cpu", "memory"):
         share = f"max by (namespace, pod) ({used_query(resource, window)} / {_LIMIT % (resource, resource)})"
@@ -44,7 +44,7 @@ def read_saturation(fetch: Fetch, window: str) -> Saturation:
 
 
 def by_service(mesh: Mesh, saturation: Saturation) -> dict[Name, dict[str, float]]:
-    """Of each Service its fullest pod: resource to percent of the limit; without Services of which nothing is known."""
+    """For each Service, its fullest pod: resource to percent of the limit. Services without data are left out."""
     found: dict[Name, dict[str, float]] = {}
     for service in mesh.of(SERVICE):
         pods = [(pod.namespace, pod.name) for workload in mesh.behind(service) for pod in workload.pods]

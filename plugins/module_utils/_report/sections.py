@@ -4,14 +4,14 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What each part of a report says, from the data that `collect` gives: names, units, and what is good or bad."""
+"""What each part of a report shows, from the data that `collect` returns: names, units, and what is good or bad."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.document import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import (
     ERROR,
     GOOD,
     INFO,
@@ -23,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.docume
     Section,
     Table,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import FINAL, Phase
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import conclusion, what
 
 Data = Mapping[str, Any]
@@ -30,17 +31,23 @@ Data = Mapping[str, Any]
 HEALTH = {"healthy": GOOD, "idle": "", "degraded": WARNING, "failed": ERROR}
 _SECURITY = {"mutual_tls": "mutual TLS", "plaintext": "plaintext", "refused": "refused: plaintext to STRICT"}
 _LEVELS = {"error": ERROR, "warning": WARNING, "info": INFO}
-_PHASES = {"Succeeded": GOOD, "Failed": ERROR, "RollingBack": ERROR, "Paused": WARNING, "Waiting": WARNING}
+_PHASES: Mapping[str, str] = {
+    Phase.SUCCEEDED: GOOD,
+    Phase.FAILED: ERROR,
+    Phase.ROLLING_BACK: ERROR,
+    Phase.PAUSED: WARNING,
+    Phase.WAITING: WARNING,
+}
 _SIGNALS = (
     *("Service", "Health", "#Requests/s", "#Errors %"),
     *("#P50 ms", "#P95 ms", "#P99 ms", "#CPU %", "#Memory %", "#Pods"),
 )
-# Percent of a limit from which a container has little room left; the alerts' own figure.
+# Percent of a limit from which a container has little room left; the same threshold as in the alerts.
 _NEARLY_FULL = 80
 
 
 def columns(*names: str) -> list[Column]:
-    """A name that begins with # is of numbers, which stand on the right."""
+    """A name that begins with # is a column of numbers, aligned right."""
     return [Column(name.removeprefix("#"), name.startswith("#")) for name in names]
 
 
@@ -55,7 +62,7 @@ def cluster(data: Data) -> Section:
     ]
     rows = [
         [
-            Cell(item["version"] or "not said", code=bool(item["version"])),
+            Cell(item["version"] or "not known", code=bool(item["version"])),
             Cell(item["os"] or "-"),
             Cell(item["architecture"] or "-"),
             _of(item["ready"], item["count"]),
@@ -73,7 +80,7 @@ def versions(data: Data) -> Section:
         [
             Cell(item["name"], code=True),
             Cell(item["revision"], code=True),
-            Cell(item["version"] or "not said by its image", code=bool(item["version"])),
+            Cell(item["version"] or "not in the image's tag", code=bool(item["version"])),
             Cell(item["image"], code=True),
             _of(item["ready"], item["replicas"]),
         ]
@@ -94,7 +101,7 @@ def versions(data: Data) -> Section:
             [_release(item) for item in data["releases"]],
         ),
     ]
-    nothing = "" if planes else "No control plane of Istio is seen in its namespace."
+    nothing = "" if planes else "No control plane of Istio was found in its namespace."
     return Section("versions", "Versions", [table for table in found if table.rows], nothing, data["notes"])
 
 
@@ -104,7 +111,7 @@ def images(data: Data) -> Section:
         columns("Workload", "Kind", "Image", "#Ready"),
         [_workload(item) for item in data["workloads"]],
     )
-    nothing = "" if table.rows else "No workload is seen."
+    nothing = "" if table.rows else "No workloads were found."
     return Section("images", "Images", [table] if table.rows else [], nothing)
 
 
@@ -132,15 +139,15 @@ def _workload(item: Data) -> list[Cell]:
 
 def traffic(data: Data) -> Section:
     shown = [item for item in data["services"] if item["workloads"]]
-    told = [item for item in shown if item["traffic"] or item["saturation"] or item["health"] != "idle"]
+    active = [item for item in shown if item["traffic"] or item["saturation"] or item["health"] != "idle"]
     window = f"over the last {data['window']}"
     services = Table(
         f"Golden signals of the services {window}; CPU and memory in percent of the limit, of the fullest container",
         columns(*_SIGNALS),
-        [_service(item) for item in told],
+        [_service(item) for item in active],
     )
     configured = Table(
-        "Services of the mesh with their security and their traffic's split",
+        "Services of the mesh with their security and traffic split",
         columns("Service", "Mutual TLS", "Versions", "Split"),
         [_configured(item) for item in shown if item["mtls"] != "none"],
     )
@@ -157,9 +164,9 @@ def traffic(data: Data) -> Section:
     tables = [table for table in (services, calls, configured, gateways) if table.rows]
     outside = [f"{item['namespace']}/{item['name']}" for item in shown if item["mtls"] == "none"]
     rest = [Facts([("Services without a sidecar", Cell(", ".join(outside), code=True))])] if outside else []
-    nothing = "" if shown else "No service with pods is seen."
+    nothing = "" if shown else "No services with pods were found."
     if shown and not data["calls"] and not data["notes"]:
-        nothing = f"Prometheus knows of no request to these services {window}."
+        nothing = f"Prometheus has no requests to these services {window}."
     picture = [Picture(data["topology_svg"])] if data["topology_svg"] else []
     return Section("traffic", "Topology and traffic", [*picture, *tables, *rest], nothing, data["notes"])
 
@@ -235,10 +242,10 @@ def validation(data: Data) -> Section:
     ]
     facts = [("Found", Cell(conclusion(data["summary"])))]
     if data["undecided"]:
-        facts.append(("Undecided for want of input", Cell(", ".join(sorted(data["undecided"])), code=True)))
+        facts.append(("Undecided for lack of input", Cell(", ".join(sorted(data["undecided"])), code=True)))
     blocks: list[Facts | Table] = [Facts(facts)]
     if rows:
-        named = columns("Level", "Code", "Object", "What is wrong", "How to mend it")
+        named = columns("Level", "Code", "Object", "Problem", "Remedy")
         blocks.append(Table("Findings, with istioctl's and Kiali's codes where they have one", named, rows))
     return Section("validation", "Validation", blocks, notes=data["notes"])
 
@@ -246,19 +253,19 @@ def validation(data: Data) -> Section:
 def canaries(data: Data) -> Section:
     runs = Table(
         "The newest run of each service",
-        columns("Service", "Phase", "Canary", "Stable", "Live split", "Started (UTC)", "Carried on by"),
+        columns("Service", "Phase", "Canary", "Stable", "Live split", "Started (UTC)", "Owner"),
         [_run(item) for item in data["runs"]],
     )
     blocks = [runs, *(_history(item) for item in data["runs"])] if data["runs"] else []
     blocks += [_drift(data["runs"])] if any(item["drift"] for item in data["runs"]) else []
-    nothing = "" if data["runs"] else "No service carries the record of a canary."
+    nothing = "" if data["runs"] else "No service has a record of a canary."
     return Section("canaries", "Canaries", blocks, nothing, data["notes"])
 
 
 def _run(item: Data) -> list[Cell]:
     split = ", ".join(f"{side} {weight} %" for side, weight in item["weights"].items())
-    holder = f"{item['holder']}{'' if item['holder_alive'] else ', who is dead'}" if item["holder"] else "nobody"
-    ended = item["phase"] in ("Succeeded", "Failed")
+    holder = f"{item['holder']}{'' if item['holder_alive'] else ' (dead)'}" if item["holder"] else "none"
+    ended = item["phase"] in FINAL
     return [
         Cell(f"{item['namespace']}/{item['service']}", code=True),
         Cell(item["phase"], _PHASES.get(item["phase"], INFO)),
@@ -266,7 +273,7 @@ def _run(item: Data) -> list[Cell]:
         Cell(item["stable_image"], code=True),
         Cell(split or "not known"),
         Cell(moment(item["started"])),
-        Cell("it has ended" if ended else holder, "" if ended or item["holder_alive"] else WARNING),
+        Cell("run has ended" if ended else holder, "" if ended or item["holder_alive"] else WARNING),
     ]
 
 
@@ -291,15 +298,15 @@ def _drift(runs: Sequence[Data]) -> Table:
         for item in runs
         for text in item["drift"]
     ]
-    return Table("What differs from what the runs have written", columns("Service", "Difference"), rows)
+    return Table("Drift: differences from what the runs wrote", columns("Service", "Difference"), rows)
 
 
 def certificates(data: Data) -> Section:
     rows = [_certificate(item, data["warn_days"]) for item in data["certificates"]]
-    named = columns("Where", "Use", "Of", "Used by", "Ends (UTC)", "#Days left")
-    caption = "The first to end first; of a chain, the end of whichever of its certificates ends first"
+    named = columns("Where", "Use", "Of", "Used by", "Expires (UTC)", "#Days left")
+    caption = "In order of expiry; a chain expires with the first of its certificates"
     blocks = [Table(caption, named, rows)] if rows else []
-    nothing = "" if rows else "No certificate is seen."
+    nothing = "" if rows else "No certificates were found."
     return Section("certificates", "Certificates", blocks, nothing, data["notes"])
 
 

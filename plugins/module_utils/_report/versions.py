@@ -12,22 +12,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm_storage import StoredRelease
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import REVISION, Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import tag_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage import StoredRelease
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import REVISION, Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CRON_JOB,
     DEPLOYMENT,
     JOB,
-    Object,
     Resource,
-    part,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.versions import tag_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.workloads import PROXY, Workload, is_ready
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import Workload, is_ready
 
 
 def nodes(found: Iterable[Resource]) -> list[Object]:
-    """Nodes that are alike counted together: version, os, architecture, count, ready."""
+    """Equal nodes counted together: version, os, architecture, count, ready."""
     groups: dict[tuple[str, str, str], list[bool]] = {}
     for node in found:
         info = part(node.status, "nodeInfo")
@@ -60,7 +61,7 @@ def control_planes(mesh: Mesh) -> list[Object]:
 
 
 def proxies(connected: Sequence[Mapping[str, Any]]) -> Object:
-    """total, in_sync, versions (each with type, version, count, in_sync) and behind: who is not in sync, and in what.
+    """total, in_sync, versions (each with type, version, count, in_sync) and behind: proxies out of sync, with details.
 
     ``connected``: as `_validate.options.read_input` has them in its facts.
     """
@@ -88,7 +89,7 @@ def proxies(connected: Sequence[Mapping[str, Any]]) -> Object:
 
 
 def workloads(mesh: Mesh, namespaces: Sequence[str]) -> list[Object]:
-    """What serves in the namespaces (in all, if there are none), with images. Jobs come and go: they are left out."""
+    """Workloads that serve in the namespaces (in all, if none is given), with images. Jobs come and go: left out."""
     return [
         {
             "namespace": workload.namespace,
@@ -104,7 +105,7 @@ def workloads(mesh: Mesh, namespaces: Sequence[str]) -> list[Object]:
 
 
 def _images(workload: Workload) -> dict[str, str]:
-    """By container; the sidecar is the control plane's business."""
+    """By container; the sidecar belongs to the control plane."""
     return {
         str(container.get("name")): str(container.get("image", ""))
         for container in workload.containers
@@ -115,7 +116,7 @@ def _images(workload: Workload) -> dict[str, str]:
 def releases(stored: Iterable[StoredRelease]) -> list[Object]:
     """namespace, name, chart, version, app_version, revision, status, updated of each.
 
-    A release holds its values and manifests too, and nothing of these is taken over.
+    A release also contains values and manifests; none of these are copied.
     """
     found = []
     for release in stored:

@@ -15,11 +15,11 @@ from html import escape
 from typing import Any
 
 _COLUMN, _ROW, _WIDTH, _HEIGHT, _MARGIN = 320, 100, 190, 52, 24
-# A label's letters and lines, and where it may stand along its edge and beside it: in the middle, if that is free.
+# The size of a label, and where it may be along its edge and beside it: in the middle, if that is free.
 _LETTER, _LINE = 6, 13
 _ALONG, _BESIDE = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8), (0, -_LINE, _LINE)
 
-# Readable on white and on black, and apart for who does not see red and green apart: shape of the border says it, too.
+# Readable on white and black. The border's style tells them apart as well, for readers who cannot tell red from green.
 _COLOURS = {"healthy": "#2e9e5b", "degraded": "#c98a00", "failed": "#d0342c", "idle": "#8a8f98"}
 _DASHES = {"healthy": "", "degraded": "6 3", "failed": "2 2", "idle": "1 4"}
 _STYLE = """
@@ -51,7 +51,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """rate: requests a second; errors: percent; mutual: whether by mutual TLS."""
+    """rate: requests per second; errors: percent; mutual: whether by mutual TLS."""
 
     client: str
     server: str
@@ -70,7 +70,7 @@ class Edge:
 
 
 def graph_of(info: Mapping[str, Any]) -> tuple[list[Node], list[Edge]]:
-    """Nodes and edges of what mesh_info returns. A workload that calls and a service of the same name are one node."""
+    """Nodes and edges of mesh_info's result. A calling workload and a service of the same name are one node."""
     services = {f"{item['namespace']}/{item['name']}": item for item in info["services"]}
     owner = {
         f"{item['namespace']}/{workload['name']}": key
@@ -111,9 +111,9 @@ def _note(item: Mapping[str, Any] | None) -> str:
 
 
 def columns(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
-    """Each node one column right of its callers; of a cycle, the first that is met stays left.
+    """Each node is one column to the right of its callers; in a cycle, the first node found stays left.
 
-    Who neither calls nor is called has a column of its own at the right end.
+    A node without calls in either direction is in a column of its own at the right end.
     """
     callers: dict[str, set[str]] = defaultdict(set)
     for edge in edges:
@@ -142,7 +142,7 @@ def columns(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
 
 
 def places(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, tuple[int, int]]:
-    """Left upper corners. Within a column, nodes stand near those that call them, which avoids most crossings."""
+    """Upper left corners. Within a column, nodes are close to their callers, which avoids most crossings."""
     in_column: dict[int, list[str]] = defaultdict(list)
     for key, column in columns(nodes, edges).items():
         in_column[column].append(key)
@@ -168,7 +168,7 @@ def places(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, tuple[int,
 
 
 def svg(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
-    """A picture that needs no other file, for light and dark pages."""
+    """A self-contained picture, for light and dark pages."""
     at = places(nodes, edges)
     width = max((x for x, _y in at.values()), default=0) + _WIDTH + _MARGIN
     height = max((y for _x, y in at.values()), default=0) + _HEIGHT + _MARGIN
@@ -204,7 +204,7 @@ def _drawn_edge(edge: Edge, at: Mapping[str, tuple[int, int]]) -> str:
 
 
 def _drawn_labels(edges: Sequence[Edge], at: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Each along its edge where it covers least of the nodes and of other labels."""
+    """Each along its edge where it covers the least of the nodes and other labels."""
     taken: list[Box] = [(x, y, _WIDTH, _HEIGHT) for x, y in at.values()]
     found = []
     for edge in edges:
@@ -231,7 +231,7 @@ def _point(curve: tuple[Point, Point, Point, Point], along: float) -> Point:
 
 
 def _covered(one: Box, other: Box) -> int:
-    """The area that both have."""
+    """The area that the two share."""
     sides = [
         max(0, min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) - max(one[axis], other[axis]))
         for axis in (0, 1)

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.inventory import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import (
     calls,
     gateways,
     health,
     services,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
 
 
 def info_of(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def info_of(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> dict[str, An
 
 
 def _is_ready(workloads: Sequence[Mapping[str, Any]]) -> bool:
-    """At least one pod is ready, as far as anybody says."""
+    """Whether at least one pod is ready, as far as known."""
     return not workloads or any(workload["ready"] is None or workload["ready"] > 0 for workload in workloads)
 
 

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What Prometheus knows of the mesh's traffic: each service's golden signals, and who calls whom."""
+"""What Prometheus knows about the mesh's traffic: each service's golden signals, and who calls whom."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis_prometheus import Fetch, result_of, vector
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch, result_of, vector
 
 # (namespace, name) of a service or a workload.
 Name = tuple[str, str]
 
-# Clients count what they sent, so also what never arrived; with both reporters everything would be there twice.
+# Clients count what they sent, including what never arrived; with both reporters everything would count twice.
 _REQUESTS = 'istio_requests_total{{reporter="source"}}[{window}]'
 _DURATIONS = 'istio_request_duration_milliseconds_bucket{{reporter="source"}}[{window}]'
 _SERVICE = "destination_service_namespace, destination_service_name"
@@ -28,7 +28,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 @dataclass
 class Signals:
-    """rate: requests a second. error_share: 0 to 1, None without requests. p50, p95, p99: milliseconds."""
+    """rate: requests per second. error_share: 0 to 1, None without requests. p50, p95, p99: milliseconds."""
 
     rate: float = 0.0
     error_share: float | None = None

@@ -4,68 +4,80 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Every check. A file of checks that is not named here is not run."""
+"""Every check. A file of checks runs only if it is imported here."""
 
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks import (  # noqa: F401  # pylint: disable=unused-import
-    ambient_policies,
-    ambient_routing,
-    ambient_workloads,
-    application_pods,
-    authorization_effect,
-    authorization_mtls,
-    authorization_names,
-    authorization_principals,
-    canary_leftovers,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.ambient import (  # noqa: F401  # pylint: disable=unused-import,reimported
+    policies,
+    routing,
+    workloads,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.control_plane import (  # noqa: F401  # pylint: disable=unused-import,reimported
     control_plane_certificates,
-    delegates,
-    destination_rule_overlap,
-    destination_rules,
-    destination_tls,
     envoy_filters,
-    export_scopes,
     extensions,
+    precheck,
+    providers,
+    proxy_versions,
+    running_proxies,
+    status_conditions,
+    telemetry,
+    webhooks,
+    writers,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.gateways import (  # noqa: F401  # pylint: disable=unused-import,reimported
     gateway_api_gateways,
     gateway_api_routes,
     gateway_api_versions,
     gateway_secrets,
     gateway_servers,
     gateway_use,
-    injected_pods,
-    istio_annotations,
-    mtls_clients,
-    mtls_hosts,
-    mtls_wide,
-    namespaces,
-    policy_selection,
-    precheck,
-    providers,
-    proxy_versions,
-    repeated_objects,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.routing import (  # noqa: F401  # pylint: disable=unused-import,reimported
+    canary_leftovers,
+    delegates,
+    destination_rule_overlap,
+    destination_rules,
+    export_scopes,
     retry_storms,
     route_retries,
     route_weights,
-    running_proxies,
-    schema_deprecated,
-    schema_istiod,
-    schema_mesh_config,
-    schema_metadata,
-    schema_routes,
-    schema_structure,
-    service_endpoints,
     service_entries,
-    service_ports,
     sidecars,
-    status_conditions,
-    telemetry,
-    tokens,
     virtual_service_gateways,
     virtual_service_hosts,
     virtual_service_overlap,
-    webhooks,
-    writers,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.schema import (  # noqa: F401  # pylint: disable=unused-import,reimported
+    deprecated,
+    istiod,
+    mesh_config,
+    metadata,
+    routes,
+    structure,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.security import (  # noqa: F401  # pylint: disable=unused-import,reimported
+    authorization_effect,
+    authorization_mtls,
+    authorization_names,
+    authorization_principals,
+    destination_tls,
+    mtls_clients,
+    mtls_hosts,
+    mtls_wide,
+    policy_selection,
+    tokens,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.workloads import (  # noqa: F401  # pylint: disable=unused-import,reimported
+    application_pods,
+    injected_pods,
+    istio_annotations,
+    namespaces,
+    repeated_objects,
+    service_endpoints,
+    service_ports,
 )
 
 

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""How a check is declared. A check is a function from a mesh to findings, with what it is about beside it::
+"""How a check is declared: a function from a mesh to findings, with its description beside it::
 
     @check(
         code="KIA1104",
@@ -19,7 +19,7 @@
                 ...
                 report(service, ("spec", "http", index, "route", 0, "weight"), "the weight 20 counts as 100")
 
-Its cases, firing and silent, lie in tests/unit/validate/cases/<code>.yaml.
+Its cases, firing and silent, are in tests/unit/plugins/module_utils/_validate/cases/<code>.yaml.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding, Rule
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Kind, Path, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding, Rule
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Kind, Path, Resource
 
 DOCS = "https://istio.io/latest/docs/reference/config/analysis/"
 
 
 class Report(Protocol):
-    """How a check says what it found."""
+    """How a check reports what it found."""
 
     def __call__(self, resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "") -> None: ...
 
@@ -46,15 +46,15 @@ Function = Callable[[Mesh, Report], None]
 
 @dataclass(frozen=True)
 class Check:
-    """A check that can be run.
+    """A runnable check.
 
-    needs: kinds without which nothing can be said. Where the input has none of one of them, the check is not run and is
-    listed as undecided: files that bring no Services do not mean that there are none.
-    requires: says what is missing on this machine, empty where nothing is; likewise undecided.
+    needs: kinds that the check cannot do without. If the input lacks one of them, the check is not run and is listed
+    as undecided: files without Services do not mean that there are none.
+    requires: returns what is missing on this machine, empty if nothing is; otherwise the check is undecided, too.
     live: only a running cluster can answer.
-    alone: what it says of an object depends on that object alone, so that it can be asked of every copy of one that the
-    files define more than once. What others say is told only if it holds with each of the definitions.
-    enabled: whether it runs unless it is asked for.
+    alone: its findings about an object depend on that object alone, so it can run on every copy of an object that the
+    files define more than once. A finding of another check counts only if it holds with each of the definitions.
+    enabled: whether it runs by default.
     """
 
     rule: Rule
@@ -67,7 +67,7 @@ class Check:
 
     def missing(self, mesh: Mesh) -> list[str]:
         absent = [str(kind) for kind in self.needs if not mesh.knows(kind)]
-        # Only now: to look for a library costs more than most checks.
+        # Only now: looking for a library costs more than most checks.
         if not absent and self.requires and (lacking := self.requires()):
             absent.append(lacking)
         return absent
@@ -101,9 +101,9 @@ def check(
     requires: Callable[[], str] | None = None,
     alone: bool = False,
 ) -> Callable[[Function], Function]:
-    """Declares the function a check. Several checks may share a code, where a peer has one code for several faults."""
+    """Declares the function a check. Several checks may share a code, if a peer has one code for several faults."""
     if level not in LEVELS:
-        raise ValueError(f"{code}: level {level!r} is none of {', '.join(LEVELS)}")
+        raise ValueError(f"{code}: level {level!r} is not one of {', '.join(LEVELS)}")
 
     def declare(function: Function) -> Function:
         link = docs or (f"{DOCS}{code.lower()}/" if code.startswith("IST") else "")

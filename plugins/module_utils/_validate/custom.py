@@ -15,22 +15,19 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-# Ansible ships with a module what is imported somewhere, and users' files import this.
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
-    mesh_checks,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Rule
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import CHECKS, Check, Report
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Rule
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import NAMESPACE, Resource
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_-]*")
 _FIELDS = {"code", "kinds", "expression", "message", "level", "title", "why", "remedy", "docs", "field"}
 _NEEDED = {"code", "kinds", "expression", "message"}
 
 
-class CustomCheckError(Exception):
-    """A check that cannot be used; the message says which and what to do."""
+class CustomCheckError(MeshError):
+    """An invalid custom check; the message names it and the way out."""
 
 
 def python_checks(references: Sequence[str]) -> list[Check]:
@@ -40,7 +37,7 @@ def python_checks(references: Sequence[str]) -> list[Check]:
         path = _file_of(reference)
         spec = importlib.util.spec_from_file_location(f"mesh_checks_{abs(hash(path))}", path)
         if spec is None or spec.loader is None:
-            raise CustomCheckError(f"policy.python: '{reference}' is no Python file.")
+            raise CustomCheckError(f"policy.python: '{reference}' is not a Python file.")
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
@@ -76,7 +73,7 @@ def _file_of(reference: str) -> str:
             if os.path.isfile(os.path.join(root, tail)):
                 return os.path.join(root, tail)
     raise CustomCheckError(
-        f"policy.python: '{reference}' is neither a file nor a file of plugins/module_utils of an installed collection."
+        f"policy.python: '{reference}' is neither a file nor in plugins/module_utils of an installed collection."
     )
 
 
@@ -87,15 +84,15 @@ def _collection_roots() -> list[str]:
 
 
 def cel_checks(entries: Sequence[Mapping[str, Any]]) -> list[Check]:
-    """Each entry: an expression that has to be true of every object of its kinds.
+    """Each entry: an expression that must be true for every object of its kinds.
 
-    ``object`` is the object, ``namespaceObject`` its Namespace where the input has it, else null; as in Kubernetes'
+    ``object`` is the object, ``namespaceObject`` its Namespace if the input has it, else null, as in Kubernetes'
     ValidatingAdmissionPolicy. An expression that cannot be evaluated is a finding, too.
     """
     if not entries:
         return []
     try:
-        # Here, because it loads libraries for command lines: a tenth of a second that no other run needs to wait for.
+        # Here, because it loads libraries for command lines: a tenth of a second that no other run should wait for.
         import cel
     except ImportError:
         raise CustomCheckError(
@@ -113,10 +110,10 @@ def _cel_check(entry: Mapping[str, Any], compiled: Callable[[str], Any]) -> Chec
             f"An entry has {', '.join(sorted(_NEEDED))} and may have {', '.join(sorted(_FIELDS - _NEEDED))}."
         )
     if not _CODE.fullmatch(code):
-        raise CustomCheckError(f"policy.cel: '{code}' is no code. Write capitals and digits, as in SHOP001.")
+        raise CustomCheckError(f"policy.cel: '{code}' is not a valid code. Use capitals and digits, as in SHOP001.")
     level = str(entry.get("level", "error"))
     if level not in LEVELS:
-        raise CustomCheckError(f"policy.cel: {code}: level '{level}' is none of {', '.join(LEVELS)}.")
+        raise CustomCheckError(f"policy.cel: {code}: level '{level}' is not one of {', '.join(LEVELS)}.")
     try:
         program = compiled(str(entry["expression"]))
     except ValueError as error:
@@ -145,7 +142,7 @@ def _cel_check(entry: Mapping[str, Any], compiled: Callable[[str], Any]) -> Chec
 
 
 def _violation(program: Any, resource: Resource, mesh: Mesh) -> str:
-    """Empty where the expression is true, ``false`` where it is not, else why it has no value."""
+    """Empty if the expression is true, ``false`` if it is not, otherwise why it has no value."""
     namespace = mesh.find(NAMESPACE, "", resource.namespace)
     try:
         result = program.execute({"object": resource.obj, "namespaceObject": namespace.obj if namespace else None})

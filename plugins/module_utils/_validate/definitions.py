@@ -4,12 +4,12 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Objects that the input defines more than once: the copies that do not count, and the mesh with them in it."""
+"""Objects that the input defines more than once: the overridden copies, and the mesh with each of them."""
 
 from __future__ import annotations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Kind, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Kind, Resource
 
 # Each alternative costs as much as the mesh itself.
 MOST_ALTERNATIVES = 8
@@ -17,7 +17,7 @@ Identity = tuple[Kind, str, str]
 
 
 def overruled(mesh: Mesh) -> list[Mesh]:
-    """The copies that a later definition of the same object replaces; no mesh has two of one object."""
+    """The copies that a later definition of the same object overrides; no mesh contains two of one object."""
     layers: list[list[Resource]] = []
     for found in mesh.definitions.values():
         for place, resource in enumerate(found[:-1]):
@@ -28,9 +28,9 @@ def overruled(mesh: Mesh) -> list[Mesh]:
 
 
 def contested(mesh: Mesh) -> dict[Identity, list[Resource]]:
-    """Of objects whose definitions differ: those that differ from the one in the mesh, each content once.
+    """For objects whose definitions differ: those that differ from the one in the mesh, each content once.
 
-    Not more than one beyond MOST_ALTERNATIVES of each object.
+    At most MOST_ALTERNATIVES + 1 for each object.
     """
     found: dict[Identity, list[Resource]] = {}
     for identity, definitions in mesh.definitions.items():

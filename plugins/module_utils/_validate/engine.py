@@ -12,6 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import positions
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
     MOST_ALTERNATIVES,
@@ -19,18 +23,14 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.defi
     contested,
     overruled,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.parsing import positions
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
 
 
 @dataclass(frozen=True)
 class Outcome:
     """findings: in a fixed order.
-    undecided: checks that could not say anything, or not all, with what they lack: kinds, a library, or a single
+    undecided: checks without an answer, or with a partial one, and what they lack: kinds, a library, or a single
     definition of an object.
-    broken: checks that failed themselves, with the reason; a fault of ours, never of the input.
+    broken: checks that failed themselves, with the reason; our fault, never the input's.
     """
 
     findings: list[Finding]
@@ -39,22 +39,22 @@ class Outcome:
 
 
 def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
-    """Checks that need only the object look at every copy; what others say has to hold with each definition."""
+    """Checks of single objects run on every copy; the findings of others must hold with each definition."""
     chosen = list(checks)
-    said = _ask(mesh, chosen)
+    results = _ask(mesh, chosen)
     if mesh.definitions:
-        _keep_what_is_certain(mesh, chosen, said)
+        _keep_what_is_certain(mesh, chosen, results)
         alone = [check for check in chosen if check.alone]
         for copies in overruled(mesh):
             of_copies = _ask(copies, alone)
-            said.by_check.extend(of_copies.by_check)
-            said.broken.update(of_copies.broken)
-    findings = [finding for found in said.by_check for finding in found]
-    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), said.undecided, said.broken)
+            results.by_check.extend(of_copies.by_check)
+            results.broken.update(of_copies.broken)
+    findings = [finding for found in results.by_check for finding in found]
+    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), results.undecided, results.broken)
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Results:
     """by_check: the findings of each check, in the order of the checks."""
 
     by_check: list[list[Finding]] = field(default_factory=list)
@@ -62,40 +62,42 @@ class _Said:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def _ask(mesh: Mesh, checks: Sequence[Check]) -> _Said:
-    said = _Said()
+def _ask(mesh: Mesh, checks: Sequence[Check]) -> _Results:
+    results = _Results()
     for check in checks:
-        said.by_check.append([])
+        results.by_check.append([])
         if missing := check.missing(mesh):
-            said.undecided[check.rule.name] = missing
+            results.undecided[check.rule.name] = missing
             continue
         try:
-            said.by_check[-1] = check.run(mesh)
+            results.by_check[-1] = check.run(mesh)
         except Exception as error:
-            said.broken[check.rule.name] = f"{type(error).__name__}: {error}"
-    return said
+            results.broken[check.rule.name] = f"{type(error).__name__}: {error}"
+    return results
 
 
-def _keep_what_is_certain(mesh: Mesh, checks: Sequence[Check], said: _Said) -> None:
-    """Takes out what holds with one definition of an object and not with another; its checks become undecided."""
+def _keep_what_is_certain(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
+    """Removes findings that hold with one definition of an object but not another; their checks become undecided."""
     others = contested(mesh)
     if not others:
         return
     few = max(map(len, others.values())) <= MOST_ALTERNATIVES
-    places = [place for place, check in enumerate(checks) if not check.alone and check.rule.name not in said.undecided]
+    places = [
+        place for place, check in enumerate(checks) if not check.alone and check.rule.name not in results.undecided
+    ]
     asked = [checks[place] for place in places]
     answers = [_ask(other, asked) for other in alternatives(mesh, others)] if few else []
     lacking = [f"a single definition of {mesh.find(*identity)!r}" for identity in others]
     for number, place in enumerate(places):
-        mine = said.by_check[place]
-        told = {conclusion(finding) for finding in mine}
+        mine = results.by_check[place]
+        conclusions = {conclusion(finding) for finding in mine}
         theirs = [{conclusion(finding) for finding in answer.by_check[number]} for answer in answers]
-        if not few or any(found != told for found in theirs):
-            certain = told.intersection(*theirs) if few else set()
-            said.by_check[place] = [finding for finding in mine if conclusion(finding) in certain]
-            said.undecided[checks[place].rule.name] = lacking
+        if not few or any(found != conclusions for found in theirs):
+            certain = conclusions.intersection(*theirs) if few else set()
+            results.by_check[place] = [finding for finding in mine if conclusion(finding) in certain]
+            results.undecided[checks[place].rule.name] = lacking
     for answer in answers:
-        said.broken.update(answer.broken)
+        results.broken.update(answer.broken)
 
 
 def conclusion(finding: Finding) -> tuple[object, ...]:
@@ -103,12 +105,12 @@ def conclusion(finding: Finding) -> tuple[object, ...]:
 
 
 def _copy(resource: Resource) -> tuple[object, ...]:
-    """Which definition of which object."""
+    """Identifies one definition of an object."""
     return (resource.identity, resource.source.file, resource.source.line, resource.source.prefix)
 
 
 def without_repetitions(findings: Iterable[Finding]) -> list[Finding]:
-    """The same fault of the same field is told once, whichever check saw it first."""
+    """The same fault of the same field is reported once, whichever check found it first."""
     unique: dict[tuple[object, ...], Finding] = {}
     for finding in findings:
         unique.setdefault((finding.rule.code, _copy(finding.resource), finding.path, finding.message), finding)
@@ -116,13 +118,13 @@ def without_repetitions(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
-    """One fault is told once: a code is left out where another finding of the same object has it among its aliases."""
-    told = {(_copy(finding.resource), alias) for finding in findings for alias in finding.rule.aliases}
-    return [finding for finding in findings if (_copy(finding.resource), finding.rule.code) not in told]
+    """One fault is reported once: a code is left out if another finding of the same object has it as an alias."""
+    covered = {(_copy(finding.resource), alias) for finding in findings for alias in finding.rule.aliases}
+    return [finding for finding in findings if (_copy(finding.resource), finding.rule.code) not in covered]
 
 
 def located(findings: Sequence[Finding]) -> list[Finding]:
-    """With line and column where the resource came from a file. Of most documents nobody needs to know."""
+    """With line and column if the resource came from a file. Documents without findings are not parsed for it."""
     by_document: dict[int, list[Finding]] = defaultdict(list)
     placed = []
     for finding in findings:
@@ -156,6 +158,6 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """The highest level among them, empty where there are none."""
+    """The highest level among them, empty if there are none."""
     levels = {finding.severity for finding in findings}
     return next((level for level in LEVELS if level in levels), "")

@@ -4,13 +4,13 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What module mesh_validate returns and writes of a validation."""
+"""What module mesh_validate returns and writes about a validation."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.live import Unread, incomplete
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread, incomplete
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
     Validated,
     is_bad,
@@ -26,9 +26,9 @@ def text_of(form: str, params: dict[str, Any], result: Validated) -> str:
 
 
 def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
-    """The module's result but for ``files``. ``unread``: all that could not be read."""
+    """The module's result except ``files``. ``unread``: everything that could not be read."""
     lines = text_of("table", params, result).splitlines()
-    # With fail_on: never, the notes say what was not read.
+    # With fail_on: never, only the notes mention it.
     lacking = "" if params["fail_on"] == "never" else incomplete(unread, params["allow_unread"])
     return {
         "changed": False,

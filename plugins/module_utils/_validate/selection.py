@@ -18,8 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
 
 # istioctl's own, Kiali's own, and ours, which takes a reason: "MESH203: the CDN retries".
 _ANNOTATIONS = (
@@ -27,18 +28,17 @@ _ANNOTATIONS = (
     "kiali.io/ignore-validations",
     "service-mesh.corpv3.com/suppress",
 )
-FAIL_ON = (*LEVELS, "never")
 
 
-class SelectionError(Exception):
-    """An option that cannot be understood; the message says how it is written."""
+class SelectionError(MeshError):
+    """An invalid option; the message shows how to write it."""
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """Findings that somebody knows of. ``resource`` is ``Kind namespace/name`` with ``*`` and ``?``, empty for all.
+    """Known findings to leave out. ``resource`` is ``Kind namespace/name`` with ``*`` and ``?``, empty for all.
 
-    until: the last day (YYYY-MM-DD) on which it holds, empty for ever.
+    until: the last day (YYYY-MM-DD) on which it applies, empty for no end.
     """
 
     code: str
@@ -61,20 +61,20 @@ def suppression_of(entry: Any) -> Suppression:
     known = {"code", "resource", "reason", "until"}
     if not isinstance(entry, dict) or not entry.get("code") or set(entry) - known:
         raise SelectionError(
-            f"suppress: {entry!r} is no suppression. Write CODE, 'CODE=Kind namespace/name', or a dict with code and, "
-            "if you like, resource, reason, until."
+            f"suppress: {entry!r} is not a valid suppression. Write CODE, 'CODE=Kind namespace/name', or a dict with "
+            "code and optionally resource, reason and until."
         )
     suppression = Suppression(**{key: str(value) for key, value in entry.items() if value is not None})
     resource = suppression.resource
     if resource and ("/" not in resource and " " not in resource):
         raise SelectionError(
-            f"suppress: '{resource}' names no resource. Write it as 'Kind namespace/name'; * and ? hold."
+            f"suppress: '{resource}' is not a valid resource. Write 'Kind namespace/name'; * and ? are wildcards."
         )
     if suppression.until:
         try:
             datetime.date.fromisoformat(suppression.until)
         except ValueError:
-            raise SelectionError(f"suppress: until '{suppression.until}' is no day. Write it as 2027-01-31.") from None
+            raise SelectionError(f"suppress: until '{suppression.until}' is not a date, as in 2027-01-31.") from None
     return suppression
 
 
@@ -84,12 +84,12 @@ def _described(resource: Resource) -> str:
 
 
 def annotated(finding: Finding) -> bool:
-    """Whether the resource itself says that the finding is meant to be so."""
+    """Whether the resource itself suppresses the finding."""
     return is_annotated(finding.resource, (finding.rule.code, *finding.rule.aliases))
 
 
 def is_annotated(resource: Resource, codes: Sequence[str]) -> bool:
-    """Whether the resource says that what one of the codes is about is meant to be so."""
+    """Whether the resource suppresses one of the codes."""
     for annotation in _ANNOTATIONS:
         text = resource.annotations.get(annotation)
         if text is None:
@@ -104,7 +104,7 @@ def is_annotated(resource: Resource, codes: Sequence[str]) -> bool:
 
 
 def fingerprint(finding: Finding | Mapping[str, Any]) -> str:
-    """The same for the same fault as long as its object keeps its name: lines may move, files may be renamed."""
+    """Stays the same for the same fault as long as its object keeps its name: lines may move, files may be renamed."""
     data = finding.as_dict() if isinstance(finding, Finding) else finding
     named = [str(data.get(key, "")) for key in ("code", "kind", "namespace", "name", "field", "message")]
     if not data.get("name"):
@@ -113,19 +113,19 @@ def fingerprint(finding: Finding | Mapping[str, Any]) -> str:
 
 
 def baseline_of(text: str) -> Counter[str]:
-    """Fingerprints of the findings in a JSON report, each as often as it is there."""
+    """Fingerprints of the findings in a JSON report, each as often as it occurs."""
     try:
         data = json.loads(text)
         findings = data["findings"] if isinstance(data, dict) else data
         return Counter(fingerprint(item) for item in findings)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SelectionError(
-            "baseline: it is no JSON report of mesh_validate. Make one with reports: {json: PATH} and give that path."
+            "baseline: the file is not a JSON report of mesh_validate. Create one with reports: {json: PATH}."
         ) from None
 
 
 def read_baseline(path: str | None) -> Counter[str]:
-    """That of a file; none where there is no file yet. Raises OSError where there is one that cannot be read."""
+    """The baseline of a file; empty if the file does not exist yet. Raises OSError if it cannot be read."""
     if not path or not os.path.exists(path):
         return Counter()
     with open(path, encoding="utf-8") as file:
@@ -134,13 +134,13 @@ def read_baseline(path: str | None) -> Counter[str]:
 
 @dataclass(frozen=True)
 class Policy:
-    """levels: code (or pattern) to error, warning, info or off. enabled: checks that are off unless asked for."""
+    """levels: code (or pattern) to error, warning, info or off. enabled: checks that are off by default."""
 
     levels: Mapping[str, str]
     enabled: tuple[str, ...] = ()
 
     def level(self, code: str) -> str:
-        """What the policy makes of a code, empty where it says nothing. The longest pattern decides."""
+        """The level that the policy sets for a code, empty if none. The longest pattern wins."""
         matching = [pattern for pattern in self.levels if fnmatch.fnmatchcase(code, pattern)]
         return self.levels[max(matching, key=len)] if matching else ""
 
@@ -151,7 +151,7 @@ def policy_of(options: Mapping[str, Any]) -> Policy:
         # Unquoted, YAML reads off as false.
         if str(level) not in (*LEVELS, "off", "False"):
             raise SelectionError(
-                f"policy.levels: {code} is '{level}', which is none of {', '.join(LEVELS)} and 'off' (in quotes)."
+                f"policy.levels: {code} is '{level}'. Use one of {', '.join(LEVELS)} and 'off' (in quotes)."
             )
     plain = {str(code): "off" if str(level) == "False" else str(level) for code, level in levels.items()}
     enabled = tuple(str(code) for code in options.get("enable") or ())
@@ -160,9 +160,9 @@ def policy_of(options: Mapping[str, Any]) -> Policy:
 
 @dataclass(frozen=True)
 class Selection:
-    """kept: what counts. suppressed, known: how many do not, for being suppressed or in the baseline.
+    """kept: the findings that count. suppressed, known: how many do not, by suppression or baseline.
 
-    unused: suppressions that match nothing any more, and those whose day is over.
+    unused: suppressions that match nothing any more, and expired ones.
     """
 
     kept: list[Finding]
@@ -196,5 +196,5 @@ def select(
             continue
         kept.append(replace(finding, level=level) if level else finding)
     unused = [f"{item.code} {item.resource}".strip() + " matches nothing" for item in valid if item not in used]
-    unused += [f"{item.code} {item.resource}".strip() + f" ended on {item.until}" for item in expired]
+    unused += [f"{item.code} {item.resource}".strip() + f" expired on {item.until}" for item in expired]
     return Selection(kept, suppressed, known, unused)

@@ -4,30 +4,29 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""A whole validation: what is to be looked at, in; the findings that count, out."""
+"""A whole validation: resources and settings in, findings that count out."""
 
 from __future__ import annotations
 
 import datetime
-import gc
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.finding import LEVELS, Finding
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.loading import Loaded
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.github import github
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.html import html
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.junit import junit
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.sarif import sarif
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import table
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import NAMESPACE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     Policy,
     Suppression,
@@ -40,11 +39,11 @@ FORMATS = ("json", "sarif", "junit", "github", "html", "table")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for, beside the input itself.
+    """What the user asked for, besides the input itself.
 
-    namespaces: where findings are wanted, empty for everywhere; the rest of the input is context. Faults of the input
-    itself are always told. known_live: fingerprints of what the mesh has without the files that are laid over it: of
-    live objects only what is new counts; None where all count.
+    namespaces: report findings in these only, empty for all; the rest of the input is context. Faults of the input
+    itself are always reported. known_live: fingerprints of the findings that the mesh has without the files: of
+    live objects only new findings count; None if all count.
     """
 
     policy: Policy
@@ -57,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Validated:
-    """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know beside the findings."""
+    """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know besides the findings."""
 
     findings: list[dict[str, Any]]
     summary: dict[str, Any]
@@ -69,7 +68,7 @@ def validate(
     loaded: Loaded, settings: Settings, checks: Iterable[Check], request: Request, files: int = 0
 ) -> Validated:
     chosen = [check for check in checks if is_wanted(check, request.policy)]
-    outcome = checked(loaded, settings, chosen)
+    outcome = outcome_of(loaded, settings, chosen)
     findings = [finding for finding in outcome.findings if _is_in(finding.resource, request.namespaces)]
     if request.known_live is not None:
         findings = _brought(findings, request.known_live)
@@ -87,12 +86,12 @@ def validate(
         "undecided": len(outcome.undecided),
     }
     notes = [f"suppress: {text}" for text in selection.unused]
-    notes += [f"the check {name} failed itself, please report it: {error}" for name, error in outcome.broken.items()]
+    notes += [f"the check {name} itself failed, please report it: {error}" for name, error in outcome.broken.items()]
     return Validated([finding.as_dict() for finding in selection.kept], summary, outcome.undecided, notes)
 
 
-def checked(loaded: Loaded, settings: Settings, checks: Iterable[Check]) -> Outcome:
-    """What the checks say of the resources, before anybody selects."""
+def outcome_of(loaded: Loaded, settings: Settings, checks: Iterable[Check]) -> Outcome:
+    """All findings of the checks, before any selection."""
     with collector_paused():
         return run_checks(Mesh(loaded.resources, settings), checks)
 
@@ -112,7 +111,7 @@ def _brought(findings: Iterable[Finding], known: Counter[str]) -> list[Finding]:
 
 
 def _is_in(resource: Resource, namespaces: Sequence[str]) -> bool:
-    """Whether it lies in one of the namespaces; a Namespace lies in itself, other objects of the cluster everywhere."""
+    """Whether it is in one of the namespaces. A Namespace is in itself, other cluster-wide objects are in all."""
     place = resource.name if resource.kind == NAMESPACE else resource.namespace
     return not namespaces or not place or place in namespaces
 
@@ -122,18 +121,6 @@ def is_wanted(check: Check, policy: Policy) -> bool:
     if level == "off":
         return False
     return check.enabled or bool(level) or check.rule.code in policy.enabled
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Millions of new objects and no garbage among them: looking for it would take as long as the work."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def rendered(form: str, result: Validated, *, fail_on: str, title: str, version: str) -> str:

@@ -49,5 +49,5 @@ def test_a_chart_comes_from_a_repository_and_from_a_registry(
     assert any(path.startswith("/v2/some/charts/trial/") for path in server.asked) == (scheme == "oci")
 
     missing = ensure("2.0.0")
-    assert f"release {namespace}/trial: no chart" in missing.message
-    assert "2.0.0 from" in missing.message
+    assert f"release {namespace}/trial: chart " in missing.message
+    assert "2.0.0 could not be downloaded from" in missing.message

@@ -154,7 +154,7 @@ def test_check_mode_works_before_namespace_and_kinds_exist(
 def test_a_missing_namespace_is_named(run_module: Any, chart: Any, helm: str) -> None:
     release = {"name": "trial", "namespace": "no-such-namespace", "chart": chart(config=CONFIG_MAP)}
     outcome = run_module("helm_releases", releases=[release], helm_binary=helm)
-    assert "there is no namespace no-such-namespace" in outcome.message
+    assert "namespace no-such-namespace does not exist" in outcome.message
 
 
 def test_drift_is_put_right_also_in_custom_resources(
@@ -376,7 +376,7 @@ def test_releases_are_uninstalled(ensure: Any, chart: Any, api: Any, namespace: 
     ("release", "complaint"),
     [
         ({"chart": "base", "repository": "https://charts.invalid"}, "version is missing"),
-        ({"chart": "base", "version": "1.0.0"}, "repository is not set"),
+        ({"chart": "base", "version": "1.0.0"}, "neither a path nor an oci:// reference. Set repository."),
         ({"chart": "/no/such/chart"}, "is not a Helm chart"),
         ({}, "chart is missing"),
     ],
@@ -391,4 +391,4 @@ def test_a_chart_that_cannot_be_found_is_named(
 def test_helm_itself_is_named_when_it_is_missing(run_module: Any, namespace: str) -> None:
     entry = {"name": "trial", "namespace": namespace, "state": "absent"}
     outcome = run_module("helm_releases", releases=[entry], helm_binary="/no/such/helm")
-    assert "service_mesh_helm_binary" in outcome.message
+    assert "helm_binary" in outcome.message

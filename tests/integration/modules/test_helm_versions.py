@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._charts import rendering
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.charts import rendering
 
 from .test_helm_releases import CONFIG_MAP, DEPLOYMENT, SECRET
 
@@ -155,7 +155,7 @@ def test_our_charts_are_the_same_for_both(helm3: str, helm4: str, role: str) -> 
 
 
 def test_what_a_chart_refuses_is_told_alike(helm3: str, helm4: str) -> None:
-    """The roles put helm's message into the words of their variables (chart_error.j2)."""
+    """The roles put helm's message into the words of their variables (filter chart_message)."""
     command = ["template", "trial", str(ROLES / "restaurant_app/files/chart"), "--set", "services.menu-service.port=x"]
     refused = [subprocess.run([helm, *command], capture_output=True, text=True, check=False) for helm in (helm3, helm4)]
     assert [done.returncode for done in refused] == [1, 1]

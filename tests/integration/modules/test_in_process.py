@@ -30,6 +30,8 @@ metadata: {name: reviews, namespace: shop}
 spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}, weigt: 5}]}]}
 """
 
+METRIC = {"name": "request-success-rate", "threshold_range": {"min": 99}}
+
 
 def config_map(namespace: str) -> dict[str, Any]:
     metadata = {"name": "both-ways", "namespace": namespace}
@@ -43,8 +45,16 @@ def calls(namespace: str, folder: Path, helm: str) -> dict[str, list[tuple[dict[
     chart = {"name": "both-ways", "namespace": namespace, "chart": str(ROOT / "tests/charts/kiali-server")}
     missing = {"namespace": APPLICATION, "virtual_service": "missing"}
     istiod = {"istiod_access": "pod_address"}
+    place = {"namespace": "istio-system", "service": "istiod", "port": 15014, "path": "/version"}
+    asked = {"name": "istiod says what it is", "wanted": r"\d+[.]\d+", **place}
     return {
-        "canary": [({**canary, "state": "reconciled"}, {}), ({"namespace": APPLICATION, "state": "paused"}, {})],
+        "canary": [
+            ({**canary, "state": "reconciled"}, {}),
+            ({"namespace": APPLICATION, "state": "paused"}, {}),
+            ({**canary, "image_tag": "9.9.9", "provider": {"type": "envoy"}, "metrics": [METRIC], **istiod}, check),
+            ({**canary, "image_tag": "9.9.9", "steps": [50, 10]}, {}),
+            ({**canary, "service": "missing", "state": "promoted"}, {}),
+        ],
         "canary_analysis": [({"namespace": APPLICATION, "metrics": []}, {})],
         "canary_info": [(canary, {}), ({"namespace": namespace}, {}), ({**canary, "service": "missing"}, {})],
         "capacity_preflight": [({"pods": [{"name": "p", "count": 1, "requests": {"cpu": "100m"}}]}, {})],
@@ -69,6 +79,10 @@ def calls(namespace: str, folder: Path, helm: str) -> dict[str, list[tuple[dict[
         ],
         "secret_set": [
             ({"secrets": [{"name": "s", "namespace": namespace, "values": {"password": "hidden-0815"}}]}, check)
+        ],
+        "service_answers": [
+            ({"questions": [asked], "timeout": 1}, {}),
+            ({"questions": [{**asked, "wanted": "nonsense"}], "timeout": 0}, {}),
         ],
         "traffic_shift": [
             ({"namespace": APPLICATION, "virtual_service": "order-service", "weights": {"v1": "x", "v2": 0}}, check),
@@ -137,13 +151,15 @@ def test_same_results(both_ways: Any, namespace: str, tmp_path: Path, helm: str)
 
 
 def comparable(task: dict[str, Any], result: dict[str, Any]) -> Any:
-    """The result without what differs from one moment to the next. All that a report says was measured."""
-    measured = "corpv3.service_mesh.mesh_report" in task and not result["failed"]
+    """The result without what differs from one moment to the next, be it by tests of other files."""
+    measured = any(f"corpv3.service_mesh.{module}" in task for module in _MEASURED) and not result["failed"]
     return sorted(result) if measured else stable(result)
 
 
-# Figures of the moment.
-_RESTLESS = ("age", "seconds", "generated", "moment", "waited")
+# All that these say was measured in this moment.
+_MEASURED = ("mesh_report", "mesh_sync_info")
+# Figures of the moment, and the name and times of a run that would be started.
+_RESTLESS = ("age", "seconds", "generated", "moment", "waited", "run_id", "started", "deadline", "at", "trace_id")
 # The date of a refused port-forward's answer, and what a secret value is shown as, which is another text in each run.
 _PASSING = re.compile(r"\w{3}, \d\d \w{3} \d{4} [\d:]+ GMT|\(hidden \w+\)")
 

@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ...integration.awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
 from ...integration.awx_job import ROOT, objects
-from .modules import argument_spec, call
+from ..support.awx_modules import argument_spec, call
 
 ENVIRONMENTS = [
     {"name": "staging", "credentials": ["cluster staging"]},

@@ -17,7 +17,7 @@ _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def github(findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line each, to be printed as it is."""
+    """One line each, to be printed as is."""
     return [_command(finding) for finding in findings]
 
 

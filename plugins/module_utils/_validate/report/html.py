@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""One page that needs nothing beside itself: for change records and for mails."""
+"""A self-contained page for change records and mails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._page import page
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.page import page
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import conclusion, what, where
 
 _STYLE = """

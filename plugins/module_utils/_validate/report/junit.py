@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""JUnit's XML: a test for each finding that fails, so that CI servers show them."""
+"""JUnit's XML: one failed test per finding, so that CI servers show them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def junit(findings: Sequence[Mapping[str, Any]], fail_on: Sequence[str], checks: int) -> str:
-    """``fail_on``: levels that count as failures; others are tests that passed with their text as output."""
+    """``fail_on``: levels that count as failures; other findings are passed tests with their text as output."""
     failures = [finding for finding in findings if finding["level"] in fail_on]
     cases = [_case(finding, finding["level"] in fail_on) for finding in findings]
     if not cases:

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""SARIF 2.1.0, as code scanning takes it."""
+"""SARIF 2.1.0, for code scanning."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _location(finding: Mapping[str, Any]) -> dict[str, Any]:
     logical = {"fullyQualifiedName": f"{what(finding)} {finding['field']}".strip(), "kind": "object"}
     location: dict[str, Any] = {"logicalLocations": [logical]}
     if finding["file"]:
-        # What helm or kustomize made has lines of its own: only the template is a file.
+        # The output of helm or kustomize has its own lines: only the template is a file.
         file, _space, made = finding["file"].partition(" (")
         physical: dict[str, Any] = {"artifactLocation": {"uri": quote(file)}}
         if not made and finding["line"]:

@@ -12,14 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What others wrote must not move the cursor of who reads it.
+# Text from others must not move the reader's cursor.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 _MARKS = {"error": "ERROR", "warning": "WARN", "info": "INFO"}
 
 
 def table(findings: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> list[str]:
-    """Grouped by file or resource: what, where, why it matters in the code's words, how to mend it."""
+    """Grouped by file or resource: what, where, why it matters in the code's words, how to fix it."""
     lines: list[str] = []
     for finding in findings:
         place = where(finding)

@@ -4,25 +4,13 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What the API server makes of an object before anybody judges it: defaults are filled in, nulls are dropped."""
+"""What the API server does to an object before it is judged: it fills in defaults and drops nulls."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import store
-
-
-def defaulted(group: str, kind: str, version: str, obj: dict[str, Any]) -> dict[str, Any]:
-    """A copy of the object with the defaults of its schema; the object itself where the schema has none.
-
-    ``parentRefs[].group`` and ``kind``, ``matches[].path.type`` and the like. Of the newest release that is known.
-    """
-    table = store.table("gateway")
-    if not table.roots:
-        return obj
-    root = table.roots[table.releases[-1]].get(f"{group}/{kind}/{version}")
-    return obj if root is None else Defaulter(table.nodes).value(root, obj)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data import store
 
 
 class Defaulter:
@@ -60,7 +48,7 @@ class Defaulter:
 
 
 class Pruner:
-    """Takes out the fields that are null where their schema does not have null, as the API server does."""
+    """Removes null fields whose schema does not allow null, as the API server does."""
 
     def __init__(self, nodes: list[store.Node]) -> None:
         self._nodes = nodes

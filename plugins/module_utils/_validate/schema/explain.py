@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Why a value does not fit its schema: every fault with its field. For the few values that fast.py does not pass."""
+"""Why a value does not fit its schema: every fault with its field. For the few values that fast.py does not accept."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.nearest import is_slip
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import Path
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import fast, regex
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.store import Node
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import is_slip
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import fast
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data.store import Node
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.language import regex
 
 _NAMES = {
-    "string": "a text",
+    "string": "a string",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
-    "object": "a group of fields",
+    "object": "a mapping",
     "array": "a list",
-    "intOrString": "a whole number or a text",
+    "intOrString": "a whole number or a string",
 }
 _WRITTEN: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
-    (str, "a text"),
+    (str, "a string"),
     (int, "a number"),
     (float, "a number"),
     (list, "a list"),
-    (dict, "a group of fields"),
+    (dict, "a mapping"),
 )
 _UNITS: dict[type, str] = {str: " characters", list: " items", dict: " fields"}
 _SHOWN = 60
@@ -44,10 +45,10 @@ _SHOWN = 60
 @dataclass(frozen=True)
 class Fault:
     """unknown: a field that the schema does not have; the API server drops it.
-    misspelt: the name of an unknown field is a known one but for a slip, so it is no new one.
+    misspelt: the name of an unknown field is a known one with a typo, so it is not a new field.
     unlisted: a value that is not among those of the schema.
-    wrong_type: what is below cannot be read.
-    warning: the API server or istiod accepts it, or may do so, and it may not be as it should be.
+    wrong_type: everything below it is unreadable.
+    warning: the API server or istiod accepts it, or may do so, and it may not be what is intended.
     """
 
     path: Path
@@ -77,7 +78,7 @@ class Explainer:
         if value is None and node.get("nullable"):
             return
         if not _is(kind, value):
-            yield Fault(path, f"{shown(value)} is {_what(value)}, wanted is {_NAMES[kind]}", wrong_type=True)
+            yield Fault(path, f"{shown(value)} is {_what(value)}, expected {_NAMES[kind]}", wrong_type=True)
             return
         before = 0
         for fault in self._within(node, value, path):
@@ -86,7 +87,7 @@ class Explainer:
         for fault in _value_faults(node, value, path):
             before += 1
             yield fault
-        # The API server does not get as far as the rules either.
+        # The API server does not evaluate the rules in this case either.
         if not before:
             yield from _broken_rules(node, value, path)
 
@@ -102,7 +103,7 @@ class Explainer:
                 if child is None:
                     if fields and not node.get("open"):
                         yield unknown_field((*path, name), name, fields)
-                # Null is as good as not there, but in a list.
+                # Null is the same as absent, except in a list.
                 elif item is not None:
                     yield from self.faults(child, item, (*path, name))
 
@@ -110,7 +111,7 @@ class Explainer:
 def _value_faults(node: Node, value: Any, path: Path) -> Iterator[Fault]:
     if isinstance(value, dict):
         for name in node.get("required", ()):
-            # Who misspelt it is told so, and once is enough.
+            # The typo is reported already.
             if value.get(name) is None and name not in _meant(node, value):
                 yield Fault((*path, name), f"the field {name!r} is missing")
         for names in node.get("exclusive", ()):
@@ -122,14 +123,14 @@ def _value_faults(node: Node, value: Any, path: Path) -> Iterator[Fault]:
     if "enum" in node and value not in node["enum"]:
         allowed = [str(item) for item in node["enum"]]
         hint = nearest(str(value), allowed)
-        yield Fault(path, f"{shown(value)} is none of {', '.join(allowed)}{hint}", unlisted=True)
+        yield Fault(path, f"{shown(value)} is not one of {', '.join(allowed)}{hint}", unlisted=True)
     if isinstance(value, str) and "pattern" in node:
         pattern = regex.compiled(node["pattern"])
         if pattern and not pattern.search(value):
             yield Fault(path, f"{shown(value)} does not have the form {node['pattern']}")
     yield from _out_of_limits(node, value, path)
     if not _combined(node, value):
-        yield Fault(path, f"{shown(value)} is none of the alternatives that are allowed here")
+        yield Fault(path, f"{shown(value)} matches none of the allowed alternatives")
 
 
 def _meant(node: Node, value: dict[str, Any]) -> set[str]:
@@ -152,7 +153,7 @@ def _out_of_limits(node: Node, value: Any, path: Path) -> Iterator[Fault]:
         if key in node and size > node[key]:
             yield Fault(path, f"{what} is more than the largest allowed, {node[key]}{unit}")
     if node.get("format") == "int32" and not -(2**31) <= value < 2**31:
-        yield Fault(path, f"{shown(value)} is too large a number")
+        yield Fault(path, f"{shown(value)} is too large for a number")
 
 
 def _repeated(node: Node, value: list[Any], path: Path) -> Iterator[Fault]:
@@ -162,7 +163,7 @@ def _repeated(node: Node, value: list[Any], path: Path) -> Iterator[Fault]:
     seen: list[Any] = []
     for place, item in enumerate(value):
         if keys and not isinstance(item, dict):
-            # What it is instead is said already.
+            # Its wrong type is reported already.
             continue
         identity = [item.get(key) for key in keys] if keys else item
         if identity in seen:
@@ -172,7 +173,7 @@ def _repeated(node: Node, value: list[Any], path: Path) -> Iterator[Fault]:
 
 
 def _combined(node: Node, value: Any) -> bool:
-    """oneOf, anyOf, allOf and not, which say something about the value only, never about its fields' types."""
+    """oneOf, anyOf, allOf and not, which only restrict the value, never the types of its fields."""
     if "oneOf" in node and sum(_matches(part, value) for part in node["oneOf"]) != 1:
         return False
     if "anyOf" in node and not any(_matches(part, value) for part in node["anyOf"]):
@@ -207,7 +208,7 @@ def _broken_rules(node: Node, value: Any, path: Path) -> Iterator[Fault]:
     for text, message in node.get("rules", ()):
         keeps = fast.rule(text)
         if keeps and not keeps(value):
-            yield Fault(path, f"{shown(value)}: {message or 'the rule ' + text + ' is broken'}")
+            yield Fault(path, f"{shown(value)}: {message or 'the rule ' + text + ' is violated'}")
 
 
 def _is(kind: str, value: Any) -> bool:
@@ -232,7 +233,7 @@ def _what(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """The value in a message, on one line and not longer than one can read."""
+    """The value for a message, on one line and not too long to read."""
     if isinstance(value, dict):
         return "{...}" if value else "{}"
     if isinstance(value, list):
@@ -242,7 +243,7 @@ def shown(value: Any) -> str:
 
 
 def nearest(name: Any, known: Iterable[str]) -> str:
-    """For the end of a message: the known name that the wrong one was meant to be, if there is one."""
+    """For the end of a message: the known name that the wrong one was probably meant to be, if there is one."""
     return _hint(_nearest(name, known))
 
 

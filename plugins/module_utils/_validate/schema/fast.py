@@ -4,10 +4,10 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Whether a value fits its schema, as fast as Python allows: nothing is collected, and nobody is told why not.
+"""Whether a value fits its schema, as fast as Python allows: no reasons are collected.
 
-Each node becomes a function of a value when it is first needed. True is certain; False only means that explain.py has
-to look, so rare things (null, 1.0 for a whole number) are left to it.
+Each node becomes a function of a value when it is first needed. True is certain. False only means that explain.py must
+check, so rare things (null, 1.0 for a whole number) are left to it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import cel, go, regex
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.store import Node
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data.store import Node
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.language import cel, go, regex
 
 Fits = Callable[[Any], bool]
 
@@ -30,9 +30,9 @@ _LIMITS: dict[str, Callable[[Any, Any], bool]] = {
     "minProperties": lambda value, limit: len(value) >= limit,
     "maxProperties": lambda value, limit: len(value) <= limit,
 }
-# What explain.py alone looks at.
+# What only explain.py checks.
 _RARE = ("oneOf", "anyOf", "allOf", "not", "set", "keys")
-# The rules that nearly every object meets, without the way through CEL.
+# The rules that nearly every object meets, without the detour through CEL.
 _FREQUENT: dict[str, Fits] = {
     "duration(self) >= duration('1ms')": lambda value: (go.duration(value) or 0) >= go.MILLISECOND,
     "0 < self && self <= 65535": lambda value: 0 < value <= 65535,
@@ -69,7 +69,7 @@ class Compiler:
 
     def _object(self, node: Node) -> Fits:
         fields = {name: self._nodes[child] for name, child in node.get("properties", {}).items()}
-        # A field's function is made when a value has the field for the first time.
+        # A field's function is built when a value first has the field.
         known: dict[str, Fits | None] = dict.fromkeys(fields)
         places: dict[str, int] = node.get("properties", {})
         others = self.fits(node["additionalProperties"]) if "additionalProperties" in node else None
@@ -94,7 +94,7 @@ class Compiler:
             for name in required:
                 if name not in value:
                     return False
-            # A generator for all() would cost more than all that is done here.
+            # A generator for all() would cost more than everything done here.
             for condition in more:  # noqa: SIM110
                 if not condition(value):
                     return False
@@ -105,7 +105,7 @@ class Compiler:
     def _array(self, node: Node) -> Fits:
         item_fits = self.fits(node["items"])
         more = [*_limits(node), *_rules(node)]
-        # One item has no other of the same keys.
+        # A single item cannot be a duplicate.
         single = any(key in node for key in ("set", "keys"))
 
         def fits(value: Any) -> bool:
@@ -114,7 +114,7 @@ class Compiler:
             for item in value:
                 if not item_fits(item):
                     return False
-            # A generator for all() would cost more than all that is done here.
+            # A generator for all() would cost more than everything done here.
             for condition in more:  # noqa: SIM110
                 if not condition(value):
                     return False

@@ -4,13 +4,13 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What istiod's admission says to the objects of a mesh, beyond their structure: each kind has its judge."""
+"""What istiod's admission finds in the objects of a mesh, beyond their structure: each kind has its judge."""
 
 from __future__ import annotations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     AUTHORIZATION_POLICY,
     DESTINATION_RULE,
     ENVOY_FILTER,
@@ -29,43 +29,48 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.reso
     Kind,
     Resource,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.authentication import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import Fault
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.authentication import (
     peer_authentication,
     request_authentication,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.authorization_policy import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.authorization_policy import (
     authorization_policy,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.common import Judge, Say
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.destination_rule import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.common import Faults, Judge
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.destination_rule import (
     destination_rule,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.envoy_filter import envoy_filter
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import Fault
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.extensions import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.envoy_filter import (
+    envoy_filter,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.extensions import (
     traffic_extension,
     wasm_plugin,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.gateway import gateway
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.reachability import Dead, dead_routes
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.service_entry import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.gateway import gateway
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.reachability import (
+    Dead,
+    dead_routes,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.service_entry import (
     service_entry,
     workload_entry,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.sidecar import sidecar
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.structure import (
-    Structure,
-    structure,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.telemetry import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.sidecar import sidecar
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.telemetry import (
     proxy_config,
     telemetry,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.virtual_service import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.virtual_service import (
     virtual_service,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.workload_group import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.workload_group import (
     workload_group,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.structure import (
+    Structure,
+    structure,
 )
 
 JUDGES: dict[Kind, Judge] = {
@@ -87,7 +92,7 @@ JUDGES: dict[Kind, Judge] = {
 }
 _DRY_RUN = "istio.io/dry-run"
 _TRUTH = frozenset({"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"})
-# istiod's own marks, with which nobody else may pretend to be it.
+# istiod's own marks, which only istiod may set.
 _RESERVED = (
     "internal.istio.io/parents",
     "internal.istio.io/parent-namespace",
@@ -97,27 +102,27 @@ _RESERVED = (
 
 @once_per_mesh
 def judgements(mesh: Mesh) -> dict[int, list[Fault]]:
-    """Faults by ``id(resource)``. What the structure says of a field already is not said again."""
+    """Faults by ``id(resource)``. Fields with a structural fault are not judged again."""
     known = structure(mesh)
     found: dict[int, list[Fault]] = {}
     for kind, judge in JUDGES.items():
         for resource in mesh.of(kind):
             if id(resource) in known.unreadable:
                 continue
-            say = Say()
-            judge(_stored(resource, known), say)
+            faults = Faults()
+            judge(_stored(resource, known), faults)
             if resource.annotations:
-                _annotations(resource, say)
-            if say.faults:
-                told = {fault.path for fault in known.faults.get(id(resource), ())}
-                if faults := [fault for fault in say.faults if fault.path not in told]:
-                    found[id(resource)] = faults
+                _annotations(resource, faults)
+            if faults.found:
+                reported = {fault.path for fault in known.faults.get(id(resource), ())}
+                if left := [fault for fault in faults.found if fault.path not in reported]:
+                    found[id(resource)] = left
     return found
 
 
 @once_per_mesh
 def routes_without_requests(mesh: Mesh) -> list[tuple[Resource, Dead]]:
-    """Of each VirtualService whose structure can be read."""
+    """Of each VirtualService with a readable structure."""
     known = structure(mesh)
     return [
         (resource, dead)
@@ -128,22 +133,22 @@ def routes_without_requests(mesh: Mesh) -> list[tuple[Resource, Dead]]:
 
 
 def _stored(resource: Resource, known: Structure) -> Resource:
-    """As istiod gets to see it."""
+    """As istiod sees it."""
     spec = known.cleaned.get(id(resource))
     return resource if spec is None else Resource({**resource.obj, "spec": spec}, resource.source, resource.namespace)
 
 
-def _annotations(resource: Resource, say: Say) -> None:
+def _annotations(resource: Resource, faults: Faults) -> None:
     path = ("metadata", "annotations")
     for name in _RESERVED:
         if name in resource.annotations:
-            say.refused((*path, name), f"the annotation {name} is istiod's own")
+            faults.error((*path, name), f"the annotation {name} is reserved for istiod")
     dry_run = resource.annotations.get(_DRY_RUN)
     if dry_run is None:
         return
     if resource.kind != AUTHORIZATION_POLICY:
-        say.refused((*path, _DRY_RUN), f"{_DRY_RUN} is for AuthorizationPolicy only")
+        faults.error((*path, _DRY_RUN), f"{_DRY_RUN} is for AuthorizationPolicy only")
     elif (action := resource.spec.get("action") or "ALLOW") not in ("ALLOW", "DENY"):
-        say.refused((*path, _DRY_RUN), f"{_DRY_RUN} is for the actions ALLOW and DENY, not for {action}")
+        faults.error((*path, _DRY_RUN), f"{_DRY_RUN} is for the actions ALLOW and DENY, not for {action}")
     elif str(dry_run) not in _TRUTH:
-        say.refused((*path, _DRY_RUN), f"{dry_run!r} is neither true nor false")
+        faults.error((*path, _DRY_RUN), f"{dry_run!r} is neither true nor false")

@@ -4,37 +4,37 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Which release's schemas the objects of a mesh are judged by, and how sure one can be of what these do not have."""
+"""Which release's schemas the objects of a mesh are judged by, and how certain it is what these do not have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
+    GATEWAY_CHANNEL,
+    GATEWAY_VERSION,
+    ISTIO_VERSION,
+    Mesh,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CUSTOM_RESOURCE_DEFINITION,
     GATEWAY_API,
     Kind,
-    items,
-    part,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.store import Table
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.versions import minor_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data.store import Table
 
 BUNDLE = "gateway.networking.k8s.io/bundle-version"
 CHANNEL = "gateway.networking.k8s.io/channel"
 STANDARD = "standard"
-# In settings.facts: versions that an option or the cluster tells. A missing one is not known.
-ISTIO_VERSION = "istio_release"
-GATEWAY_VERSION = "gateway_api_version"
-GATEWAY_CHANNEL = "gateway_api_channel"
 PRODUCTS = {"istio": "Istio", "gateway": "Gateway API"}
 
 
 class Definition(NamedTuple):
-    """What a CustomResourceDefinition of the Gateway API says of itself. served: its versions."""
+    """What a CustomResourceDefinition of the Gateway API says about itself. served: its versions."""
 
     version: str
     channel: str
@@ -42,10 +42,10 @@ class Definition(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Release:
-    """name: the release of the data. stated: the version that the cluster has, empty where nothing says so.
+class SchemaRelease:
+    """name: the release of the data. stated: the cluster's version, empty if it is not known.
 
-    is_newer: the cluster's version is newer than all that the data has, so what is unknown may be new.
+    is_newer: the cluster's version is newer than all data, so anything unknown may be new.
     """
 
     product: str
@@ -56,7 +56,7 @@ class Release:
 
     @property
     def doubt(self) -> str:
-        """For the end of a message about what no known release has; empty where the cluster's release is known."""
+        """For the end of a message about something unknown to all releases; empty if the cluster's release is known."""
         if self.is_newer:
             return f"; {self.product} up to {self.newest} does not have it, and this is {self.product} {self.stated}"
         if not self.stated:
@@ -78,7 +78,7 @@ def definitions(mesh: Mesh) -> dict[str, Definition]:
     return found
 
 
-def release(mesh: Mesh, family: str, kind: Kind, table: Table) -> Release:
+def release(mesh: Mesh, family: str, kind: Kind, table: Table) -> SchemaRelease:
     """``family``: istio or gateway, whose table it is."""
     stated, channel = _stated(mesh.whole, family, kind)
     version = minor_of(stated)
@@ -86,11 +86,11 @@ def release(mesh: Mesh, family: str, kind: Kind, table: Table) -> Release:
     newest = minor_of(known[-1]) or (0, 0)
     name = known[-1]
     if version is not None:
-        # The one before it where the data has a gap; the oldest where it is older still.
+        # The one before it if the data has a gap; the oldest if the version is older still.
         name = ([known[0]] + [name for name in known if (minor_of(name) or version) <= version])[-1]
     newest_text = ".".join(map(str, newest))
     stated = stated.removeprefix("v") if version else ""
-    return Release(PRODUCTS[family], name, newest_text, stated, bool(version and version > newest))
+    return SchemaRelease(PRODUCTS[family], name, newest_text, stated, bool(version and version > newest))
 
 
 def _stated(mesh: Mesh, family: str, kind: Kind) -> tuple[str, str]:

@@ -4,23 +4,23 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What the API server says to the objects of a mesh: which do not have the structure that their kind asks for."""
+"""What the API server finds in the objects of a mesh: those that do not have the structure of their kind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.per_mesh import once_per_mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.resource import (
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
     Kind,
-    Object,
     Path,
     Resource,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import store
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data import store
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.defaults import Defaulter, Pruner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import (
     Explainer,
@@ -30,7 +30,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.fast import Compiler
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import (
     PRODUCTS,
-    Release,
+    SchemaRelease,
     release,
 )
 
@@ -40,8 +40,8 @@ _ALWAYS_THERE = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 @dataclass
 class Structure:
     """faults: of each resource that has any, by ``id(resource)``.
-    unreadable: resources that have fields of another type than their kind says, or are of a version that is not known.
-    cleaned: specs as the API server stores them, of resources where that is not what is written.
+    unreadable: resources with fields of another type than their kind has, or of an unknown version.
+    cleaned: specs as the API server stores them, of resources where that differs from what is written.
     """
 
     faults: dict[int, list[Fault]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Structure:
 
 
 class Family:
-    """All that is made of one family of schemas, once a process: compiling it anew for each mesh would cost more."""
+    """Everything built for one family of schemas, once per process: compiling it again for each mesh costs more."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -64,7 +64,7 @@ class Family:
         return self.table.roots.get(release, {}).get(f"{kind.group}/{kind.kind}/{version}")
 
     def names(self, release: str) -> list[list[str]]:
-        """[group, kind, version] of all that the release has."""
+        """[group, kind, version] of everything in the release."""
         return [name.split("/") for name in self.table.roots.get(release, {})]
 
     def served(self, release: str, kind: Kind) -> list[str]:
@@ -114,7 +114,7 @@ def family_of(group: str) -> Family | None:
     return _FAMILIES.get(name)
 
 
-def release_of(mesh: Mesh, family: Family, kind: Kind) -> Release:
+def release_of(mesh: Mesh, family: Family, kind: Kind) -> SchemaRelease:
     return release(mesh, family.name, kind, family.table)
 
 
@@ -145,7 +145,7 @@ def structure(mesh: Mesh) -> Structure:
     return found
 
 
-def _faults(family: Family, judged_by: Release, root: int, resource: Resource, obj: Object) -> Iterator[Fault]:
+def _faults(family: Family, judged_by: SchemaRelease, root: int, resource: Resource, obj: Object) -> Iterator[Fault]:
     node = family.table.nodes[root]
     fields: dict[str, int] = node.get("properties", {})
     for name in obj:
@@ -167,10 +167,10 @@ def _faults(family: Family, judged_by: Release, root: int, resource: Resource, o
                 yield fault
 
 
-def in_doubt(fault: Fault, judged_by: Release, other: str) -> Fault:
-    """What the schema does not have: a warning where the cluster's own schema may have it.
+def in_doubt(fault: Fault, judged_by: SchemaRelease, other: str) -> Fault:
+    """Something that the schema does not have: a warning if the cluster's own schema may have it.
 
-    other: another release that has it, as `Family.elsewhere` says. A slip is one whatever the release, unless the
+    other: another release that has it, as `Family.elsewhere` returns it. A typo is an error in any release, unless the
     cluster is known to be newer than the data.
     """
     if judged_by.is_newer or (not judged_by.stated and (other or not fault.misspelt)):

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from . import limits, network, stages
+from . import limits, network, stages, telemetry
 from .api import Api
 from .components import Component, components, write_credentials
 from .processes import Processes
@@ -24,6 +24,7 @@ def up(settings: Settings) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
     write_credentials(settings)
     (settings.state_dir / "kwok.yaml").write_text(stages.kwok_config(settings), encoding="utf-8")
+    telemetry.write_filter(settings)
     if settings.pod_network:
         limits.raise_inotify(settings)
         network.create_bridge(settings)

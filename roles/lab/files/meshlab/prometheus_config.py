@@ -1,8 +1,8 @@
 """The lab's Prometheus runs with the configuration and the rules that role prometheus has put into the cluster.
 
 Rules are taken as they are. Of the configuration only what says where targets are is fitted to this machine: simulated
-pods answer nobody, so only what really runs is scraped, at the lab's pace, which canaries need; and a plain Envoy's
-counters get Istio's names. As long as the cluster has no such configuration, the lab's own holds.
+pods answer nobody, so only what really runs is scraped, at the lab's pace, which canaries need. As long as the cluster
+has no such configuration, the lab's own holds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIMULATED_JOBS = ("kubernetes-api-servers", "kubernetes-nodes", "kubernetes-node
 
 
 def adapted(rendered: Config, own: Config, rules: Path, server: str) -> Config:
-    """``rendered``: the cluster's; ``own``: the lab's, whose one job says what really runs and renames its metrics."""
+    """``rendered``: the cluster's; ``own``: the lab's, whose one job says what really runs."""
     config = copy.deepcopy(rendered)
     lab_job: Config = next((job for job in own["scrape_configs"] if job["job_name"] == PODS_JOB), {})
     config["global"] = {**config.get("global", {}), **own["global"]}

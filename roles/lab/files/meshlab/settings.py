@@ -101,6 +101,11 @@ class Settings:
         return self.state_dir / "faults.json"
 
     @property
+    def istio_config(self) -> Path:
+        """Istio objects that istiod reads beside the cluster's."""
+        return self.state_dir / "istio-config"
+
+    @property
     def bridge(self) -> str:
         """Name of the bridge that joins the pods."""
         return f"meshlab{self.number}"

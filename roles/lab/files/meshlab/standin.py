@@ -202,6 +202,9 @@ class StandIn:
             return 200, self.metrics.text().encode(), {"content-type": "text/plain; version=0.0.4"}
         if path in ("/health", "/api/v1/health"):
             return 200, {"status": "healthy", "service": self.service, "version": self.version}, {}
+        if path == "/headers":
+            # What an application sees of a request.
+            return 200, headers, {}
         self.metrics.requests += 1
         fault = self.faults.now()
         if fault:

@@ -55,10 +55,13 @@ last file helm keeps it when it renders, and drops it when it installs.
 {{- end }}
 
 {{/*
-A pod's restart is how a new password gets into it. Its version and not a digest of the Secret: that would be a help for guessing.
+A pod's restart is how a new password gets into it. A digest of the data: other programs touch a Secret's metadata, and no server has
+to restart for that. With the Secret's uid in it, which only those know who may read the Secret: no help for guessing.
 */}}
 {{- define "database.secretVersion" -}}
-{{- dig "metadata" "resourceVersion" "" (lookup "v1" "Secret" .root.Release.Namespace .secret) -}}
+{{- with lookup "v1" "Secret" .root.Release.Namespace .secret -}}
+{{- printf "%s %s" .metadata.uid (toJson .data) | sha256sum -}}
+{{- end -}}
 {{- end }}
 
 {{/*

@@ -15,6 +15,7 @@ from ..api import Api
 from ..components import server
 from ..pki import Pki
 from ..settings import Settings
+from ..telemetry import peer_environment
 from .podspec import environment, expand, labels
 
 Object = dict[str, Any]
@@ -111,6 +112,7 @@ def _proxy(context: PodContext, container: Object) -> Command:
     config["binaryPath"] = context.settings.tool("envoy")
     config["proxyBootstrapTemplatePath"] = str(TEMPLATES / "envoy_bootstrap.json")
     env["PROXY_CONFIG"] = json.dumps(config)
+    env |= peer_environment(labels(context.pod), env)
     _write_identity(context)
     argv = [context.settings.tool("pilot-agent"), *_arguments(container, env)]
     argv += ["--templateFile", config["proxyBootstrapTemplatePath"]]

@@ -1,4 +1,4 @@
-"""What `kubectl logs` asks a node for. Of a kubelet's interface this is all: no exec, no port-forward."""
+"""What the API server asks a node for: logs, and port-forwards by websocket. There is no exec."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import datetime
 import re
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..settings import Settings
+from .port_forward import PROTOCOL, Connect, PortForward, handshake
 
 # As istiod, pilot-agent and Envoy begin a line of theirs, or have it in a line of JSON.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -45,27 +46,55 @@ def _written_since(lines: Iterable[str], begin: str) -> Iterable[str]:
             yield line
 
 
-class Kubelet(threading.Thread):
-    """Answers the API server, and nobody else: it wants a certificate of the lab's own CA."""
+def _no_port_forward(namespace: str, pod: str, connect: Connect | None) -> tuple[int, str]:
+    if connect is None:
+        return 404, f"pod {namespace}/{pod} is simulated: no process listens to a port of it"
+    return 400, f"the lab forwards ports by websocket, protocol {PROTOCOL}, alone"
 
-    def __init__(self, settings: Settings) -> None:
+
+class Kubelet(threading.Thread):
+    """Answers the API server, and nobody else: it wants a certificate of the lab's own CA.
+
+    ``ports_of``: how to reach a port of a pod (namespace, name); None for a pod that is only simulated.
+    """
+
+    def __init__(self, settings: Settings, ports_of: Callable[[str, str], Connect | None]) -> None:
         super().__init__(name="kubelet", daemon=True)
         logs, pki = settings.logs, settings.state_dir / "pki"
 
         class Handler(BaseHTTPRequestHandler):
+            # A websocket begins with no other.
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
                 address = urlsplit(self.path)
                 match [unquote(part) for part in address.path.split("/")]:
                     case ["", "containerLogs", namespace, pod, name] if not {"", ".", ".."} & {namespace, pod, name}:
                         status, text = container_log(logs, namespace, pod, name, parse_qs(address.query))
+                    case ["", "portForward", namespace, pod]:
+                        connect = ports_of(namespace, pod)
+                        key = self.headers.get("Sec-WebSocket-Key")
+                        if connect and key and PROTOCOL in self.headers.get("Sec-WebSocket-Protocol", ""):
+                            self._forward(key, parse_qs(address.query), connect)
+                            return
+                        status, text = _no_port_forward(namespace, pod, connect)
                     case _:
-                        status, text = 404, "the lab's nodes have logs only"
+                        status, text = 404, "the lab's nodes have logs and port-forwards only"
                 body = text.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/plain")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def _forward(self, key: str, query: dict[str, list[str]], connect: Connect) -> None:
+                self.send_response(101)
+                for name, value in handshake(key).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.close_connection = True
+                ports = [int(port) for ports in query.get("port", []) for port in ports.split(",")]
+                PortForward(self.connection, ports, connect).serve()
 
             def log_message(self, format: str, *arguments: object) -> None:
                 """Who read which log is nobody's business."""

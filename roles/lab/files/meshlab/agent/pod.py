@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -19,6 +20,7 @@ from .commands import PodContext, capture_command, hook_command, is_istiod_pod
 from .container import Container
 from .names import Names
 from .podspec import find_container, is_sidecar
+from .port_forward import connect_in, connect_on_host
 
 Object = dict[str, Any]
 TICK_SECONDS = 0.2
@@ -62,6 +64,10 @@ class PodWorker(threading.Thread):
     def containers(self) -> list[Container]:
         """All that run beside each other."""
         return [*self._sidecars, *self._containers]
+
+    def connect(self, port: int) -> socket.socket:
+        """To a port of the pod, from its own loopback."""
+        return connect_on_host(self.ip, port) if self._on_host else connect_in(self.context.netns, port)
 
     # What the watcher says
 

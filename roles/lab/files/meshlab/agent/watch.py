@@ -16,6 +16,7 @@ from .metrics import ContainerMetrics
 from .names import Names
 from .pod import PodWorker
 from .podspec import labels
+from .port_forward import Connect
 
 Object = dict[str, Any]
 LOGGER = logging.getLogger("agent")
@@ -50,7 +51,7 @@ class Agent:
         self._names.start()
         threading.Thread(target=self._keep_names, daemon=True).start()
         ContainerMetrics(self._settings.port("container_metrics"), self._running).start()
-        Kubelet(self._settings).start()
+        Kubelet(self._settings, self._ports_of).start()
         for event, item in self._api.watch("/api/v1/pods"):
             if event == "LIST":
                 self._reconcile(item.get("items", []))
@@ -101,6 +102,11 @@ class Agent:
     def _running(self) -> list[PodWorker]:
         with self._lock:
             return list(self._workers.values())
+
+    def _ports_of(self, namespace: str, name: str) -> Connect | None:
+        wanted = (namespace, name)
+        workers = [each for each in self._running() if (each.context.namespace, each.context.name) == wanted]
+        return workers[0].connect if workers else None
 
     def _keep_names(self) -> None:
         while True:

@@ -43,3 +43,16 @@ weights {v1: 0, v2: 100} would come out as 100 and 100.
 {{- define "restaurant-app.atTheEdge" -}}
 {{- range .root.Values.istio.virtualService.routes }}{{ if eq .service $.name }}true{{ end }}{{ end -}}
 {{- end }}
+
+{{/*
+The annotations that canaries and this chart read of each other, by the names that module canary has for them. A canary's state has
+the service's name: {{ include "restaurant-app.canaryAnnotation" "order-service" }}
+*/}}
+{{- define "restaurant-app.canaryAnnotation" -}}
+canary.service-mesh.corpv3.com/{{ . }}
+{{- end }}
+
+{{/* Tells a canary that this chart keeps what it has changed. */}}
+{{- define "restaurant-app.keepsCanaries" -}}
+service-mesh.corpv3.com/keeps-canaries: "true"
+{{- end }}

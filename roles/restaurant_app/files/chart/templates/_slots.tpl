@@ -44,7 +44,7 @@ As JSON {"weights": by subset, "liveWeights": what the cluster has of them, "liv
 {{- $route := dict "root" .root "route" (dict "name" "primary" "service" .name) "live" (dig "spec" "http" list $live) -}}
 {{- $liveWeights := include "restaurant-app.weights" $route | fromJson -}}
 {{- $weights := .root.Values.istio.resetWeights | ternary $service.weights $liveWeights -}}
-{{- $state := get (dig "metadata" "annotations" dict $live) (printf "canary.service-mesh.corpv3.com/%s" .name) -}}
+{{- $state := get (dig "metadata" "annotations" dict $live) (include "restaurant-app.canaryAnnotation" .name) -}}
 {{- $running := false -}}
 {{- /* What cannot be read counts as a run: its pods are better left alone. */ -}}
 {{- if $state }}{{ $running = not (has (dig "phase" "" (fromJson $state)) (list "Succeeded" "Failed")) }}{{ end -}}
@@ -74,9 +74,9 @@ on.) With less, and while a canary runs: what the cluster has. Only routes that 
 
 {{- define "restaurant-app.decidedImage" -}}
 {{- $annotations := dig "metadata" "annotations" dict .live -}}
-{{- $stillDeclared := eq (get $annotations "canary.service-mesh.corpv3.com/declared-image") .declared -}}
+{{- $stillDeclared := eq (get $annotations (include "restaurant-app.canaryAnnotation" "declared-image")) .declared -}}
 {{- if and $stillDeclared (not .root.Values.istio.resetWeights) -}}
-{{- get $annotations "canary.service-mesh.corpv3.com/image" -}}
+{{- get $annotations (include "restaurant-app.canaryAnnotation" "image") -}}
 {{- end -}}
 {{- end }}
 

@@ -15,6 +15,8 @@ case "$1" in
       takes_writes || die "named primary, but a replica still: promote.sh makes it the primary"
     elif takes_writes; then
       die "takes writes although $(named_primary) is named primary"
+    elif is_stale; then
+      die "has lacked what the primary has since $(date -u -d "@$(behind_since)" +%Y-%m-%dT%H:%M:%SZ); its log says why"
     fi
     ;;
   live)

@@ -11,6 +11,8 @@ umask 077
 : "${POSTGRESQL_SECRETS:=/etc/postgresql/secrets}"
 : "${POSTGRESQL_RUN:=/var/run/postgresql}"
 : "${POSTGRESQL_PORT:=5432}"
+# For how long a replica may lack what the primary has before nothing is to be read there.
+: "${POSTGRESQL_STALE_SECONDS:=300}"
 
 export PGPORT="$POSTGRESQL_PORT" PGPASSFILE="$POSTGRESQL_RUN/passwords" PGCONNECT_TIMEOUT=5
 
@@ -38,16 +40,19 @@ write_passwords() {
   mv "$PGPASSFILE.new" "$PGPASSFILE"
 }
 
+# Bare values, and the first error ends it.
+sql() {
+  psql --no-psqlrc --tuples-only --no-align --quiet --no-password --set=ON_ERROR_STOP=1 "$@"
+}
+
 # In this pod, over the socket.
 local_sql() {
-  psql --host="$POSTGRESQL_RUN" --username=postgres --dbname=postgres --no-psqlrc --tuples-only --no-align --quiet \
-    --set=ON_ERROR_STOP=1 --command="$1"
+  sql --host="$POSTGRESQL_RUN" --username=postgres --dbname=postgres --command="$1"
 }
 
 # remote_sql HOST[,HOST...] STATEMENT [more connection parameters]
 remote_sql() {
-  psql "host=$1 user=replicator dbname=postgres ${3:-}" --no-psqlrc --tuples-only --no-align --quiet --no-password \
-    --set=ON_ERROR_STOP=1 --command="$2"
+  sql --dbname="host=$1 user=replicator dbname=postgres ${3:-}" --command="$2"
 }
 
 named_primary() {
@@ -77,12 +82,23 @@ others() {
   done
 }
 
-other_hosts() {
+# list_of ORDINAL...
+list_of() {
   list=
-  for ordinal in $(others); do
+  for ordinal in "$@"; do
     list="${list:+$list,}$(host_of "$ordinal")"
   done
   echo "$list"
+}
+
+other_hosts() {
+  # shellcheck disable=SC2046 # one word each
+  list_of $(others)
+}
+
+all_hosts() {
+  # shellcheck disable=SC2046 # one word each
+  list_of $(seq 0 $((POSTGRESQL_REPLICAS - 1)))
 }
 
 # Names of slots know no dashes.
@@ -95,16 +111,43 @@ to_primary() {
   echo "host=$(other_hosts) user=replicator passfile=$PGPASSFILE application_name=$(own_slot) target_session_attrs=primary"
 }
 
-# The primary keeps what this server has not yet had.
+# ensure_slot HOST[,HOST...] NAME: the primary keeps what the slot's owner has not yet had. A lost slot protects nothing ever again
+# (and from 18 on cannot be used), so it is made anew.
 ensure_slot() {
-  remote_sql "$(other_hosts)" "SELECT pg_create_physical_replication_slot('$(own_slot)', true)
-    WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '$(own_slot)')" target_session_attrs=primary >/dev/null
+  remote_sql "$1" "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+      WHERE slot_name = '$2' AND NOT active AND wal_status = 'lost';
+    SELECT pg_create_physical_replication_slot('$2', true)
+      WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '$2')" target_session_attrs=primary >/dev/null
+}
+
+# copies_in FOLDER: backups or copies of the data, named by their time; the oldest first.
+copies_in() {
+  find "$1" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*Z' | sort
+}
+
+# remove_old_copies FOLDER KEEP WORD: all but the newest KEEP.
+remove_old_copies() {
+  copies_in "$1" | sort -r | tail -n "+$(($2 + 1))" | while read -r old; do
+    rm -rf "$old"
+    say "${3:+$3 }${old##*/}: removed"
+  done
+}
+
+# Since when (seconds of the epoch) this replica lacks what the primary has; empty if it lacks nothing. It lies beside the data: an
+# old copy is an old copy after a restart, too.
+behind_since() {
+  cat "$PGDATA.behind" 2>/dev/null || true
+}
+
+is_stale() {
+  since=$(behind_since)
+  [ -n "$since" ] && [ $(($(date +%s) - since)) -ge "$POSTGRESQL_STALE_SECONDS" ]
 }
 
 # Replaces the data by a copy of the primary's; the old data stays until the copy is complete.
 clone() {
   rm -rf "$PGDATA.clone"
-  ensure_slot || return 1
+  ensure_slot "$(other_hosts)" "$(own_slot)" || return 1
   pg_basebackup --dbname="$(to_primary)" --pgdata="$PGDATA.clone" --wal-method=stream --slot="$(own_slot)" \
     --checkpoint=fast --no-password || return 1
   touch "$PGDATA.clone/standby.signal"

@@ -37,6 +37,9 @@ for ordinal in $(others); do
   say "server $ordinal: $found"
 done
 
+# What reads here may hold back what has arrived (a backup does, up to max_standby_streaming_delay), and so the promotion.
+local_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+  AND pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()" >/dev/null
 [ "$(local_sql 'SELECT pg_promote(true, 60)')" = t ] || die "the server did not become primary within 60 s; see its log"
 # pg_rewind compares checkpoints: before the first one of the new timeline it would find nothing to rewind.
 local_sql CHECKPOINT

@@ -22,7 +22,7 @@ fi
 if [ "${1:-}" = --clone ]; then
   clone || die "the primary could not be copied; the old data is still there"
 else
-  ensure_slot
+  ensure_slot "$(other_hosts)" "$(own_slot)"
   pg_rewind --target-pgdata="$PGDATA" --source-server="$(to_primary) dbname=postgres" >&2 ||
     die "the data could not be rewound; rejoin.sh --clone copies the primary's instead"
   touch "$PGDATA/standby.signal"

@@ -7,18 +7,24 @@
 . "$(dirname "$0")/lib.sh"
 
 look=${POSTGRESQL_LOOK_SECONDS:-5}
+# For how long no other server may answer before an empty volume becomes a new database.
+peers_seconds=${POSTGRESQL_PEERS_SECONDS:-60}
 server=
 
+# leave CODE
 leave() {
   trap '' TERM INT
+  trap - EXIT
   if [ -n "$server" ]; then
     # Fast: sessions are ended, what they had not committed is undone, and the replicas get the rest.
     kill -INT "$server" 2>/dev/null || true
     wait "$server" || true
   fi
-  exit 0
+  exit "$1"
 }
-trap leave TERM INT
+trap 'leave 0' TERM INT
+# Also when a command here fails: without this process a container's kernel kills the server.
+trap 'leave $?' EXIT
 
 # health.sh reads it.
 state() {
@@ -29,15 +35,54 @@ has_data() {
   [ -s "$PGDATA/PG_VERSION" ]
 }
 
-# An empty volume under a name that should hold all data: it was lost. A new, empty database must not take its place.
-refuse_while_others_have_data() {
+# Whether a database was ever made belongs to the cluster: the role keeps it beside the primary's name.
+database_was_made() {
+  [ -s "${POSTGRESQL_TOPOLOGY%/*}/initialised" ]
+}
+
+# Another server has data if it takes connections, or will take some soon.
+peer_with_data() {
   for ordinal in $(others); do
-    while pg_isready --quiet --host="$(host_of "$ordinal")"; do
+    answer=0
+    pg_isready --quiet --host="$(host_of "$ordinal")" || answer=$?
+    [ "$answer" -gt 1 ] || echo "server $ordinal"
+  done
+}
+
+# An empty volume under a name that should hold all data: it was lost. A new, empty database must not take its place. That another
+# server does not answer says little while a pod's network, names and peers are still being made.
+wait_until_new() {
+  [ "$POSTGRESQL_REPLICAS" -gt 1 ] || peers_seconds=0
+  deadline=$(($(date +%s) + peers_seconds))
+  seen=
+  while is_named_primary; do
+    seen=${seen:-$(peer_with_data | head -n 1)}
+    if database_was_made; then
       state waiting
-      say "$POD_NAME is named primary and has no data, but server $ordinal has some. Fail over to it; this server then copies it."
-      nap "$look"
-      is_named_primary || return 0
-    done
+      say "$POD_NAME is named primary and has no data, but this cluster's database was made before (ConfigMap postgresql-primary," \
+        "key initialised). Fail over to a server that has the data (docs/runbooks/database_failover.md). If none has, remove the key" \
+        "for a new, empty database, and restore a backup into it (docs/runbooks/database_restore.md)."
+    elif [ -n "$seen" ]; then
+      state waiting
+      say "$POD_NAME is named primary and has no data, but $seen has some. Fail over to it; this server then copies it."
+    elif [ "$(date +%s)" -ge "$deadline" ]; then
+      return 0
+    else
+      state looking
+    fi
+    nap "$look"
+  done
+}
+
+# The files of one major version mean nothing to another one. The server would only end, again and again.
+wait_for_own_version() {
+  program=$(postgres --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+  data=$(cat "$PGDATA/PG_VERSION")
+  while [ "$program" != "$data" ]; do
+    state waiting
+    say "the data is of PostgreSQL $data and this is PostgreSQL $program, which cannot read it. Go back to an image of $data;" \
+      "docs/runbooks/postgresql_major_upgrade.md says how to get to $program."
+    nap 60
   done
 }
 
@@ -71,9 +116,10 @@ wait_for_rejoin() {
 
 prepare_data() {
   if is_named_primary && ! has_data; then
-    refuse_while_others_have_data
+    wait_until_new
   fi
   if has_data; then
+    wait_for_own_version
     [ -e "$PGDATA/standby.signal" ] || is_named_primary || wait_for_rejoin
   elif is_named_primary; then
     initialise
@@ -84,6 +130,7 @@ prepare_data() {
 
 serve() {
   rm -f "$POSTGRESQL_RUN/prepared"
+  arrived=0/0
   state serving
   # With fsGroup a kubelet opens it to the group, and the server refuses to start on that.
   chmod 0700 "$PGDATA"
@@ -103,6 +150,10 @@ alive() {
 
 # Roles, passwords and the database, as the Secret and the chart have them now.
 ensure_roles() {
+  for role in app backup postgres replicator; do
+    # Else psql would take the password away.
+    [ -s "$POSTGRESQL_SECRETS/$role-password" ] || die "the Secret has no $role-password"
+  done
   psql --host="$POSTGRESQL_RUN" --username=postgres --dbname=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
     --set=database="$POSTGRESQL_DATABASE" --set=app="$POSTGRESQL_USER" --set=secrets="$POSTGRESQL_SECRETS" >/dev/null <<'SQL'
 SET log_statement = 'none';
@@ -115,10 +166,12 @@ SET log_min_duration_statement = -1;
 SELECT format('CREATE ROLE %I', name) FROM (VALUES (:'app'), ('backup'), ('replicator')) AS wanted(name)
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 ALTER ROLE :"app" LOGIN PASSWORD :'app_password';
-ALTER ROLE backup LOGIN PASSWORD :'backup_password';
+-- Else pg_dump refuses tables with row security, and large objects are their owners' alone.
+ALTER ROLE backup LOGIN BYPASSRLS PASSWORD :'backup_password';
+ALTER ROLE backup SET lo_compat_privileges = on;
 ALTER ROLE postgres PASSWORD :'postgres_password';
 ALTER ROLE replicator LOGIN REPLICATION PASSWORD :'replicator_password';
-GRANT pg_read_all_data TO backup;
+GRANT pg_read_all_data, pg_read_all_stats TO backup;
 -- What pg_rewind asks of its source.
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
   pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
@@ -128,10 +181,11 @@ SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'app')
 SQL
 }
 
-# A slot keeps WAL for its server: on a replica nobody reads it, nor on the primary once there are fewer servers.
+# A slot keeps WAL for its owner: on a replica nobody reads it, nor on the primary once there are fewer servers or no archive.
 drop_slots() {
   local_sql "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT active
-    AND (pg_is_in_recovery() OR slot_name = '$(own_slot)' OR substring(slot_name from '_([0-9]+)\$')::int >= $POSTGRESQL_REPLICAS)" >/dev/null
+    AND (pg_is_in_recovery() OR slot_name = '$(own_slot)' OR substring(slot_name from '_([0-9]+)\$')::int >= $POSTGRESQL_REPLICAS
+      OR slot_name = 'postgresql_archive' AND '$POSTGRESQL_ARCHIVE' <> 'true')" >/dev/null
 }
 
 prepare_server() {
@@ -142,17 +196,61 @@ prepare_server() {
   touch "$POSTGRESQL_RUN/prepared"
 }
 
-# After a failover the new primary does not have this server's slot yet.
-keep_streaming() {
-  [ -n "$(local_sql "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'")" ] && return 0
-  ensure_slot 2>/dev/null || return 0
-  lost=$(remote_sql "$(other_hosts)" "SELECT 1 FROM pg_replication_slots WHERE slot_name = '$(own_slot)' AND wal_status = 'lost'" \
-    target_session_attrs=primary) || return 0
-  [ -z "$lost" ] || say "the primary no longer has what this replica needs. Run rejoin.sh --clone here."
+# Whether the named primary takes writes, or answers and lets this server not even ask.
+primary_answers() {
+  primary=$(host_of "$(named_primary | sed 's/.*-//')")
+  pg_isready --quiet --host="$primary" || return 1
+  [ "$(remote_sql "$primary" 'SELECT pg_is_in_recovery()' 2>/dev/null || echo refused)" != t ]
+}
+
+# How far behind, and what to do about it; once a minute.
+say_behind() {
+  [ $(($(date +%s) - ${said:-0})) -ge 60 ] || return 0
+  said=$(date +%s)
+  found=$(remote_sql "$(other_hosts)" "SELECT pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), '$arrived')),
+      pg_current_wal_lsn() < '$arrived', EXISTS (SELECT FROM pg_ls_dir('pg_wal', true, false) AS file
+        WHERE substr(file, 9) = substr(pg_walfile_name('$arrived'::pg_lsn + 1), 9))" target_session_attrs=primary 2>/dev/null) ||
+    found=refused
+  case "$found" in
+    refused) remedy="and the primary does not let this server ask why: see the messages above" ;;
+    *'|t|'*) remedy="and it has what the primary never had. Run rejoin.sh --clone here." ;;
+    *'|f') remedy="and the primary no longer has what this replica needs. Run rejoin.sh --clone here." ;;
+    *) remedy="though the primary has the WAL: see the messages above. Where they speak of timelines or of another system, run rejoin.sh --clone here." ;;
+  esac
+  say "behind the primary for $(($(date +%s) - $(behind_since))) s, ${found%%|*} of WAL, last transaction" \
+    "$(local_sql "SELECT coalesce(pg_last_xact_replay_timestamp()::text, 'unknown')"), $remedy"
+}
+
+# A replica is current if it streams, and has replayed what had arrived when it was looked at before.
+keep_current() {
+  answer=$(local_sql "SELECT coalesce((SELECT status = 'streaming' FROM pg_stat_wal_receiver), false), pg_last_wal_replay_lsn() >= '$arrived',
+    greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())") || return 1
+  case "$answer" in
+    t\|t\|*)
+      arrived=${answer##*|}
+      rm -f "$PGDATA.behind"
+      return 0
+      ;;
+  esac
+  if ! primary_answers; then
+    # No other server has more than this one, if it had everything so far.
+    is_stale || rm -f "$PGDATA.behind"
+    return 0
+  fi
+  [ -e "$PGDATA.behind" ] || date +%s >"$PGDATA.behind"
+  case "$answer" in
+    f*)
+      [ "$arrived" != 0/0 ] || arrived=${answer##*|}
+      # After a failover the new primary does not have this server's slot yet.
+      ensure_slot "$(other_hosts)" "$(own_slot)" 2>/dev/null || true
+      ;;
+  esac
+  ! is_stale || say_behind
 }
 
 keep_role() {
   if takes_writes; then
+    rm -f "$PGDATA.behind"
     if ! is_named_primary; then
       say "$(named_primary) is named primary: this server stops taking writes"
       deposed=yes
@@ -160,7 +258,7 @@ keep_role() {
       wait "$server" || true
     fi
   elif ! is_named_primary; then
-    keep_streaming
+    keep_current
   fi
 }
 

@@ -30,4 +30,10 @@ load_definitions = $RABBITMQ_RUN/definitions.json
 prometheus.tcp.port = $RABBITMQ_PROMETHEUS_PORT
 CONF
 
+# Some nodes allow a thousand million open files, and Erlang makes a table for them all at once.
+# shellcheck disable=SC3045 # dash and busybox have it
+limit=$(ulimit -n)
+# shellcheck disable=SC3045
+[ "$limit" != unlimited ] && [ "$limit" -le "$RABBITMQ_MAX_OPEN_FILES" ] || ulimit -n "$RABBITMQ_MAX_OPEN_FILES"
+
 exec rabbitmq-server

@@ -10,3 +10,10 @@ Who may take writes. A failover by hand decides it, so it belongs to the cluster
 {{- end -}}
 {{- $primary -}}
 {{- end }}
+
+{{/*
+When the role saw this cluster's database for the first time; empty if it never did. An empty volume becomes a new database only then.
+*/}}
+{{- define "database.initialised" -}}
+{{- dig "data" "initialised" "" (lookup "v1" "ConfigMap" .Release.Namespace "postgresql-primary") -}}
+{{- end }}

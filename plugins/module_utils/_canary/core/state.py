@@ -1,0 +1,230 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The state of a canary's run, and its form on the VirtualService, in the same object as the weights.
+
+Times are Unix seconds by the clock of the process that wrote them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import (
+    FORMAT,
+    PREFIX,
+    Phase,
+    annotation,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+
+_HISTORY = 40
+
+
+class StateFailure(MeshError):
+    """This version of the collection cannot read the annotation."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One version: a subset of the DestinationRule, the Deployment behind it, and the image of its pods."""
+
+    subset: str
+    workload: str
+    image: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the traffic goes for a while: ``weight`` percent to the canary, ``mirror`` percent as a copy.
+
+    ``matched`` also sends the requests of the run's match to the canary, regardless of the weight.
+    """
+
+    weight: int
+    duration: float
+    mirror: float = 0
+    matched: bool = False
+    # Pods that the canary needs, in percent of the stable side's.
+    capacity: int = 0
+
+
+@dataclass(frozen=True)
+class Event:
+    at: float
+    phase: Phase
+    weight: int
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class State:
+    run: str
+    service: str
+    # The state on the first one counts. The others follow it.
+    virtual_services: tuple[str, ...]
+    phase: Phase
+    stable: Slot
+    canary: Slot
+    steps: tuple[Step, ...]
+    started: float
+    deadline: float
+    # Ready pods of the stable side when the run started.
+    capacity: int
+    strategy: str = "weight"
+    # Index of the current step, -1 before the first.
+    step: int = -1
+    weight: int = 0
+    # When the run entered the phase or the step, and when it entered the step.
+    changed_at: float = 0
+    step_at: float = 0
+    # When the canary got its first traffic.
+    since: float | None = None
+    reason: str = ""
+    # The phase to which a Waiting or Paused run resumes.
+    resume_phase: Phase | Literal[""] = ""
+    # Paused for lack of evidence. The deadline is suspended meanwhile.
+    lacks_evidence: bool = False
+    gate: str = ""
+    passed_gates: tuple[str, ...] = ()
+    promotion_requested: bool = False
+    match: Mapping[str, Any] = field(default_factory=dict)
+    affinity: Mapping[str, Any] = field(default_factory=dict)
+    tallies: Mapping[str, Any] = field(default_factory=dict)
+    # The canary's image as the API server stored it, if a webhook rewrites images.
+    stored_image: str = ""
+    # Fingerprint of the stable side's pod template at the start of the run.
+    stable_template: str = ""
+    # istiod has answered in this run. If it stops, the cause is not a missing right, and silence proves nothing.
+    proven: bool = False
+    # Probes for the process that runs it, if the Lease names none. That process removes the probe.
+    probe: str = ""
+    # The options by which it decides, for every process that resumes it; see terms. Empty for an older version's run.
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    # The run whose promotion this run undoes.
+    undoes: str = ""
+    history: tuple[Event, ...] = ()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images that the canary's Deployment may have."""
+        return (self.canary.image, self.stored_image) if self.stored_image else (self.canary.image,)
+
+    @property
+    def final(self) -> bool:
+        return self.phase.final
+
+    @property
+    def decided(self) -> bool:
+        """The decision is taken, and any process may carry it out."""
+        return self.phase.decided or bool(self.undoes)
+
+    @property
+    def current(self) -> Step | None:
+        return self.steps[self.step] if 0 <= self.step < len(self.steps) else None
+
+    @property
+    def next(self) -> Step | None:
+        return self.steps[self.step + 1] if self.step + 1 < len(self.steps) else None
+
+    @property
+    def gets_traffic(self) -> bool:
+        """Whether any request or copy of a request goes to the canary."""
+        step = None if self.phase.final or self.phase.decided else self.current
+        return self.weight > 0 or (step is not None and (step.mirror > 0 or step.matched))
+
+    def moved(self, now: float, actor: str, reason: str = "", **changes: Any) -> State:
+        """The changed state, with the change in its history."""
+        changes = {"lacks_evidence": False, "probe": "", **self._deadline_after(now), **changes}
+        changed = replace(self, changed_at=now, reason=reason, **changes)
+        event = Event(now, changed.phase, changed.weight, reason, actor)
+        return replace(changed, history=(*self.history, event)[-_HISTORY:])
+
+    def _deadline_after(self, now: float) -> dict[str, float]:
+        """A pause for lack of evidence does not count. After it, the step gets its own time once more."""
+        if not self.lacks_evidence or self.current is None:
+            return {}
+        return {"deadline": self.deadline + now - self.changed_at + self.current.duration}
+
+
+def dump(state: State) -> str:
+    return json.dumps({"format": FORMAT, **asdict(state)}, separators=(",", ":"))
+
+
+def load(text: str) -> State:
+    """Raises StateFailure if the text is not a valid state."""
+    try:
+        found = json.loads(text)
+        version = found.pop("format")
+        if version != FORMAT:
+            raise StateFailure(f"the state has format {version}, and this version reads format {FORMAT}")
+        return State(
+            **{
+                **found,
+                "virtual_services": tuple(found["virtual_services"]),
+                "phase": Phase(found["phase"]),
+                "resume_phase": Phase(found["resume_phase"]) if found.get("resume_phase") else "",
+                "stable": Slot(**found["stable"]),
+                "canary": Slot(**found["canary"]),
+                "steps": tuple(Step(**step) for step in found["steps"]),
+                "passed_gates": tuple(found["passed_gates"]),
+                "history": tuple(Event(**{**event, "phase": Phase(event["phase"])}) for event in found["history"]),
+            }
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StateFailure(f"the state cannot be read: {type(error).__name__} {error}") from error
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An annotation that this version of the collection cannot read."""
+
+    text: str
+    problem: str
+
+
+Stored = State | Unreadable | None  # pylint: disable=unsupported-binary-operation
+
+
+def stored(virtual_service: Object, service: str) -> Stored:
+    """The state of the service's newest run on the VirtualService."""
+    text = (virtual_service["metadata"].get("annotations") or {}).get(annotation(service))
+    return _readable(text) if text else None
+
+
+def state_of(virtual_service: Object, service: str) -> State | None:
+    """The same. Raises StateFailure if it is unreadable."""
+    found = stored(virtual_service, service)
+    if isinstance(found, Unreadable):
+        raise StateFailure(found.problem)
+    return found
+
+
+def every_stored(virtual_service: Object) -> dict[str, State | Unreadable]:
+    """Service -> state, for every run on the VirtualService."""
+    annotations = virtual_service["metadata"].get("annotations") or {}
+    return {
+        name.removeprefix(PREFIX): _readable(text)
+        for name, text in sorted(annotations.items())
+        if name.startswith(PREFIX)
+    }
+
+
+def states_of(virtual_service: Object) -> dict[str, State]:
+    """The same, without unreadable states."""
+    return {service: found for service, found in every_stored(virtual_service).items() if isinstance(found, State)}
+
+
+def _readable(text: str) -> State | Unreadable:
+    try:
+        return load(text)
+    except StateFailure as failure:
+        return Unreadable(text, str(failure))

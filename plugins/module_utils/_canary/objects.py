@@ -1,0 +1,390 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The cluster's objects of a canary: reads all of them at one moment, and writes each on condition."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import traffic
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    Slot,
+    State,
+    Stored,
+    dump,
+    state_of,
+    stored,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.owners import (
+    autoscaler_problem,
+    owners_problem,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.pods import (
+    Pods,
+    container_of,
+    pods_of,
+    template_of,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import (
+    IMAGE,
+    RUN,
+    Phase,
+    annotation,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.endpoints import SERVICE_NAME, subset_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
+    NETWORKING,
+    Route,
+    Split,
+    TrafficFailure,
+    full_host,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import FIELD_MANAGER, refuse_unsafe
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import MeshCluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import Written, conditional_put
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects, Ref
+
+_APPS = "apps/v1"
+_MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
+_SHAPE_SECONDS = 2.0
+
+
+class CanaryFailure(MeshError):
+    """The run cannot start or continue as requested. The message names a fix."""
+
+
+class NoRoute(CanaryFailure):
+    """The object with the routes does not exist."""
+
+
+class Changed(Exception):
+    """The state in the cluster is not the one of the decision."""
+
+
+class CanaryObjects:
+    """VirtualServices, Deployments and autoscaler of one service."""
+
+    # What option virtual_services names.
+    kind: type[Route] = VirtualService
+
+    def __init__(
+        self, cluster: MeshCluster, namespace: str, service: str, virtual_services: Sequence[str], container: str = ""
+    ) -> None:
+        self.cluster, self.namespace, self._container = cluster, namespace, container
+        self.service, self.virtual_services = service, tuple(virtual_services)
+        self._host = full_host(service, namespace)
+        self._selector: dict[str, str] | None = None
+        self._subsets: dict[str, dict[str, str]] = {}
+        self._read_at = -math.inf
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Reading
+
+    def route(self) -> Route:
+        """The first VirtualService, whose state counts."""
+        name = self.virtual_services[0]
+        return self._there(self.cluster.get(self._route_ref(name)), name)
+
+    def _there(self, obj: Object | None, name: str) -> Route:
+        if obj is None:
+            raise NoRoute(f"{self._route_ref(name)} does not exist: correct virtual_services, or deploy it first.")
+        return self.kind(obj)
+
+    def followers(self) -> dict[str, Route | None]:
+        """The VirtualServices after the first one, by name. None for one that is gone."""
+        found = {name: self.cluster.get(self._route_ref(name)) for name in self.virtual_services[1:]}
+        return {name: self.kind(obj) if obj else None for name, obj in found.items()}
+
+    def called(self, name: str) -> str:
+        """The name of one of them in messages."""
+        return f"{self.kind.kind} {name}"
+
+    def state(self) -> State | None:
+        """Raises StateFailure if it is unreadable."""
+        return state_of(self.route().obj, self.service)
+
+    def stored(self) -> Stored:
+        return stored(self.route().obj, self.service)
+
+    def subsets(self) -> dict[str, dict[str, str]]:
+        """Subset -> labels."""
+        self._read_shape()
+        return self._subsets
+
+    def _read_shape(self) -> None:
+        """Service and subsets. They change rarely, so a change is noticed within two seconds."""
+        if time.monotonic() - self._read_at < _SHAPE_SECONDS:
+            return
+        service = self.cluster.get(self._service_ref())
+        self._selector = dict(service["spec"].get("selector") or {}) if service else None
+        self._subsets = subset_labels(self.cluster.list(NETWORKING, "DestinationRule"), self._host)
+        self._read_at = time.monotonic()
+
+    def live_weights(self) -> dict[str, dict[str, int]]:
+        """Route -> subset -> weight, of the first VirtualService."""
+        return self.route().weights(self._any_split())
+
+    def protocols(self, state: State) -> set[str]:
+        """The protocols of the routes that the run shifts, in all VirtualServices."""
+        return {protocol for each in self.routes() for protocol in each.protocols(traffic(state, self.service))}
+
+    def routes(self) -> list[Route]:
+        """The VirtualServices that exist."""
+        found = (self.cluster.get(self._route_ref(name)) for name in self.virtual_services)
+        return [self.kind(each) for each in found if each]
+
+    def owners_problem(self, workloads: Sequence[str], managed_by_others: str) -> str:
+        """Why another program would undo a canary of these Deployments. Empty if none would."""
+        autoscalers = self.cluster.list("autoscaling/v2", "HorizontalPodAutoscaler", self.namespace)
+        objects = [*(each.obj for each in self.routes()), *(self._deployment(name) for name in workloads)]
+        return autoscaler_problem(autoscalers, workloads) or owners_problem(objects, managed_by_others)
+
+    def _any_split(self) -> Split:
+        """To read weights: covers every route to one of the service's subsets."""
+        return Split(self.service, weights=dict.fromkeys(self.subsets(), 0))
+
+    def sides(self, stable: str, canary: str) -> tuple[str, str]:
+        """The stable and the canary's subset: as given, or by the present traffic."""
+        live = self.live_weights()
+        full = {subset for route in live.values() for subset, weight in route.items() if weight == 100}
+        split = {name: route for name, route in live.items() if 100 not in route.values()}
+        where = f"{self.namespace}/{self.virtual_services[0]}"
+        route = self.called(where)
+        if not live:
+            raise CanaryFailure(f"{route} has no route to a subset of {self.service}.")
+        if split or len(full) != 1:
+            raise CanaryFailure(
+                f"{route} already splits the traffic ({split or live}), without a run. Give one subset all traffic "
+                "first, for example with module traffic_shift."
+            )
+        found = stable or full.pop()
+        others = sorted(set(self.subsets()) - {found})
+        if canary:
+            others = [canary] if canary in others else []
+        if found not in self.subsets() or len(others) != 1:
+            raise CanaryFailure(
+                f"DestinationRules define the subsets {', '.join(sorted(self.subsets())) or '(none)'} of {self._host}. "
+                f"With {found} as the stable one, the canary's subset is ambiguous: set canary.subset."
+            )
+        if live and any(route.get(found) != 100 for route in live.values()):
+            raise CanaryFailure(f"stable.subset is {found}, but {where} routes traffic elsewhere: {live}.")
+        return found, others[0]
+
+    def slot(self, subset: str) -> Slot:
+        deployment = self._workload(subset)
+        container = self._container_of(deployment)
+        return Slot(subset, deployment["metadata"]["name"], str(container["image"]))
+
+    def both(self, state: State) -> tuple[Pods, Pods]:
+        stable, canary = self.pods(state.stable, state.canary)
+        return stable, canary
+
+    def pods(self, *slots: Slot) -> list[Pods]:
+        """The pods of each slot. A slot without its Deployment or its subset has none."""
+        self._read_shape()
+        service = self.service.partition(".")[0]
+        selector = ",".join(f"{key}={value}" for key, value in (self._selector or {}).items())
+        items = self.cluster.list("v1", "Pod", self.namespace, labels=selector)
+        slices = self.cluster.list(
+            "discovery.k8s.io/v1", "EndpointSlice", self.namespace, labels=f"{SERVICE_NAME}={service}"
+        )
+        return [self._pods_of(slot, items, slices) for slot in slots]
+
+    def _pods_of(self, slot: Slot, items: Objects, slices: Objects) -> Pods:
+        deployment = self.cluster.get(self._workload_ref(slot.workload)) if slot.workload else None
+        if deployment is None:
+            return Pods(gone=f"Deployment {self.namespace}/{slot.workload or '(unknown)'} is gone")
+        container = container_of(deployment, self._container, self.service.partition(".")[0])
+        labels = self._labels(slot.subset)
+        found = pods_of(deployment, str(container["image"]) if container else "", labels, items, slices)
+        return replace(found, gone="" if labels is not None else self._gone(slot.subset))
+
+    def _labels(self, subset: str) -> dict[str, str] | None:
+        if self._selector is None or subset not in self._subsets:
+            return None
+        return {**self._selector, **self._subsets[subset]}
+
+    def _gone(self, subset: str) -> str:
+        if self._selector is None:
+            return f"{self._service_ref()} is gone"
+        return f"no DestinationRule defines subset {subset} of {self._host}"
+
+    def template(self, workload: str) -> str:
+        """Fingerprint of the Deployment's pods."""
+        return template_of(self._deployment(workload))
+
+    def drift(self, state: State, live: Route) -> str:
+        """How the split of one VirtualService differs from the state's. Empty if it does not."""
+        split = traffic(state, self.service)
+        changed = f"{self.called(live.name)} was changed by hand"
+        try:
+            if live.shifted(split).obj["spec"] == live.obj["spec"]:
+                return ""
+        except TrafficFailure as failure:
+            return f"{changed}: {failure}"
+        return f"{changed} during the run: its weights are {live.weights(split)}, not {dict(split.weights)}"
+
+    def outside(self, state: Stored, live: Route) -> Any:
+        """The VirtualService's spec without the split, for comparison."""
+        if not isinstance(state, State):
+            return None
+        with contextlib.suppress(TrafficFailure):
+            split = traffic(replace(state, weight=0, phase=Phase.ROLLING_BACK), self.service)
+            return live.shifted(split).obj["spec"]
+        return None
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Writing
+
+    def write(
+        self,
+        believed: Stored,
+        new: State,
+        safely: bool = False,
+        keep_traffic: bool = False,
+        dry_run: bool = False,
+        split: Split | None = None,
+    ) -> None:
+        """Write state and traffic in one request for each VirtualService. The first one counts. Others may be gone.
+
+        ``split``: the traffic, if it differs from the state's.
+        Raises Changed if the state in the cluster is not the believed one, TrafficFailure if the target is unsafe.
+        """
+        if split is None:
+            split = Split(self.service) if keep_traffic else traffic(new, self.service)
+
+        def as_believed(before: Route) -> Object:
+            if stored(before.obj, self.service) not in (believed, new):
+                raise Changed
+            return self._edited(before, new, split)
+
+        self._put(self.virtual_services[0], as_believed, split if safely else None, dry_run)
+        self._put_followers(new, split, safely, dry_run)
+
+    def change(self, wanted: Callable[[Stored], State]) -> tuple[State, bool]:
+        """Write the state that ``wanted`` makes of the present one, with its traffic. Nothing if it is the same.
+
+        Returns the state, and whether it was written.
+        """
+
+        def as_wanted(before: Route) -> Object:
+            found = stored(before.obj, self.service)
+            new = wanted(found)
+            return before.obj if new == found else self._edited(before, new, traffic(new, self.service))
+
+        done = self._put(self.virtual_services[0], as_wanted)
+        state = state_of(done.after, self.service)
+        if state is None:
+            raise AssertionError("wanted returns a state")
+        if done.changed:
+            self._put_followers(state, traffic(state, self.service))
+        return state, done.changed
+
+    def _put_followers(self, new: State, split: Split, safely: bool = False, dry_run: bool = False) -> None:
+        for name in self.virtual_services[1:]:
+            with contextlib.suppress(NoRoute):
+                self._put(name, lambda before: self._edited(before, new, split), split if safely else None, dry_run)
+
+    def _edited(self, before: Route, new: State, split: Split) -> Object:
+        """One VirtualService with the state and the split."""
+        after = before.shifted(split).obj if split.weights else before.obj
+        annotations = {**(after["metadata"].get("annotations") or {}), annotation(self.service): dump(new)}
+        return {**after, "metadata": {**after["metadata"], "annotations": annotations}}
+
+    def _put(
+        self, name: str, edit: Callable[[Route], Object], safe: Split | None = None, dry_run: bool = False
+    ) -> Written:
+        """``safe``: a split that is written only if its target is safe."""
+
+        def refuse(before: Object) -> None:
+            if safe:
+                refuse_unsafe(self.cluster, self.kind(before), safe, min_ready=1)
+
+        return conditional_put(
+            self.cluster,
+            self._route_ref(name),
+            lambda found: edit(self._there(found, name)),
+            FIELD_MANAGER,
+            refuse,
+            dry_run,
+        )
+
+    def scale(self, workload: str, replicas: int) -> None:
+        path = f"{self.cluster.path(self._workload_ref(workload))}/scale"
+        self._patch(path, {"spec": {"replicas": replicas}}, _MERGE)
+
+    def set_image(self, state: State) -> str:
+        """Set the image of the slot's pods, with annotations for the chart and for later calls.
+
+        Returns the image as the API server stored it.
+        """
+        deployment = self._deployment(state.canary.workload)
+        name, image = self._container_of(deployment)["name"], state.canary.image
+        template = {"spec": {"containers": [{"name": name, "image": image}]}}
+        body = {"metadata": {"annotations": {IMAGE: image, RUN: state.run}}, "spec": {"template": template}}
+        answer = self._patch(self.cluster.path(self._workload_ref(state.canary.workload)), body, _STRATEGIC)
+        return str(self._container_of(answer)["image"])
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _patch(self, path: str, body: Object, content_type: str) -> Object:
+        answer: Object = self.cluster.request(
+            "patch", path, body=body, query=[("fieldManager", FIELD_MANAGER)], content_type=content_type
+        )
+        return answer
+
+    def _route_ref(self, name: str) -> Ref:
+        return Ref(self.kind.api_version, self.kind.kind, self.namespace, name)
+
+    def _workload_ref(self, name: str) -> Ref:
+        return Ref(_APPS, "Deployment", self.namespace, name)
+
+    def _deployment(self, name: str) -> Object:
+        found = self.cluster.get(self._workload_ref(name))
+        if found is None:
+            raise CanaryFailure(f"Deployment {self.namespace}/{name} is gone: deploy it again.")
+        return found
+
+    def _service_ref(self) -> Ref:
+        return Ref("v1", "Service", self.namespace, self.service.partition(".")[0])
+
+    def _workload(self, subset: str) -> Object:
+        self._read_shape()
+        if self._selector is None:
+            raise CanaryFailure(f"{self._service_ref()} does not exist: correct service, or deploy it first.")
+        labels = self._labels(subset)
+        if labels is None:
+            raise CanaryFailure(f"{self._gone(subset)}.")
+        fitting = []
+        for found in self.cluster.list(_APPS, "Deployment", self.namespace):
+            template = found["spec"]["template"]["metadata"].get("labels") or {}
+            if labels.items() <= template.items():
+                fitting.append(found)
+        if len(fitting) != 1:
+            names = ", ".join(item["metadata"]["name"] for item in fitting) or "none"
+            raise CanaryFailure(
+                f"subset {subset} needs exactly one Deployment whose pods have the labels {labels}. Found: {names}. "
+                "Deploy one for each subset, with 0 replicas for the idle one."
+            )
+        return fitting[0]
+
+    def _container_of(self, deployment: Object) -> Mapping[str, Any]:
+        service = self.service.partition(".")[0]
+        found = container_of(deployment, self._container, service)
+        if found is None:
+            raise CanaryFailure(
+                f"Deployment {deployment['metadata']['name']} has no container {self._container or service}: set "
+                "container."
+            )
+        return found

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The pods of one side, from the objects that exist."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import RUN
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.endpoints import ready_endpoints
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects
+
+_TEMPLATE = "pod-template-hash"
+
+
+@dataclass(frozen=True)
+class Pods:
+    """``ready``: ready endpoints. ``existing``: all pods, also terminating ones. ``gone``: what is missing."""
+
+    wanted: int = 0
+    ready: int = 0
+    existing: int = 0
+    rolled_out: bool = False
+    image: str = ""
+    # Fingerprint of the pods' spec.
+    template: str = ""
+    # The run that set the Deployment's image.
+    run: str = ""
+    gone: str = ""
+
+
+def container_of(deployment: Object, named: str, service: str) -> Mapping[str, Any] | None:
+    """The container whose image is the version: ``named``, or the one with the service's name, or the only one."""
+    containers: list[Mapping[str, Any]] = deployment["spec"]["template"]["spec"]["containers"]
+    for container in containers:
+        if container["name"] == (named or service):
+            return container
+    return containers[0] if len(containers) == 1 and not named else None
+
+
+def template_of(deployment: Object) -> str:
+    """A fingerprint of the pods' spec. A restart by kubectl does not change it."""
+    spec = json.dumps(deployment["spec"]["template"]["spec"], sort_keys=True)
+    return hashlib.sha256(spec.encode()).hexdigest()[:16]
+
+
+def pods_of(deployment: Object, image: str, labels: Mapping[str, str] | None, pods: Objects, slices: Objects) -> Pods:
+    """``labels``: those by which Service and subset select pods. None if one of them is gone: no pod gets requests."""
+    status, wanted = deployment.get("status") or {}, int(deployment["spec"].get("replicas", 1))
+    own: Mapping[str, str] = labels or (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
+    existing = [pod for pod in pods if own.items() <= (pod["metadata"].get("labels") or {}).items()]
+    newest = status.get("updatedReplicas", 0) == status.get("replicas", 0) == wanted
+    made_of = {
+        (pod["metadata"].get("labels") or {}).get(_TEMPLATE)
+        for pod in existing
+        if not pod["metadata"].get("deletionTimestamp")
+    }
+    return Pods(
+        wanted=wanted,
+        ready=ready_endpoints(slices, pods, labels) if labels else 0,
+        existing=len(existing),
+        rolled_out=status.get("observedGeneration") == deployment["metadata"]["generation"]
+        and newest
+        and len(made_of) <= 1,
+        image=image,
+        template=template_of(deployment),
+        run=str((deployment["metadata"].get("annotations") or {}).get(RUN, "")),
+    )

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The rights that a canary needs, checked before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.options import lacking_for_source
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Account, Right, problem
+
+ISTIO, APPS, SCALING, CORE = "networking.istio.io", "apps", "autoscaling", ""
+LEASES, SLICES = "coordination.k8s.io", "discovery.k8s.io"
+
+
+def canary_rights(namespace: str) -> list[Right]:
+    """What every canary in the namespace needs. docs/canary-operator.yml grants the same rights."""
+    # In all namespaces, since any VirtualService may claim the same host.
+    everywhere = [Right("list", ISTIO, "virtualservices"), Right("list", ISTIO, "destinationrules")]
+    return everywhere + [
+        Right(verb, group, resource, namespace)
+        for group, resource, verbs in (
+            (ISTIO, "virtualservices", ("get", "update")),
+            (CORE, "services", ("get",)),
+            (CORE, "pods", ("list",)),
+            (SLICES, "endpointslices", ("list",)),
+            (APPS, "deployments", ("get", "list", "patch")),
+            (APPS, "deployments/scale", ("patch",)),
+            (SCALING, "horizontalpodautoscalers", ("list", "patch")),
+            (LEASES, "leases", ("get", "create", "update")),
+        )
+        for verb in verbs
+    ]
+
+
+def lacking_for_run(account: Account, params: Mapping[str, Any]) -> str:
+    """The missing rights of the account, in words. Empty if it has all. ``params``: those of module canary."""
+    # An undo measures nothing.
+    measures = params.get("state") != "undone"
+    own = problem(account, canary_rights(params["namespace"]), "run a canary", "docs/canary-operator.yml")
+    return "\n".join(filter(None, (own, lacking_for_source(account, params) if measures else "")))
+
+
+def lacking_for_proof(account: Account, params: Mapping[str, Any]) -> str:
+    """The missing rights to query istiod, so that a wait replaces proof. Empty if istiod can be queried."""
+    return Way.of(params).problem(account)

@@ -1,0 +1,218 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Files, folders, globs, charts and kustomizations, as resources."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
+    MAX_BYTES,
+    RENDERING,
+    TOO_LARGE,
+    UNREADABLE,
+    Loaded,
+    load_bytes,
+    load_text,
+)
+
+ENDINGS = (".yaml", ".yml", ".json")
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_MAX_TOTAL = 8 * MAX_BYTES
+_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class ChartInput:
+    """A Helm chart to render: ``path`` on disk, and the values for it."""
+
+    path: str
+    name: str = "release"
+    namespace: str = "default"
+    values: Object | None = None
+    values_files: tuple[str, ...] = ()
+
+
+class Reader:
+    """Reads inputs into one `Loaded`. File names are shown relative to ``base``.
+
+    A folder with a chart is rendered with the chart's own values, one with a kustomization is built. Both need their
+    program.
+    """
+
+    def __init__(self, namespace: str = "default", base: str = "", helm: str = "helm", kustomize: str = "") -> None:
+        self.loaded = Loaded()
+        self.files = 0
+        self._namespace = namespace
+        self._base = base or os.getcwd()
+        self._helm = helm
+        self._kustomize = kustomize
+        self._bytes = 0
+        self._seen: set[str] = set()
+
+    def read(self, paths: Iterable[str]) -> Loaded:
+        for path in paths:
+            self._read(os.path.expanduser(path))
+        return self.loaded
+
+    def content(self, text: str, name: str = "-") -> None:
+        """A text from elsewhere, such as standard input."""
+        load_bytes(text.encode("utf-8", "surrogatepass"), name, self._namespace, self.loaded)
+
+    def _read(self, path: str) -> None:
+        if os.path.isdir(path):
+            self._folder(path)
+        elif os.path.exists(path):
+            self._file(path)
+        else:
+            matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
+            if not matches:
+                what = "matches no file" if glob.has_magic(path) else "does not exist"
+                raise InputError(f"paths: '{path}' {what}.{_start_of(path)}")
+            for match in matches:
+                if os.path.isdir(match):
+                    self._folder(match)
+                elif match.endswith(ENDINGS):
+                    self._file(match)
+
+    def _folder(self, folder: str) -> None:
+        """In the order of ``kubectl apply --recursive``, by name, since the last definition of an object wins."""
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            self.loaded.fault(UNREADABLE, self._shown(folder), error.strerror or str(error))
+            return
+        if "Chart.yaml" in names:
+            self.chart(ChartInput(folder, os.path.basename(os.path.abspath(folder)), self._namespace))
+        elif any(name in names for name in _KUSTOMIZATIONS):
+            self._kustomization(folder)
+        else:
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isdir(path):
+                    if not name.startswith(".") and not os.path.islink(path):
+                        self._folder(path)
+                elif name.endswith(ENDINGS):
+                    self._file(path)
+
+    def _file(self, path: str) -> None:
+        real = os.path.realpath(path)
+        if real in self._seen:
+            return
+        self._seen.add(real)
+        shown = self._shown(path)
+        try:
+            if not os.path.isfile(real):
+                self.loaded.fault(UNREADABLE, shown, "not a regular file")
+                return
+            with open(path, "rb") as file:
+                # One byte more than allowed detects a larger file without reading all of it.
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            self.loaded.fault(UNREADABLE, shown, error.strerror or str(error))
+            return
+        self._bytes += len(data)
+        if self._bytes > _MAX_TOTAL:
+            self.loaded.fault(TOO_LARGE, shown, f"the files together have more than {_MAX_TOTAL} bytes")
+            return
+        self.files += 1
+        load_bytes(data, shown, self._namespace, self.loaded)
+
+    def chart(self, chart: ChartInput) -> None:
+        path = os.path.expanduser(chart.path)
+        if not os.path.exists(path):
+            raise InputError(
+                f"chart: '{chart.path}' does not exist. Give the path of a chart's folder or archive.{_start_of(path)}"
+            )
+        command = [self._helm, "template", chart.name, path, "--namespace", chart.namespace, "--include-crds"]
+        for file in chart.values_files:
+            command += ["--values", os.path.expanduser(file)]
+        given = ""
+        if chart.values:
+            command += ["--values", "-"]
+            given = json.dumps(chart.values)
+        text, problem = _output(command, given, "helm", "helm_binary")
+        shown = self._shown(path)
+        if problem:
+            self.loaded.fault(RENDERING, *_place_of(problem, shown))
+            return
+        for source, part in _by_template(text):
+            file = _template_in(shown, source) if source else shown
+            load_text(part, f"{file} (rendered)", chart.namespace, self.loaded)
+
+    def _kustomization(self, folder: str) -> None:
+        program = self._kustomize or "kustomize"
+        build = [program, "build", folder]
+        if os.path.basename(program).startswith("kubectl"):
+            build = [program, "kustomize", folder]
+        text, problem = _output(build, "", "kustomize", "kustomize_binary")
+        shown = self._shown(folder)
+        if problem:
+            self.loaded.fault(RENDERING, shown, problem)
+        else:
+            load_text(text, f"{shown} (built)", self._namespace, self.loaded)
+
+    def _shown(self, path: str) -> str:
+        relative = os.path.relpath(path, self._base)
+        return path if relative.startswith("..") else relative
+
+
+def _start_of(path: str) -> str:
+    """Where a relative path starts, as a sentence of its own."""
+    return "" if os.path.isabs(path) else f" Relative paths start at {os.getcwd()}."
+
+
+def _output(command: Sequence[str], given: str, what: str, option: str) -> tuple[str, str]:
+    """The program's output, or what is wrong in one line."""
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, timeout=_SECONDS, check=False, errors="replace"
+        )
+    except (FileNotFoundError, PermissionError):
+        raise InputError(
+            f"the program '{command[0]}' was not found. {what} input needs it: install it, or name it in {option}."
+        ) from None
+    except subprocess.TimeoutExpired:
+        return "", f"{what} did not finish within {_SECONDS} s"
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        wanted = [line for line in lines if line.startswith("Error")] or lines[-1:]
+        return "", wanted[0].removeprefix("Error: ") if wanted else f"{what} failed with exit code {done.returncode}"
+    return done.stdout, ""
+
+
+_TEMPLATE = re.compile(r"\(?([\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")
+
+
+def _place_of(problem: str, chart: str) -> tuple[str, str, int]:
+    """(file, message, line): helm names the template as <chart>/templates/<file>:<line>."""
+    found = _TEMPLATE.search(problem)
+    if not found:
+        return chart, problem, 1
+    return _template_in(chart, found[1]), problem, int(found[2] or 1)
+
+
+def _template_in(chart: str, source: str) -> str:
+    """helm begins with the chart's name, which may differ from its folder's."""
+    return os.path.join(chart, source.partition("/")[2])
+
+
+def _by_template(text: str) -> list[tuple[str, str]]:
+    """Helm's output in pieces, each with the template that it comes from."""
+    pieces: list[tuple[str, str]] = []
+    for piece in re.split(r"^(?=---$)", text, flags=re.MULTILINE):
+        source = re.match(r"(?:---\n)?# Source: (.+)", piece)
+        pieces.append((source[1].strip() if source else "", piece))
+    return pieces

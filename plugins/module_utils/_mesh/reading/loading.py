@@ -1,0 +1,147 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""From texts to resources. Whatever cannot be read is a finding with its place, never an exception."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import Parsed, parse
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource, Source
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_LIST_DEPTH = 5
+
+_NOT_READ = "Nothing in it is checked, and the API server would refuse it."
+
+SYNTAX = Rule("syntax", "MESH001", "error", "Invalid YAML", _NOT_READ, "Fix the syntax at the reported position.")
+DUPLICATE_KEY = Rule(
+    "duplicate_key",
+    "MESH002",
+    "error",
+    "Duplicate key in one object",
+    "One of the two values is lost. kubectl refuses such a file; other tools silently take the last value.",
+    "Remove one of the two.",
+)
+NO_TEXT = Rule("no_text", "MESH003", "error", "Not UTF-8 text", _NOT_READ, "Save the file as UTF-8, or leave it out.")
+TOO_LARGE = Rule(
+    "too_large",
+    "MESH004",
+    "error",
+    "Input too large",
+    "Nothing in it is checked. The size of a document is limited so that no input can exhaust the memory.",
+    "Split the file, or leave out what is not configuration. Write out what aliases stand for.",
+)
+NUMBER = Rule(
+    "number",
+    "MESH005",
+    "error",
+    "Invalid number",
+    "The API server refuses it.",
+    "Write a valid number, or put the text in quotes.",
+)
+UNREADABLE = Rule(
+    "unreadable", "MESH006", "error", "Unreadable file", _NOT_READ, "Check that the path is correct and readable."
+)
+RENDERING = Rule(
+    "rendering",
+    "MESH007",
+    "error",
+    "Rendering failed",
+    "None of the objects that it would produce are checked.",
+    "Fix the chart, its values or the kustomization as the message says.",
+)
+INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RENDERING)
+
+_BY_FAULT = {"syntax": SYNTAX, "duplicate": DUPLICATE_KEY, "number": NUMBER, "size": TOO_LARGE}
+_SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
+_RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
+
+
+@dataclass
+class Loaded:
+    """The resources that were read, and what was wrong with the texts."""
+
+    resources: list[Resource] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def fault(self, rule: Rule, file: str, message: str, line: int = 1, column: int = 1) -> None:
+        no_object = Resource({}, Source(file, line))
+        no_object.namespace = ""
+        self.findings.append(Finding(rule, no_object, (), message, line=line, column=column))
+
+
+def load_bytes(data: bytes, file: str, namespace: str, into: Loaded) -> None:
+    """Every resource of a file; objects without a namespace get the given one."""
+    if len(data) > MAX_BYTES:
+        into.fault(TOO_LARGE, file, f"{len(data)} bytes; the limit is {MAX_BYTES}")
+        return
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        into.fault(NO_TEXT, file, f"byte {error.start} is not valid UTF-8", line)
+        return
+    if "\0" in text:
+        into.fault(NO_TEXT, file, "a binary file", text.count("\n", 0, text.index("\0")) + 1)
+        return
+    load_text(text, file, namespace, into)
+
+
+def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
+    for line, document in documents(text):
+        parsed = parse(document)
+        for problem in parsed.problems:
+            into.fault(_BY_FAULT[problem.fault], file, problem.message, line + problem.line - 1, problem.column)
+        _add(parsed, Source(file, line, document), namespace, into)
+
+
+def documents(text: str) -> Iterator[tuple[int, str]]:
+    """Each document with the line on which it begins. Lines and columns in it are those of the text."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    begin, line, indent = 0, 1, ""
+    for found in (*_SEPARATOR.finditer(text), None):
+        end = found.start() if found else len(text)
+        document = indent + text[begin:end]
+        if not document.isspace() and document and not _only_directives(document):
+            yield line, document
+        if found:
+            line += text.count("\n", begin, end)
+            begin = found.end()
+            # Text after a separator keeps its column.
+            indent = "" if text.startswith("\n", begin) else "   "
+
+
+def _only_directives(document: str) -> bool:
+    return bool(_RARE.match(document)) and all(
+        line.startswith(("%", "#")) or not line.strip() for line in document.splitlines()
+    )
+
+
+def _add(parsed: Parsed, source: Source, namespace: str, into: Loaded) -> None:
+    for path, obj in _objects(parsed.value, (), 0):
+        into.resources.append(Resource(obj, source._replace(prefix=path) if path else source, namespace))
+
+
+def _objects(value: object, path: Path, depth: int) -> Iterator[tuple[Path, Object]]:
+    """The objects of a document: itself, or the items of a List. A document without a kind is not configuration."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str) or "apiVersion" not in value:
+        return
+    if value["kind"].endswith("List") and isinstance(value.get("items"), list) and depth < MAX_LIST_DEPTH:
+        kind = value["kind"][: -len("List")]
+        for index, item in enumerate(value["items"]):
+            if isinstance(item, dict) and kind and "kind" not in item:
+                # The answer of `kubectl get --raw`: the items lack the kind, which only the list has.
+                item = {"apiVersion": value["apiVersion"], "kind": kind, **item}
+            yield from _objects(item, (*path, "items", index), depth + 1)
+    else:
+        yield path, value

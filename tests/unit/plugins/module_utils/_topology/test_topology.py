@@ -1,0 +1,242 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What mesh_info makes of objects and of Prometheus' answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import columns, dot, graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import health
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import (
+    Signals,
+    Traffic,
+    read_traffic,
+)
+
+OBJECTS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio-injection: enabled}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: database, labels: {istio-injection: disabled}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {selector: {app: cart}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: postgres, namespace: database}
+spec: {selector: {app: postgres}, ports: [{name: tcp, port: 5432}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  template: {metadata: {labels: {app: web, version: v1}}, spec: {containers: [{name: web, image: web:1}]}}
+status: {replicas: 2, readyReplicas: 2}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: shop}
+spec:
+  replicas: 1
+  template: {metadata: {labels: {app: cart, version: v1}}, spec: {containers: [{name: c, image: c:1}]}}
+status: {replicas: 1, readyReplicas: 1}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart-v2, namespace: shop}
+spec:
+  replicas: 0
+  template: {metadata: {labels: {app: cart, version: v2}}, spec: {containers: [{name: c, image: c:2}]}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: postgres, namespace: database}
+spec:
+  replicas: 1
+  template: {metadata: {labels: {app: postgres}}, spec: {containers: [{name: p, image: p:1}]}}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cart, namespace: shop}
+spec: {host: cart, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: cart, namespace: shop}
+spec:
+  hosts: [cart]
+  http:
+    - name: primary
+      route:
+        - {destination: {host: cart, subset: v1}, weight: 90}
+        - {destination: {host: cart, subset: v2}, weight: 10}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, protocol: HTTP, name: http}, hosts: [shop.example.com]}]
+"""
+
+WEB, CART, POSTGRES = ("shop", "web"), ("shop", "cart"), ("database", "postgres")
+
+
+@pytest.fixture
+def info() -> dict[str, Any]:
+    mesh = Mesh(Resource(obj) for obj in yaml.safe_load_all(OBJECTS))
+    traffic = Traffic(
+        {CART: Signals(10.0, 0.002, 4.0, 20.0, 41.5), POSTGRES: Signals(5.0, 0.0)},
+        {
+            (WEB, CART): Signals(10.0, 0.002),
+            (CART, POSTGRES): Signals(5.0, 0.0),
+            (("outside", "cron"), CART): Signals(1.0, 1.0),
+        },
+    )
+    return info_of(mesh, traffic, [])
+
+
+def service(info: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return next(item for item in info["services"] if item["name"] == name)
+
+
+def test_a_service_with_its_workloads_routes_and_signals(info: dict[str, Any]) -> None:
+    cart = service(info, "cart")
+    assert [(item["name"], item["version"], item["ready"], item["sidecar"]) for item in cart["workloads"]] == [
+        ("cart", "v1", 1, True),
+        ("cart-v2", "v2", 0, True),
+    ]
+    assert cart["mtls"] == "STRICT"
+    assert [(item["subset"], item["weight"]) for item in cart["routes"][0]["destinations"]] == [("v1", 90), ("v2", 10)]
+    assert cart["traffic"] == {"requests_per_second": 10.0, "error_percent": 0.2, "p50": 4.0, "p95": 20.0, "p99": 41.5}
+    assert service(info, "web")["traffic"] is None
+    assert service(info, "postgres")["mtls"] == "none"
+
+
+def test_which_security_a_call_really_has(info: dict[str, Any]) -> None:
+    assert {(call["client"]["workload"], call["service"]["name"]): call["security"] for call in info["calls"]} == {
+        ("web", "cart"): "mutual_tls",
+        ("cart", "postgres"): "plaintext",
+        ("cron", "cart"): "unknown",
+    }
+
+
+def test_gateways_with_their_hosts(info: dict[str, Any]) -> None:
+    assert [(item["name"], item["port"], item["hosts"]) for item in info["gateways"]] == [
+        ("front", 80, ["shop.example.com"])
+    ]
+
+
+def test_the_table_has_the_documents_columns(info: dict[str, Any]) -> None:
+    lines = table(info)
+    assert lines[0].split() == ["SERVICE", "RPS", "ERROR", "%", "P50", "P95", "P99", "MTLS", "WEIGHTS"]
+    assert lines[2].split() == [
+        "shop/cart",
+        "10.0",
+        "0.20",
+        "4",
+        "ms",
+        "20",
+        "ms",
+        "42",
+        "ms",
+        "STRICT",
+        "v1=90",
+        "v2=10",
+    ]
+
+
+def test_the_picture_has_callers_left_of_whom_they_call(info: dict[str, Any]) -> None:
+    nodes, edges = graph_of(info)
+    place = columns(nodes, edges)
+    assert place["shop/web"] < place["shop/cart"] < place["database/postgres"]
+    root = ElementTree.fromstring(svg(nodes, edges))  # noqa: S314  (our own text)
+    assert len(root.findall("{*}g")) == len(nodes) == 4
+    assert '"shop/web" -> "shop/cart" [label="10.0/s, 0.2 % errors"' in dot(nodes, edges)
+
+
+def test_a_cycle_of_calls_has_an_end() -> None:
+    info = {
+        "services": [],
+        "calls": [
+            {
+                "client": {"namespace": "a", "workload": client},
+                "service": {"namespace": "a", "name": server},
+                "security": "mutual_tls",
+                "requests_per_second": 1.0,
+                "error_percent": 0.0,
+            }
+            for client, server in (("x", "y"), ("y", "z"), ("z", "x"), ("x", "x"))
+        ],
+    }
+    nodes, edges = graph_of(info)
+    assert sorted(columns(nodes, edges)) == ["a/x", "a/y", "a/z"]
+    assert svg(nodes, edges)
+
+
+@pytest.mark.parametrize(
+    ("signals", "ready", "wanted"),
+    [
+        (Signals(1.0, 0.0), True, "healthy"),
+        (Signals(1.0, 0.002), True, "degraded"),
+        (Signals(1.0, 0.0), False, "degraded"),
+        (Signals(1.0, 0.06), True, "failed"),
+        (None, True, "idle"),
+        (None, False, "failed"),
+    ],
+)
+def test_health(signals: Signals | None, ready: bool, wanted: str) -> None:
+    assert health(signals, ready) == wanted
+
+
+def test_what_prometheus_answers_becomes_signals() -> None:
+    edge = {
+        "source_workload_namespace": "shop",
+        "source_workload": "web",
+        "destination_service_namespace": "shop",
+        "destination_service_name": "cart",
+    }
+    server = {key: value for key, value in edge.items() if key.startswith("destination")}
+
+    def fetch(path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:
+        query = parameters["query"]
+        assert path == "/api/v1/query"
+        assert "[2m]" in query
+        if "histogram_quantile" in query:
+            row = {"metric": server, "value": [0, "NaN" if "0.99" in query else "12.34"]}
+        else:
+            row = {"metric": edge, "value": [0, "1" if "5..|0" in query else "4"]}
+        answer = {"status": "success", "data": {"resultType": "vector", "result": [row]}}
+        return 200, json.dumps(answer).encode()
+
+    traffic = read_traffic(fetch, "2m")
+    assert traffic.services[CART] == Signals(4.0, 0.25, 12.34, 12.34, None)
+    assert traffic.calls[(WEB, CART)] == Signals(4.0, 0.25)
