@@ -117,13 +117,16 @@ def test_waiting_takes_no_right_to_watch(
     run_module: Any, chart: Any, api: Any, kubeconfig: str, namespace: str, helm: str, tmp_path: Path
 ) -> None:
     """Helm 4's default way of waiting watches every kind of a chart."""
-    account = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    # A namespace's own account, "default", appears only some time after its namespace.
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    api.create(accounts, {"metadata": {"name": "trial"}})
+    account = {"kind": "ServiceAccount", "name": "trial", "namespace": namespace}
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "create", "update", "patch", "delete"]}]
     groups = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
     api.create(f"{groups}/roles", {"metadata": {"name": "trial"}, "rules": rules})
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "trial"}
     api.create(f"{groups}/rolebindings", {"metadata": {"name": "trial"}, "roleRef": role, "subjects": [account]})
-    token = api.ask("post", f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token", {"spec": {}})
+    token = api.ask("post", f"{accounts}/trial/token", {"spec": {}})
     restricted = yaml.safe_load(Path(kubeconfig).read_text())
     for user in restricted["users"]:
         user["user"] = {"token": token["status"]["token"]}
