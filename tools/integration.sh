@@ -7,6 +7,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 second=(-i inventories/lab -e lab_name=second -e lab_port_offset=200)
 log=tests/output/second_lab.log
+pytest_log=tests/output/pytest.log
 
 # Once molecule's lab is up, so that no tool is built twice. Helm 4, which no lab needs, is built while molecule goes on.
 begin_second_lab() {
@@ -28,11 +29,16 @@ helm_of_the_lab() {
 tests() {
   local helm4=${SERVICE_MESH_TEST_HELM4:-}
   [ -n "$helm4" ] || helm4=$(python tools/pinned.py helm4) || return
-  SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) SERVICE_MESH_TEST_HELM4=$helm4 pytest --durations=25 -o testpaths=tests/integration "$@"
+  SERVICE_MESH_TEST_HELM=$(helm_of_the_lab) SERVICE_MESH_TEST_HELM4=$helm4 pytest --durations=25 -o testpaths=tests/integration "$@" |
+    tee "$pytest_log"
+}
+
+# The last lines that a reader sees, after what the end of the labs prints.
+repeat_failures() {
+  [ -f "$pytest_log" ] && grep -E '^(FAILED|ERROR) ' "$pytest_log"
 }
 
 everything() {
-  mkdir -p tests/output
   begin_second_lab >"$log" 2>&1 &
   local beginning=$!
   molecule test --destroy=never || { pkill -P $beginning; kill $beginning; wait $beginning; return 1; }
@@ -40,9 +46,12 @@ everything() {
   tests -n 2 --no-loadscope-reorder
 }
 
+mkdir -p tests/output
+rm -f "$pytest_log"
 # Molecule remembers a lab that it made even where its folder was deleted, and would not make it again.
 molecule reset || exit
 if [ $# -gt 0 ]; then molecule test --destroy=never && tests "$@"; else everything; fi
 status=$?
 end_labs || status=1
+repeat_failures
 exit $status

@@ -45,7 +45,14 @@ def test_the_rate_is_what_the_machine_carries_and_a_lower_one_is_told(
 
 def test_a_machine_that_carries_nothing_is_no_ground_to_judge_a_canary() -> None:
     with pytest.raises(AssertionError, match=r"at 25 a second, 40 of 50 fail"):
-        carried(100, Machine(5, refuses=True))
+        carried(100, Machine(5, refuses=True), patience=0)
+
+
+def test_a_machine_that_is_starved_for_a_moment_is_asked_again() -> None:
+    busy, free = Machine(5, refuses=True), Machine(30)
+    with pytest.warns(UserWarning, match="sending 25 requests a second"):
+        assert carried(100, lambda rate: (busy if len(busy.asked) < 4 else free)(rate)) == 25
+    assert (busy.asked, free.asked) == ([100, 50, 25, 25], [25])
 
 
 def test_a_trifle_is_not_measured() -> None:
