@@ -227,17 +227,18 @@ class Lab:
         """A file of playbooks/ or a whole path."""
         extra = {**variables, **({"service_mesh_kubeconfig": kubeconfig} if kubeconfig else {})}
         output = self.folder / f"call-{len(self.calls)}.log"
-        found = Call([*self._command(playbook, extra), *arguments], output, ENVIRONMENT)
+        found = Call([*self.command(playbook, extra), *arguments], output, ENVIRONMENT)
         self.calls.append(found)
         return found
 
     def terminal(self, playbook: str, **variables: Any) -> pexpect.spawn[str]:
         """The same at a terminal of its own, for keys to be pressed there. Read what it writes, or it stops."""
-        program, *arguments = self._command(playbook, variables)
+        program, *arguments = self.command(playbook, variables)
         environment = {**os.environ, **ENVIRONMENT}
         return pexpect.spawn(program, arguments, 180, cwd=ROOT, env=environment, encoding="utf-8", dimensions=(50, 500))
 
-    def _command(self, playbook: str, variables: Mapping[str, Any]) -> list[str]:
+    def command(self, playbook: str, variables: Mapping[str, Any]) -> list[str]:
+        """A playbook's call on this lab."""
         path = playbook if "/" in playbook else str(ROOT / "playbooks" / playbook)
         extra = json.dumps({**self.variables, **variables})
         return ["ansible-playbook", path, "-i", str(ROOT / "inventories/lab"), "-e", extra]

@@ -6,8 +6,10 @@ What the user sees last says which of the two, and what to type.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
+import shlex
 import signal
 import threading
 import time
@@ -19,20 +21,34 @@ import pexpect
 import pytest
 from kubernetes import client
 
-from ..integration.canary_lab import NAMESPACE, QUICK, Lab
+from ..integration.canary_lab import ENVIRONMENT, NAMESPACE, QUICK, ROOT, Lab
 from ..integration.canary_records import failed, read
 from .conftest import Report
 
 # Ansible's own word for Ctrl-C comes after all of ours.
-_ANSIBLES = re.compile(r"\[ERROR\]: User interrupted execution|^$")
+_ANSIBLES = re.compile(r"\[ERROR\]: User interrupted execution|^(\^C)?$")
+
+
+# The session's leader is a shell, as at a user's terminal: the kernel hangs up a terminal whose leader ends, and the
+# worker that outlives ansible-playbook could not write there.
+_PROMPT = "user@terminal> "
+# Longer than the orphaned worker writes nothing before its last line.
+_QUIET_SECONDS = 6.0
 
 
 class Terminal:
-    """canary.yml at a terminal that is read along: what nobody reads stops Ansible."""
+    """canary.yml in a shell at a terminal that is read continuously: a terminal without a reader stops Ansible."""
 
     def __init__(self, lab: Lab, **variables: Any) -> None:
-        self._process = lab.terminal("canary.yml", **variables)
+        command = shlex.join(lab.command("canary.yml", variables))
+        environment = {**os.environ, **ENVIRONMENT, "PS1": _PROMPT, "PLAYBOOK": command}
+        shell = ["--norc", "--noprofile", "--noediting", "-i"]
+        size = (50, 500)
+        self._process = pexpect.spawn("bash", shell, 180, cwd=ROOT, env=environment, encoding="utf-8", dimensions=size)
+        self._process.expect_exact(_PROMPT)
+        self._process.sendline('eval "$PLAYBOOK"')
         self.text = ""
+        self._read_at = time.monotonic()
         self._closed = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -41,14 +57,15 @@ class Terminal:
         while not self._closed:
             try:
                 self.text += self._process.read_nonblocking(65536, timeout=0.2)
+                self._read_at = time.monotonic()
             except pexpect.TIMEOUT:
                 continue
             except (pexpect.EOF, OSError, ValueError):
                 return
 
-    @property
+    @functools.cached_property
     def ansible(self) -> int:
-        return int(self._process.pid)
+        return _children(int(self._process.pid))[0]
 
     def press_ctrl_c(self) -> None:
         self._process.sendintr()
@@ -59,9 +76,15 @@ class Terminal:
         self._process.close()
 
     def lines(self) -> list[str]:
-        """All that it has shown, once nobody writes to it any more."""
+        """All that it has shown, once nothing writes to it any more."""
+        deadline = time.monotonic() + 60
+        while _PROMPT not in self.text or time.monotonic() < self._read_at + _QUIET_SECONDS:
+            assert time.monotonic() < deadline, self.text[-2000:]
+            time.sleep(0.1)
+        text = self.text
+        self._process.sendline("exit")
         self._reader.join(60)
-        found = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in self.text.splitlines()]
+        found = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in text.replace(_PROMPT, "").splitlines()]
         return [line for line in found if not _ANSIBLES.search(line)]
 
 
@@ -109,11 +132,14 @@ def all_killed(terminal: Terminal) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _descendants(pid: int) -> list[int]:
+def _children(pid: int) -> list[int]:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        own = [int(number) for number in file.read().split()]
-        return [*own, *(further for child in own for further in _descendants(child))]
+        return [int(number) for number in file.read().split()]
     return []
+
+
+def _descendants(pid: int) -> list[int]:
+    return [found for child in _children(pid) for found in (child, *_descendants(child))]
 
 
 ENDS = (ctrl_c, ctrl_c_twice, closed_terminal, terminated, cancelled_job, cancelled_workflow)
@@ -214,7 +240,11 @@ def test_it_goes_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) 
             if phase != "Finalising":
                 lab.until("the way back", lambda: lab.now().state["phase"] in ("RollingBack", "Failed"), 10)
                 assert lab.now().weights == {stable: 100, canary: 0}
-                zero = next(seen.at for seen in sightings.since(begin) if seen.weights[canary] == 0)
+
+                def zero_at() -> float:
+                    return next((seen.at for seen in sightings.since(begin) if seen.weights[canary] == 0), 0.0)
+
+                zero = lab.until("the watch to report weight 0", zero_at, 10)
                 report(f"weight 0 after {max(0.0, zero - begin):.2f} s")
         if phase == "Finalising":
             lab.until("the end", lambda: lab.now().state["phase"] == "Succeeded")
