@@ -221,7 +221,7 @@ def _token(cluster: MeshCluster, way: Way) -> str:
         if failure.status != 404:
             raise
         raise IstiodFailure(
-            f"there is no service account {way.account} in namespace {way.namespace}, which is needed to query istiod. "
+            f"there is no service account {way.account} in namespace {way.namespace} with which to query istiod. "
             "Create it, for example from docs/istiod-by-pod-address.yml, or name another one with istiod_account."
         ) from failure
     return str(review["status"]["token"])
