@@ -107,8 +107,9 @@ integration: $(DEV_STAMP) ## pytest tests/integration, on two labs of its own
 	@tools/integration.sh $(ARGS)
 
 .PHONY: docs
-docs: $(DEV_STAMP) ## the documentation as a site, .ansible/docs/site/index.html; a broken link is an error (part of lint)
-	@tools/docs.sh
+docs: $(DEV_STAMP) ## docs/pictures/house.svg, and the documentation as a site, .ansible/docs/site/index.html; a broken link is an error (lint checks both)
+	@python tools/house.py
+	tools/docs.sh
 
 .PHONY: codes
 codes: $(DEV_STAMP) ## docs/validation-codes.md, from the checks of mesh_validate

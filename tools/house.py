@@ -4,22 +4,28 @@
 
 """The packages of module_utils as a picture: layers as rows, imports as lines.
 
-    PYTHONPATH=.ansible/collections python tools/house.py > docs/pictures/house.svg
+    python tools/house.py [--check]
 
-Layers and purposes come from plugins/module_utils/README.md, imports from the code. A line is as thick as there are
-imports; one that goes upwards would be red.
+It writes docs/pictures/house.svg; with --check it writes nothing and exits with 1 if the picture is out of date. Layers
+and purposes come from plugins/module_utils/README.md, imports from the code. A line is as thick as there are imports;
+one that goes upwards would be red.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from html import escape
 from pathlib import Path
 
 import grimp
 
-FOLDER = Path(__file__).resolve().parents[1] / "plugins/module_utils"
+ROOT = Path(__file__).resolve().parents[1]
+# Through the link: grimp finds the collection by the name that Ansible imports it by.
+sys.path.insert(0, str(ROOT / ".ansible/collections"))
+FOLDER = ROOT / "plugins/module_utils"
+PICTURE = ROOT / "docs/pictures/house.svg"
 COLLECTION = "ansible_collections.corpv3.service_mesh"
 WIDTH, ROW, BOX, TALL = 1200, 118, 270, 66
 
@@ -103,5 +109,13 @@ def svg() -> str:
     )
 
 
+def main() -> None:
+    if "--check" in sys.argv[1:]:
+        if not PICTURE.exists() or PICTURE.read_text() != svg():
+            sys.exit(f"{PICTURE.relative_to(ROOT)} is out of date: run make docs")
+    else:
+        PICTURE.write_text(svg())
+
+
 if __name__ == "__main__":
-    print(svg(), end="")
+    main()

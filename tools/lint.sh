@@ -37,6 +37,7 @@ pure=$(find $collection/plugins/module_utils -name '*.py' ! -path '*_kube/cluste
 check "mypy (pure core)" mypy $pure
 check "mypy (lab)" mypy --config-file tools/mypy-lab.ini -p meshlab
 check "import contracts" env PYTHONPATH=.ansible/collections lint-imports --no-cache
+check "picture of imports" python tools/house.py --check
 check antsibull-changelog antsibull-changelog lint
 check links python tools/links.py
 # .venv is inside the checkout, where git ignores it: asked there, git would say that kubernetes.core has no files.

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.utils.display import Display
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination as _termination
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination
 from ansible_collections.corpv3.service_mesh.plugins.modules import canary
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.last_word import last_word
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.module_action import ModuleAction
@@ -36,7 +36,7 @@ class ActionModule(ModuleAction):
         else:
             result = super().run_module(arguments, variables)
         # A signal was noted while the module ran here, and the run is rolled back by now.
-        _termination.obey()
+        termination.obey()
         return result
 
     def _run_followed(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class ActionModule(ModuleAction):
             follower = stack.enter_context(Follower(path, _prefix(variables), display.display, direct, service))
             followed = {**arguments, "progress_file": path, "progress_details": display.verbosity > 0}
             result = super().run_module(followed, variables)
-            if _termination.reason():
+            if termination.reason():
                 follower.log(last_word(result, service))
         return result
 

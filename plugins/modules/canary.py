@@ -210,7 +210,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.result
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import explained, with_retries
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import lacking_for_run
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination as _termination
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
@@ -237,9 +237,9 @@ class Progress:
 
 
 def answer(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
-    log, cancelled = Progress(params["progress_file"]), _termination.reason
+    log, cancelled = Progress(params["progress_file"]), termination.reason
     # On a signal the run rolls back, instead of being orphaned.
-    _termination.note_signals()
+    termination.note_signals()
     if params["state"] == "reconciled" and not params["service"]:
         if check_mode:
             return together(planned_all(cluster, params, log, cancelled))

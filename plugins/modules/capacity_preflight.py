@@ -133,7 +133,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight import capacity as _capacity
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight import capacity
 
 _CRD = "apiextensions.k8s.io/v1"
 
@@ -175,22 +175,22 @@ def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     cluster = Cluster(module)
     pods = [
-        _capacity.Pods(entry["name"], entry["count"], entry["per_node"], _capacity.need(entry["requests"]))
+        capacity.Pods(entry["name"], entry["count"], entry["per_node"], capacity.need(entry["requests"]))
         for entry in params["pods"]
     ]
-    volumes = [_capacity.Volume(**entry) for entry in params["volumes"]]
+    volumes = [capacity.Volume(**entry) for entry in params["volumes"]]
     kinds = [("v1", "Node"), ("v1", "Pod"), ("v1", "PersistentVolumeClaim"), ("storage.k8s.io/v1", "StorageClass")]
     kinds += [("v1", "Service"), (_CRD, "CustomResourceDefinition")] if params["load_balancers"] else []
     with ThreadPoolExecutor(4) as pool:
         found = dict(pool.map(lambda kind: (kind[1], listed(cluster, *kind)), kinds))
-    verdict = _capacity.Verdict()
+    verdict = capacity.Verdict()
     if found["Node"]:
-        free = _capacity.free_by_node(found["Node"], found["Pod"], params["own_namespaces"])
-        _capacity.judge_pods(verdict, free, pods)
+        free = capacity.free_by_node(found["Node"], found["Pod"], params["own_namespaces"])
+        capacity.judge_pods(verdict, free, pods)
     else:
         verdict.add("nodes", "unknown", "the account may not list them, or there are none")
-    _capacity.judge_volumes(verdict, volumes, found["PersistentVolumeClaim"], found["StorageClass"])
-    _capacity.judge_addresses(
+    capacity.judge_volumes(verdict, volumes, found["PersistentVolumeClaim"], found["StorageClass"])
+    capacity.judge_addresses(
         verdict,
         params["load_balancers"],
         found["Node"],

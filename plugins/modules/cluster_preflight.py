@@ -201,7 +201,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right, expanded, missing, summary
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight import cluster as _preflight
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight import cluster as verdicts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.platform import platform_of
 
 # The nodes of one cluster are alike, and a large one has thousands.
@@ -230,17 +230,17 @@ def argument_spec() -> dict[str, Any]:
 
 def reach(module: Any, impatient: bool = False) -> Cluster:
     """The cluster that the options and K8S_AUTH_* lead to."""
-    given = _preflight.Given.of(module.params, os.environ)
-    in_pod = _preflight.falls_back_to_pod(given, os.environ)
+    given = verdicts.Given.of(module.params, os.environ)
+    in_pod = verdicts.falls_back_to_pod(given, os.environ)
     if in_pod and not module.params["expected_uid"]:
-        raise MeshError(_preflight.NO_CREDENTIAL)
-    problem = _preflight.library_problem() or ("" if in_pod else _preflight.kubeconfig_problem(given, os.environ))
+        raise MeshError(verdicts.NO_CREDENTIAL)
+    problem = verdicts.library_problem() or ("" if in_pod else verdicts.kubeconfig_problem(given, os.environ))
     if problem:
         raise MeshError(problem)
     try:
         return Cluster(module, impatient=impatient)
     except ApiFailure as failure:
-        raise MeshError(_preflight.connection_problem(failure, given.host or "The API server")) from failure
+        raise MeshError(verdicts.connection_problem(failure, given.host or "The API server")) from failure
 
 
 def connect(module: Any) -> tuple[Cluster, str]:
@@ -251,7 +251,7 @@ def connect(module: Any) -> tuple[Cluster, str]:
     except ApiFailure as failure:
         if failure.status == 401:
             raise MeshError(unknown_account(cluster)) from failure
-        raise MeshError(_preflight.connection_problem(failure, cluster.server)) from failure
+        raise MeshError(verdicts.connection_problem(failure, cluster.server)) from failure
     if cluster.account() == "system:anonymous":
         raise MeshError(unknown_account(cluster))
     return cluster, version
@@ -268,7 +268,7 @@ def warn_of_unverified(module: Any, cluster: Cluster) -> None:
 
 def unknown_account(cluster: Cluster) -> str:
     now = datetime.datetime.now(datetime.UTC)
-    return _preflight.credential_problem(cluster.server, cluster.token, cluster.client_certificate, now)
+    return verdicts.credential_problem(cluster.server, cluster.token, cluster.client_certificate, now)
 
 
 def read_uid(cluster: Cluster) -> str:
@@ -292,7 +292,7 @@ def identify(module: Any, emergency: bool) -> dict[str, Any]:
     except ApiFailure as failure:
         if failure.status == 401:
             raise MeshError(unknown_account(cluster)) from failure
-        silence = _preflight.connection_problem(failure, cluster.server)
+        silence = verdicts.connection_problem(failure, cluster.server)
         if not emergency:
             raise MeshError(silence) from failure
     if not uid and not emergency and cluster.account() == "system:anonymous":
@@ -301,7 +301,7 @@ def identify(module: Any, emergency: bool) -> dict[str, Any]:
     if emergency and expected_uid and not uid:
         module.warn(f"It is not verified that this is the cluster with the uid {expected_uid}: {silence}")
         expected_uid, expected_server = "", expected_server or cluster.server
-    if problem := _preflight.identity_problem(cluster.server, uid, expected_server, expected_uid):
+    if problem := verdicts.identity_problem(cluster.server, uid, expected_server, expected_uid):
         raise MeshError(problem, denied=[], **found)
     return {"denied": [], **found}
 
@@ -360,7 +360,7 @@ def preflight(module: Any) -> dict[str, Any]:
     warn_of_unverified(module, cluster)
     uid = read_uid(cluster)
     found = {"server": cluster.server, "uid": uid, "version": version}
-    problem = _preflight.identity_problem(
+    problem = verdicts.identity_problem(
         cluster.server, uid, params["expected_server"] or "", params["expected_uid"] or ""
     )
     if problem:
@@ -372,9 +372,9 @@ def preflight(module: Any) -> dict[str, Any]:
     denied = summary(lacking)
     helm_version, wrong_helm = helm_problem(params["helm_binary"])
     problems = [
-        _preflight.version_problem(version, params["minimum_version"] or ""),
+        verdicts.version_problem(version, params["minimum_version"] or ""),
         wrong_helm,
-        _preflight.access_problem(lacking, cluster.account() if lacking else ""),
+        verdicts.access_problem(lacking, cluster.account() if lacking else ""),
     ]
     if any(problems):
         raise MeshError("\n".join(filter(None, problems)), denied=denied, **found)

@@ -178,6 +178,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.http import http_get
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
@@ -187,10 +188,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import living
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import has_sidecar, is_ready, living
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import problem
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh as _smoke
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke.questions import Result, ask_all, report
 
 _REQUEST_TIMEOUT = 5
@@ -228,23 +229,23 @@ class Smoke:
         return questions
 
     def pods_ready(self) -> Result:
-        return _smoke.pods_ready(self._pods())
+        return mesh.pods_ready(self._pods())
 
     def sidecars(self) -> Result:
-        return _smoke.sidecars(self._pods())
+        return mesh.sidecars(self._pods())
 
     def webhook_injects(self) -> Result:
         pod = self._dry_run(
-            f"/api/v1/namespaces/{self.params['app_namespace']}/pods", _smoke.probe_pod(self.params["app_namespace"])
+            f"/api/v1/namespaces/{self.params['app_namespace']}/pods", mesh.probe_pod(self.params["app_namespace"])
         )
-        if _smoke.has_sidecar(pod):
+        if has_sidecar(pod):
             return Result(True, "a new pod gets its sidecar")
         return Result(
             False, f"a new pod in {self.params['app_namespace']} gets no sidecar: see the namespace's labels and istiod"
         )
 
     def webhook_refuses(self) -> Result:
-        bad = _smoke.bad_virtual_service(self.params["app_namespace"])
+        bad = mesh.bad_virtual_service(self.params["app_namespace"])
         try:
             self._dry_run(f"/apis/{bad['apiVersion']}/namespaces/{self.params['app_namespace']}/virtualservices", bad)
         except ApiFailure as failure:
@@ -255,9 +256,9 @@ class Smoke:
 
     def proxies_in_sync(self) -> Result:
         gateways = self.cluster.list("v1", "Pod", self.params["istio_namespace"], labels="istio")
-        meshed = [pod for pod in self._pods() + living(gateways) if _smoke.has_sidecar(pod)]
+        meshed = [pod for pod in self._pods() + living(gateways) if has_sidecar(pod)]
         known = connected_proxies(self.cluster, Way.of(self.params))
-        return _smoke.in_sync(known, meshed)
+        return mesh.in_sync(known, meshed)
 
     def request(self, request: dict[str, Any]) -> Result:
         base = self._gateway_url()
@@ -272,8 +273,8 @@ class Smoke:
         # client's traceparent has no effect.
         headers["x-client-trace-id"] = self.trace_id
         headers["traceparent"] = f"00-{self.trace_id}-{secrets.token_hex(8)}-01"
-        answer = _smoke.http_get(base + request["path"], headers, _REQUEST_TIMEOUT, self.params["verify_tls"])
-        return _smoke.page(answer, request["status"], request["headers"])
+        answer = http_get(base + request["path"], headers, _REQUEST_TIMEOUT, self.params["verify_tls"])
+        return mesh.page(answer, request["status"], request["headers"])
 
     def plaintext_refused(self) -> Result:
         for pod in self._pods():
@@ -284,29 +285,29 @@ class Smoke:
                 for port in container.get("ports") or ()
                 if port.get("name") == "http"
             ]
-            if address and ports and _smoke.has_sidecar(pod) and _smoke.is_ready(pod):
-                return _smoke.plaintext_refused(address, ports[0]["containerPort"], _PLAINTEXT_TIMEOUT)
+            if address and ports and has_sidecar(pod) and is_ready(pod):
+                return mesh.plaintext_refused(address, ports[0]["containerPort"], _PLAINTEXT_TIMEOUT)
         return Result(False, "no ready pod has a sidecar and a port named http")
 
     def metrics_arrive(self) -> Result:
-        url = _smoke.prometheus_query(self.params["prometheus_url"], self.params["prometheus_query"])
-        return _smoke.metrics(_smoke.http_get(url, {}, _REQUEST_TIMEOUT))
+        url = mesh.prometheus_query(self.params["prometheus_url"], self.params["prometheus_query"])
+        return mesh.metrics(http_get(url, {}, _REQUEST_TIMEOUT))
 
     def rules_evaluate(self) -> Result:
         url = f"{self.params['prometheus_url'].rstrip('/')}/api/v1/rules"
-        return _smoke.rules(_smoke.http_get(url, {}, _REQUEST_TIMEOUT))
+        return mesh.rules(http_get(url, {}, _REQUEST_TIMEOUT))
 
     def service(self, wanted: dict[str, Any]) -> Result:
         namespace, name = wanted["namespace"], wanted["name"]
         live = self.cluster.get(Ref("v1", "Service", namespace, name))
         labels = f"kubernetes.io/service-name={name}"
         slices = self.cluster.list("discovery.k8s.io/v1", "EndpointSlice", namespace, labels=labels)
-        return _smoke.service(live, slices, wanted["port"])
+        return mesh.service(live, slices, wanted["port"])
 
-    def _pods(self) -> list[_smoke.Object]:
+    def _pods(self) -> list[Object]:
         return living(self.cluster.list("v1", "Pod", self.params["app_namespace"]))
 
-    def _dry_run(self, path: str, obj: _smoke.Object) -> Any:
+    def _dry_run(self, path: str, obj: Object) -> Any:
         return self.cluster.request("post", path, body=obj, query=[("dryRun", "All")])
 
     def _gateway_url(self) -> str:
@@ -362,7 +363,7 @@ def argument_spec() -> dict[str, Any]:
 def run(module: Any) -> dict[str, Any]:
     params = module.params
     smoke = Smoke(Cluster(module), params)
-    rights = _smoke.rights(params) + (Way.of(params).rights if params["mesh"] else [])
+    rights = mesh.rights(params) + (Way.of(params).rights if params["mesh"] else [])
     if lacking := problem(smoke.cluster, rights, "run this smoke test", "docs/smoke-operator.yml"):
         raise MeshError(lacking)
     return {"trace_id": smoke.trace_id, **report(ask_all(smoke.questions(), params["timeout"], IstiodFailure))}

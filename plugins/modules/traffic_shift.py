@@ -226,7 +226,7 @@ waited:
 
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
     ISTIOD_OPTIONS,
     IstiodFailure,
@@ -376,7 +376,7 @@ def report(done: Written, split: Split) -> dict[str, Any]:
         "weights": VirtualService(done.after).weights(split),
         "resource_version": done.after["metadata"]["resourceVersion"],
         "attempts": done.attempts,
-        "diff": {side: _yaml.dump({"spec": obj["spec"]}) for side, obj in sides.items()} if done.changed else {},
+        "diff": {side: yaml.dump({"spec": obj["spec"]}) for side, obj in sides.items()} if done.changed else {},
     }
 
 

@@ -34,8 +34,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory as _run_memory
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube import module as _module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube import module as kube_module
 
 # Set to false, each module is a process of its own again.
 SWITCH = "SERVICE_MESH_IN_PROCESS"
@@ -123,11 +123,11 @@ def _memory_of(host: str) -> str:
 
 @contextlib.contextmanager
 def _remembering(folder: str) -> Iterator[None]:
-    _run_memory.directory = folder
+    run_memory.directory = folder
     try:
         yield
     finally:
-        _run_memory.directory = ""
+        run_memory.directory = ""
 
 
 def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
@@ -140,10 +140,10 @@ def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
         def _record_module_result(self, o: dict[str, Any]) -> None:
             results.append(json.dumps(o, cls=_FROM_MODULE))
 
-    usual = _module.module_class, basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE
+    usual = kube_module.module_class, basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE
     # Where a process of its own has them, too.
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=_TO_MODULE).encode()
-    basic._ANSIBLE_PROFILE, _module.module_class = _PROFILE, InProcessModule
+    basic._ANSIBLE_PROFILE, kube_module.module_class = _PROFILE, InProcessModule
     try:
         module.main()
     except SystemExit:
@@ -152,7 +152,7 @@ def _main(module: ModuleType, arguments: dict[str, Any]) -> str:
     except Exception as error:
         raise AnsibleError("Module failed.") from error
     finally:
-        _module.module_class, basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = usual
+        kube_module.module_class, basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = usual
     if not results:
         raise AnsibleError("The module ended without a result.")
     return results[-1]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination as _termination
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination
 
 _POLL_SECONDS = 0.2
 # How long an orphaned worker keeps the terminal. Its reader waits for it, so ansible-runner, which kills
@@ -62,7 +62,7 @@ class Follower:
 
     def __exit__(self, *_: object) -> None:
         self._finished.set()
-        while self._thread.is_alive() and not _termination.reason():
+        while self._thread.is_alive() and not termination.reason():
             self._thread.join(_POLL_SECONDS)
         self._thread.join(10 * _POLL_SECONDS)
 
@@ -85,7 +85,7 @@ class Follower:
                     return
 
     def _show_lines(self, lines: list[str]) -> None:
-        if not _termination.reason():
+        if not termination.reason():
             for line in lines:
                 self._show(self._prefix + line)
             return
@@ -103,7 +103,7 @@ class Follower:
                 self._direct.write(f"{line}\n".encode())
 
     def _let_the_terminal_go(self) -> None:
-        if self._direct is None or not _termination.orphaned():
+        if self._direct is None or not termination.orphaned():
             return
         self._orphaned_since = self._orphaned_since or time.monotonic()
         if time.monotonic() - self._orphaned_since > _TERMINAL_SECONDS:
@@ -117,7 +117,7 @@ class Follower:
 
 
 def _explanation() -> str:
-    if _termination.orphaned():
+    if termination.orphaned():
         return "ansible-playbook has ended: its worker rolls the canary back, or completes it if it is Finalising."
     return (
         "The canary rolls back, or completes if it is Finalising, and then this command ends. "

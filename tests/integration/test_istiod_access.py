@@ -18,7 +18,7 @@ import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh as _smoke
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh
 from kubernetes import client, config
 
 from .accounts import HOME, Accounts, accounts, documented, line, lines, results, told, without
@@ -209,7 +209,7 @@ def test_traffic_shift_names_what_it_lacks(accounts: Accounts, run_playbook: Run
 
 def test_mesh_smoke_names_what_it_lacks(accounts: Accounts, run_playbook: RunPlaybook) -> None:
     roles = [*documented("smoke-operator.yml"), *BY_ADDRESS]
-    rights = _smoke.rights(SMOKE)
+    rights = mesh.rights(SMOKE)
     poorer = [
         accounts.add(f"smoke-{number}", without(roles, right._replace(name=""))) for number, right in enumerate(rights)
     ]

@@ -13,8 +13,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh as _smoke
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import services as _smoke_services
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke.services import rights
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted(path.name for path in (ROOT / "docs").glob("*.yml"))
@@ -80,7 +80,7 @@ def test_the_smoke_test(webhooks: bool) -> None:
         "webhooks": webhooks,
         "services": services,
     }
-    wanted = {right._replace(name="") for right in _smoke.rights(options)}
+    wanted = {right._replace(name="") for right in mesh.rights(options)}
     known = granted("smoke-operator.yml") - {CLUSTER_UID}
     assert wanted == (known if webhooks else {right for right in known if right.verb != "create"})
 
@@ -89,8 +89,7 @@ def test_the_questions_to_the_components() -> None:
     asked = {"namespace": ISTIO, "service": "any", "needs": "any", "login": "grafana"}
     login = {"namespace": ISTIO, "secret": "grafana-admin"}
     wanted = {
-        right if right.resource == "secrets" else right._replace(name="")
-        for right in _smoke_services.rights(asked, {"grafana": login})
+        right if right.resource == "secrets" else right._replace(name="") for right in rights(asked, {"grafana": login})
     }
     assert wanted == granted("smoke-components.yml")
 

@@ -46,7 +46,7 @@ EXAMPLES = {
     ),
 }
 # Python that asks Prometheus.
-ASKS = ["_analysis*.py", "_cost/*.py", "_report/*.py", "_topology/*.py", "_smoke.py", "../modules/mesh_smoke.py"]
+ASKS = ["_analysis/**/*.py", "_cost/*.py", "_report/*.py", "_topology/*.py", "_smoke/*.py", "../modules/mesh_smoke.py"]
 
 
 def load(path: str) -> Any:
@@ -98,7 +98,9 @@ def dashboards() -> Iterator[str]:
 def questions() -> Iterator[str]:
     """Names of metrics in the strings of the modules that ask Prometheus: their queries are made when they run."""
     for pattern in ASKS:
-        for path in (ROOT / "plugins/module_utils").glob(pattern):
+        paths = [*(ROOT / "plugins/module_utils").glob(pattern)]
+        assert paths, f"{pattern} matches no file"
+        for path in paths:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield from re.findall(

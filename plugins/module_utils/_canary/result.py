@@ -23,7 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import Reconcilable, runs_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import Result
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.undo import already_undone, describe_undo
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import MeshCluster
 
@@ -99,7 +99,7 @@ def _diff(state: State, plan: list[str]) -> dict[str, str]:
         "weights": {stable.subset: 100 - last, canary.subset: last},
         "steps": plan,
     }
-    return {"before": _yaml.dump(before), "after": _yaml.dump(after)}
+    return {"before": yaml.dump(before), "after": yaml.dump(after)}
 
 
 def ended(result: Result) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.e
     rolled_back,
     safe_for,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import image_with
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State, Stored, Unreadable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.terms import OtherTerms
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import (
@@ -76,6 +75,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Rollback, Runner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.target import watch_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import image_with
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT, Phase
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import refuse_rivals

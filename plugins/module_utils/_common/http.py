@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+# In the access logs of what is asked, whichever module asks.
+USER_AGENT = "corpv3.service_mesh"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -41,7 +44,7 @@ def http_get(
         connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"User-Agent": "corpv3-service-mesh-smoke", **headers})
+        connection.request("GET", target, headers={"User-Agent": USER_AGENT, **headers})
         response = connection.getresponse()
         body = response.read(None if limit is None else limit + 1)
         if limit is not None and len(body) > limit:

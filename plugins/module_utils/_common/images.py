@@ -32,3 +32,12 @@ def tag_of(image: str) -> str:
 def version_of(image: str) -> str:
     """Its tag or digest; the image itself where it has neither."""
     return tag_of(image) or image
+
+
+def image_with(current: str, tag: str) -> str:
+    """The image with another tag or digest in the same repository."""
+    repository = current.partition("@")[0]
+    # A colon before the last slash is a registry's port.
+    if ":" in repository.rpartition("/")[2]:
+        repository = repository.rpartition(":")[0]
+    return f"{repository}{'@' if tag.startswith('sha256:') else ':'}{tag}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 
 # In the form of a file. The document names neither the source of its figures nor their region.
@@ -90,8 +90,8 @@ class Prices:
 def read_prices(text: str, file: str) -> Prices:
     """Of a file in YAML or JSON. Raises InputError with everything that is wrong in it."""
     try:
-        data = _yaml.load(text)
-    except (_yaml.YamlError, ValueError) as error:
+        data = yaml.load(text)
+    except (yaml.YamlError, ValueError) as error:
         raise InputError(f"price_file: {file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise InputError(f"price_file: {file} must be a mapping with the keys {', '.join(_REQUIRED)}.")

@@ -12,7 +12,7 @@ import contextlib
 import os
 import tempfile
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory as _run_memory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.charts import Chart, load_chart, unpacked_chart
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.program import Helm, HelmFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.release import Release, ReleaseFailure
@@ -32,7 +32,7 @@ class ChartSource:
         """The chart of a present release. ChartError if it is invalid, ReleaseFailure if it cannot be downloaded."""
         if release.on_disk:
             return load_chart(release.chart)
-        kept = _run_memory.folder("chart", [release.chart, release.repository, release.version])
+        kept = run_memory.folder("chart", [release.chart, release.repository, release.version])
         if kept and os.path.isdir(kept):
             return unpacked_chart(kept)
         pulled = tempfile.mkdtemp(dir=self._directory)

@@ -14,7 +14,7 @@ import re
 import tarfile
 from typing import NamedTuple
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
@@ -47,9 +47,9 @@ def is_path(chart: str) -> bool:
 def load_chart(path: str) -> Chart:
     path = os.path.abspath(os.path.expanduser(path))
     try:
-        about = _yaml.load(_chart_yaml(path))
+        about = yaml.load(_chart_yaml(path))
         return Chart(path, str(about["name"]), str(about["version"]))
-    except (OSError, tarfile.TarError, KeyError, TypeError, _yaml.YamlError) as error:
+    except (OSError, tarfile.TarError, KeyError, TypeError, yaml.YamlError) as error:
         raise ChartError(f"{path} is not a Helm chart: {error}") from error
 
 
@@ -111,7 +111,7 @@ def _sections(text: str) -> list[tuple[str, str]]:
 @functools.cache
 def _parsed(text: str) -> tuple[Object, ...]:
     found: list[Object] = []
-    for document in _yaml.load_all(text):
+    for document in yaml.load_all(text):
         if isinstance(document, dict) and str(document.get("kind", "")).endswith("List") and "items" in document:
             found += [item for item in document["items"] or () if item]
         elif document:

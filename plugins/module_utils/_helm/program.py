@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory as _run_memory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.charts import Chart, Rendering, rendering
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects
@@ -50,10 +50,10 @@ class Helm:
     @functools.cached_property
     def version(self) -> tuple[int, int, int]:
         program = self._program()
-        text = _run_memory.recall(_VERSION, program)
+        text = run_memory.recall(_VERSION, program)
         if text is None:
             text = self._run("version", "--template", "{{ .Version }}")
-            _run_memory.remember(_VERSION, program, text)
+            run_memory.remember(_VERSION, program, text)
         found = re.search(r"v?(\d+)\.(\d+)\.(\d+)", text)
         if not found:
             raise HelmFailure(f"{self._binary} version returned '{text.strip()}', which is not a valid version")

@@ -221,8 +221,7 @@ def _token(cluster: MeshCluster, way: Way) -> str:
         if failure.status != 404:
             raise
         raise IstiodFailure(
-            f"there is no service account {way.account} in namespace {way.namespace} as which istiod could be asked: "
-            "role istio makes it, docs/istiod-by-pod-address.yml has it for other meshes, and istiod_account names "
-            "another one."
+            f"there is no service account {way.account} in namespace {way.namespace} with which to query istiod. "
+            "Create it, for example from docs/istiod-by-pod-address.yml, or name another one with istiod_account."
         ) from failure
     return str(review["status"]["token"])

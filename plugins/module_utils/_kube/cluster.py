@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory as _run_memory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.kubeconfig import kubeconfig_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects, Ref
@@ -149,7 +149,7 @@ class Cluster:
         """What an earlier module of this run was told of the group and version."""
         with self._lock:
             if api_version not in self._recalled:
-                found = _run_memory.recall(_KINDS, [self._kubeconfig(), api_version]) or {}
+                found = run_memory.recall(_KINDS, [self._kubeconfig(), api_version]) or {}
                 self._recalled[api_version] = {kind: Resource(*served) for kind, served in found.items()}
             return self._recalled[api_version]
 
@@ -171,7 +171,7 @@ class Cluster:
         }
         with self._lock:
             self._resources[api_version] = known
-        _run_memory.remember(_KINDS, [self._kubeconfig(), api_version], known)
+        run_memory.remember(_KINDS, [self._kubeconfig(), api_version], known)
         return known
 
     def forget_kinds(self) -> None:
@@ -179,7 +179,7 @@ class Cluster:
         with self._lock:
             self._resources.clear()
             self._recalled.clear()
-            _run_memory.forget(_KINDS)
+            run_memory.forget(_KINDS)
 
     def api_versions(self) -> list[str]:
         """Every group/version, and group/version/Kind of those that Kubernetes does not bring itself."""

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Api, ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.fields import (
     IgnoreRule,
@@ -63,8 +63,8 @@ class Change:
         return {
             "before_header": str(self.ref),
             "after_header": str(self.ref),
-            "before": _yaml.dump(before) if before else "",
-            "after": _yaml.dump(after) if after else "",
+            "before": yaml.dump(before) if before else "",
+            "after": yaml.dump(after) if after else "",
         }
 
 

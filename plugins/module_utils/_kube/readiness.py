@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import is_ready
 
 _EVENTS_SHOWN = 3
 
@@ -103,7 +104,7 @@ def _job(obj: Object) -> str:
 
 
 def _pod(obj: Object) -> str:
-    if (obj.get("status") or {}).get("phase") == "Succeeded" or _condition(obj, "Ready").get("status") == "True":
+    if (obj.get("status") or {}).get("phase") == "Succeeded" or is_ready(obj):
         return ""
     return "; ".join(pod_problems(obj)) or "not ready"
 

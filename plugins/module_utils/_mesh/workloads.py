@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import has_proxy, is_ready
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CRON_JOB,
     DEPLOYMENT,
@@ -65,7 +65,7 @@ class Workload:
     @property
     def ready(self) -> int | None:
         if any(pod.status for pod in self.pods):
-            return sum(is_ready(pod) for pod in self.pods)
+            return sum(is_ready(pod.obj) for pod in self.pods)
         if self.replicas == 0:
             return 0
         ready = self.resource.status.get("readyReplicas")
@@ -75,22 +75,10 @@ class Workload:
     def has_proxy(self) -> bool:
         """Whether the proxy is there already: in a running pod, or written into the template."""
         specs = [pod.spec for pod in self.pods] or [self.pod_spec]
-        return any(
-            container.get("name") == PROXY
-            for spec in specs
-            for field in ("containers", "initContainers")
-            for _index, container in items(spec, field)
-        )
+        return any(has_proxy(spec) for spec in specs)
 
     def __repr__(self) -> str:
         return repr(self.resource)
-
-
-def is_ready(pod: Resource) -> bool:
-    conditions = pod.status.get("conditions")
-    return isinstance(conditions, list) and any(
-        isinstance(item, dict) and item.get("type") == "Ready" and item.get("status") == "True" for item in conditions
-    )
 
 
 def _template(resource: Resource) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube import quantities
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import has_ended
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import has_ended, is_ready
 
 _SIZES = {"Ti": 1024**4, "Gi": 1024**3, "Mi": 1024**2}
 
@@ -155,11 +155,7 @@ def free_by_node(nodes: Iterable[Object], pods: Iterable[Object], own_namespaces
 def _takes_pods(node: Object) -> bool:
     spec = node.get("spec") or {}
     closed = any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in spec.get("taints") or ())
-    ready = any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in (node.get("status") or {}).get("conditions") or ()
-    )
-    return ready and not closed and not spec.get("unschedulable")
+    return is_ready(node) and not closed and not spec.get("unschedulable")
 
 
 def judge_pods(verdict: Verdict, free: Mapping[str, Need], wanted: Sequence[Pods]) -> None:

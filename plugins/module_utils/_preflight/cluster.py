@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml as _yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right, listed
 
@@ -74,11 +74,11 @@ def kubeconfig_problem(given: Given, environment: Mapping[str, str]) -> str:
     for path in found:
         try:
             with open(path, encoding="utf-8") as file:
-                content = _yaml.load(file.read())
+                content = yaml.load(file.read())
             contexts += [entry["name"] for entry in content.get("contexts") or ()]
         except OSError as error:
             return f"The kubeconfig {path} cannot be read: {error.strerror}. Check kubeconfig."
-        except (_yaml.YamlError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
+        except (yaml.YamlError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
             return f"{path} is not a valid kubeconfig. Check kubeconfig."
     if given.context and given.context not in contexts:
         known = ", ".join(contexts) or "none"

@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage import StoredRelease
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import has_ended
 
 # The only list of them; a test of the repository ensures that.
 ADDRESSES = ("registry.istio.io", "gcr.io/istio-release", "istio-release.storage.googleapis.com")
@@ -34,7 +35,6 @@ _ADDRESS = re.compile(rf"(?:(?<=//)|(?<![\w./-]))(?:{'|'.join(map(re.escape, ADD
 # The containers that the injector adds to pods of sidecars and gateways: a new pod gets the current image.
 _INJECTED = {"istio-proxy", "istio-init", "istio-validation"}
 _INJECTOR = "istio-sidecar-injector"
-_FINISHED = ("Succeeded", "Failed")
 _RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
 
 
@@ -53,7 +53,7 @@ def retired_workloads(pods: Iterable[Object]) -> Objects:
     images: dict[tuple[str, str, str], set[tuple[str, bool]]] = {}
     counts: dict[tuple[str, str, str], int] = {}
     for pod in pods:
-        if part(pod, "status").get("phase") in _FINISHED:
+        if has_ended(pod):
             continue
         retired = {
             (str(container.get("image")), container.get("name") in _INJECTED)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.http import USER_AGENT
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import SourceFailure
 
 # Raw samples of a large mesh are some megabytes.
@@ -100,7 +101,7 @@ class Server:
         return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=self.timeout, context=context)
 
     def _headers(self) -> dict[str, str]:
-        headers = {"User-Agent": "corpv3-service-mesh-analysis", "Accept": "application/json", "Connection": "close"}
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Connection": "close"}
         headers.update(self.headers)
         if token := self._token():
             headers["Authorization"] = f"Bearer {token}"

@@ -16,7 +16,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versio
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage import StoredRelease
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY, is_ready
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import REVISION, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CRON_JOB,
@@ -24,7 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     JOB,
     Resource,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import Workload, is_ready
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import Workload
 
 
 def nodes(found: Iterable[Resource]) -> list[Object]:
@@ -33,7 +33,7 @@ def nodes(found: Iterable[Resource]) -> list[Object]:
     for node in found:
         info = part(node.status, "nodeInfo")
         key = tuple(str(info.get(name, "")) for name in ("kubeletVersion", "osImage", "architecture"))
-        groups.setdefault((key[0], key[1], key[2]), []).append(is_ready(node))
+        groups.setdefault((key[0], key[1], key[2]), []).append(is_ready(node.obj))
     return [
         {"version": version, "os": system, "architecture": machine, "count": len(ready), "ready": sum(ready)}
         for (version, system, machine), ready in sorted(groups.items())

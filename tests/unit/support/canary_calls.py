@@ -9,9 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease as _canary_lease
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import objects as _canary_objects
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import reconcile as _canary_reconcile
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease, objects, reconcile
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
     State,
 )
@@ -77,10 +75,10 @@ class Running:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     monkeypatch.setattr(CanaryService, "_watch", lambda *__: NothingYet())
-    monkeypatch.setattr(_canary_objects, "_SHAPE_SECONDS", 0.1)
-    monkeypatch.setattr(_canary_lease, "_CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(_canary_reconcile, "_ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(_canary_reconcile, "_LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(objects, "_SHAPE_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(reconcile, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(reconcile, "_LEASE_SECONDS", 0.3)
     return FakeCluster()
 
 

@@ -24,7 +24,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.http i
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import port_forward_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, MeshCluster, Readable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import has_sidecar, is_ready, living
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import (
+    has_sidecar,
+    is_living,
+    is_ready,
+    living,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import (
     Key,
@@ -237,7 +242,7 @@ def _still_ready(cluster: Readable, pod: Object) -> bool:
         live = cluster.get(Ref("v1", "Pod", pod["metadata"]["namespace"], pod["metadata"]["name"]))
     except ApiFailure:
         return True
-    return live is not None and bool(living([live])) and is_ready(live)
+    return live is not None and is_living(live) and is_ready(live)
 
 
 def _name(pod: Object) -> str:

@@ -58,9 +58,10 @@ class Gate:
 def steps_of(
     strategy: str, given: Sequence[Any], duration: float, mirror_percentage: float, match: Mapping[str, Any]
 ) -> tuple[Step, ...]:
-    """The steps of a strategy. ``given``: weights, or mappings with ``weight``, ``duration`` and ``mirror``."""
-    for problem in plan_problems(strategy, given, match):
-        raise PlanFailure(problem)
+    """The steps of a strategy. ``given``: weights, or mappings with ``weight``, ``duration`` and ``mirror``.
+
+    The caller has refused what plan_problems finds.
+    """
     steps = [_step(entry, duration) for entry in given]
     full = Step(100, duration, capacity=100)
     if strategy == AB:
@@ -231,15 +232,6 @@ def _moved(state: State) -> tuple[int, ...]:
     """
     before = [step.weight for step in state.steps[: state.step]]
     return tuple(round(100 * (state.weight - weight) / (100 - weight)) for weight in before)
-
-
-def image_with(current: str, tag: str) -> str:
-    """The image with another tag or digest in the same repository."""
-    repository = current.partition("@")[0]
-    # A colon before the last slash is a registry's port.
-    if ":" in repository.rpartition("/")[2]:
-        repository = repository.rpartition(":")[0]
-    return f"{repository}{'@' if tag.startswith('sha256:') else ':'}{tag}"
 
 
 def describe_plan(state: State, min_ready: int) -> list[str]:

@@ -75,7 +75,7 @@ def _plan_problems(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]
 
 
 def _deadline_problems(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    lasts = sum(step.duration for step in plan_of(params))
+    lasts = sum(step.duration for step in _plan(params))
     # A split has no time to wait.
     if params["strategy"] != SPLIT and lasts >= seconds_for(params, "deadline"):
         yield (
@@ -87,6 +87,11 @@ def _deadline_problems(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
 def plan_of(params: Mapping[str, Any]) -> tuple[Step, ...]:
     for problem in _plan_problems(params):
         raise PlanFailure(problem)
+    return _plan(params)
+
+
+def _plan(params: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps of options without a problem."""
     steps = steps_of(
         params["strategy"],
         _steps(params),

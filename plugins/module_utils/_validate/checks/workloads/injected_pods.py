@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY, has_sidecar, is_living
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.injection import is_injected
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
     INJECT,
@@ -39,7 +39,7 @@ def pod_without_proxy(mesh: Mesh, report: Report) -> None:
         if not (switch == "enabled" or (switch is None and REVISION in labels)):
             continue
         wish = str(pod.labels.get(INJECT, pod.annotations.get(INJECT, ""))).lower()
-        if wish == "false" or pod.spec.get("hostNetwork") is True or _is_over(pod) or _has_proxy(pod):
+        if wish == "false" or pod.spec.get("hostNetwork") is True or not is_living(pod.obj) or has_sidecar(pod.obj):
             continue
         if _was_made(pod):
             report(pod, ("metadata", "name"), f"pod {pod.name} has no container {PROXY}")
@@ -102,19 +102,6 @@ def _automatic_images(pod_spec: Object, path: Path) -> Iterator[Path]:
     for index, container in items(pod_spec, "containers"):
         if container.get("name") == PROXY and container.get("image") == "auto":
             yield (*path, "containers", index, "image")
-
-
-def _has_proxy(pod: Resource) -> bool:
-    return any(
-        container.get("name") == PROXY
-        for field in ("containers", "initContainers")
-        for _index, container in items(pod.spec, field)
-    )
-
-
-def _is_over(pod: Resource) -> bool:
-    going = bool(part(pod.obj, "metadata").get("deletionTimestamp"))
-    return going or pod.status.get("phase") in ("Succeeded", "Failed")
 
 
 def _was_made(pod: Resource) -> bool:

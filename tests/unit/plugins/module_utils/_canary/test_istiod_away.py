@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.observe import sidecars
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio import propagation as _propagation
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio import propagation
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
 
 from ....support.canary_calls import SLOT, Running, cluster, leave, until
@@ -24,8 +24,8 @@ SHORT = {"wait_timeout": "2s"}
 
 @pytest.fixture(autouse=True)
 def quick_pushes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_propagation, "_QUIET_SECONDS", 0.1)
-    monkeypatch.setattr(_propagation, "_SENDING_SECONDS", 0.05)
+    monkeypatch.setattr(propagation, "_QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(propagation, "_SENDING_SECONDS", 0.05)
 
 
 def away(cluster: FakeCluster) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metr
     Metric,
     Reading,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import log as _canary_log
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import log
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import Wait
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.log import RunLog
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.result import ended
@@ -103,7 +103,7 @@ def test_a_run_that_somebody_took_back_has_not_failed(cluster: FakeCluster) -> N
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(_canary_log.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(log.time, "monotonic", lambda: self.now)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import observe as _canary_observe
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import observe
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decide import at_once, decide
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import (
     Autoscale,
@@ -262,7 +262,7 @@ def test_m7_an_answer_of_before_does_not_count() -> None:
 
 
 def test_m7_a_gate_that_hangs_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_canary_observe, "_is_open", lambda __: time.sleep(5))
+    monkeypatch.setattr(observe, "_is_open", lambda __: time.sleep(5))
     gates = Gates([Gate("start", "url", "http://gate.example.com", 60)])
     begin = time.monotonic()
     for __ in range(5):

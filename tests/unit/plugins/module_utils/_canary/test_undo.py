@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease as _canary_lease
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State, dump
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import RequestRefused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
@@ -26,7 +26,7 @@ PROMOTED, BEFORE = {"v1": 0, "v2": 100}, {"v1": 100, "v2": 0}
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """order-service:2 was promoted in v2 a moment ago, instead of order-service:1 in v1."""
     monkeypatch.setattr(CanaryService, "_watch", lambda *__: Good())
-    monkeypatch.setattr(_canary_lease, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "_CHECK_SECONDS", 0.1)
     found = FakeCluster()
     Running(found, step_duration="0s").wait()
     assert found.weights() == PROMOTED == found.weights(EDGE)

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease as _canary_lease
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import observe as _canary_observe
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease as lease_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import observe
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.autoscaler import scaler
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import (
     Lease,
@@ -34,7 +34,7 @@ __all__ = ["at_25", "cluster"]
 def test_b1_what_istiod_has_proven_is_remembered_by_whoever_takes_over(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_canary_observe.Acknowledgements, "observe", lambda self: setattr(self, "proven", True) or True)
+    monkeypatch.setattr(observe.Acknowledgements, "observe", lambda self: setattr(self, "proven", True) or True)
     running = Running(cluster)
     until(lambda: cluster.weights()["v2"] == 25)
     state = cluster.state()
@@ -351,7 +351,7 @@ def test_m12_a_process_is_only_judged_where_its_processes_can_be_seen(
     found["metadata"]["annotations"][process] = found["metadata"]["annotations"][process].rpartition("/")[0] + "/1@2"
     now = time.time()
     assert is_dead(found, now)
-    monkeypatch.setattr(_canary_lease, "_place", lambda: "another boot/pid:[1]")
+    monkeypatch.setattr(lease_module, "_place", lambda: "another boot/pid:[1]")
     assert not is_dead(found, now), "the same name of machine, and not the same processes"
     found["metadata"]["annotations"][process] = "host/1@2"
     assert not is_dead(found, now), "as an older version wrote it"

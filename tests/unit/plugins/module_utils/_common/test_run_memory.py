@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory as _run_memory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(_run_memory, "directory", str(tmp_path / "run"))
+    monkeypatch.setattr(run_memory, "directory", str(tmp_path / "run"))
     return tmp_path / "run"
 
 
 def test_what_is_remembered_is_its_users_alone(folder: Path) -> None:
-    _run_memory.remember("kinds", {"token": "open-sesame"}, {"Pod": ["pods", True]})
-    assert _run_memory.recall("kinds", {"token": "open-sesame"}) == {"Pod": ["pods", True]}
-    assert _run_memory.recall("kinds", {"token": "another"}) is None
+    run_memory.remember("kinds", {"token": "open-sesame"}, {"Pod": ["pods", True]})
+    assert run_memory.recall("kinds", {"token": "open-sesame"}) == {"Pod": ["pods", True]}
+    assert run_memory.recall("kinds", {"token": "another"}) is None
 
     (file,) = folder.iterdir()
     assert "open-sesame" not in file.name + file.read_text()
@@ -30,21 +30,21 @@ def test_what_is_remembered_is_its_users_alone(folder: Path) -> None:
 
 def test_one_kind_is_forgotten_and_the_other_stays(folder: Path) -> None:
     for kind in ("kinds", "helm_version"):
-        _run_memory.remember(kind, "key", kind)
-    _run_memory.forget("kinds")
-    assert [_run_memory.recall(kind, "key") for kind in ("kinds", "helm_version")] == [None, "helm_version"]
+        run_memory.remember(kind, "key", kind)
+    run_memory.forget("kinds")
+    assert [run_memory.recall(kind, "key") for kind in ("kinds", "helm_version")] == [None, "helm_version"]
 
 
 def test_a_file_that_was_cut_short_is_no_memory(folder: Path) -> None:
-    _run_memory.remember("kinds", "key", "value")
+    run_memory.remember("kinds", "key", "value")
     (file,) = folder.iterdir()
     file.write_text("{")
-    assert _run_memory.recall("kinds", "key") is None
+    assert run_memory.recall("kinds", "key") is None
 
 
 def test_without_a_folder_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    _run_memory.remember("kinds", "key", "value")
-    _run_memory.forget("kinds")
-    assert _run_memory.recall("kinds", "key") is None
+    run_memory.remember("kinds", "key", "value")
+    run_memory.forget("kinds")
+    assert run_memory.recall("kinds", "key") is None
     assert [*tmp_path.iterdir()] == []

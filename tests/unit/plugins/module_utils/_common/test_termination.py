@@ -30,8 +30,8 @@ import time
 from types import SimpleNamespace
 
 from ansible_collections.corpv3.service_mesh.plugins.action.canary import ActionModule as Canary
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube import module as _module
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination as _termination
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube import module as kube_module
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination
 
 OPTIONS = {
     **{name: {} for name in ("service", "progress_file", "events")},
@@ -42,7 +42,7 @@ OPTIONS = {
 
 
 def main():
-    module = _module.module_class(argument_spec=OPTIONS)
+    module = kube_module.module_class(argument_spec=OPTIONS)
     service = module.params["service"]
 
     def log(line):
@@ -53,13 +53,13 @@ def main():
         with open(module.params["events"], "a") as file:
             file.write(f"{time.time()} {service} {event}\\n")
 
-    _termination.note_signals()
+    termination.note_signals()
     note(f"begun {os.getppid()}")
     log("25 % to v2")
-    while not _termination.reason():
+    while not termination.reason():
         log("x" * 2000)
         time.sleep(0.05)
-    note("told " + _termination.reason())
+    note("told " + termination.reason())
     for number in range(module.params["lines"]):
         log(f"going back {number}")
     time.sleep(module.params["back_takes"])

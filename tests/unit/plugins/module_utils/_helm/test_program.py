@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory as _run_memory
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.program import Helm, HelmFailure
 
 ProgramThatSays = Callable[[str], Helm]
@@ -57,7 +57,7 @@ def test_releases_that_are_stored_elsewhere_are_refused(monkeypatch: pytest.Monk
 def test_a_program_is_asked_for_its_version_once_a_run(
     program_that_says: ProgramThatSays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_run_memory, "directory", str(tmp_path / "run"))
+    monkeypatch.setattr(run_memory, "directory", str(tmp_path / "run"))
     first = program_that_says("v3.18.0")
     assert first.version == (3, 18, 0)
     binary = tmp_path / "helm"

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.http import Answer
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio import istiod as _istiod
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio import istiod as istiod_module
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
     IstiodFailure,
     Istiods,
@@ -165,7 +165,7 @@ def test_b7_no_token_of_istiods_own_account_is_ever_asked_for(monkeypatch: pytes
         headers.append(given)
         return Answer(200, {}, b"[]")
 
-    monkeypatch.setattr(_istiod, "http_get", answer)
+    monkeypatch.setattr(istiod_module, "http_get", answer)
     istiod = Addressed()
     assert connected_proxies(cast(MeshCluster, istiod), WAY._replace(access="pod_address")) == []
     assert istiod.minted == ["/api/v1/namespaces/istio-system/serviceaccounts/reader/token"]

@@ -17,9 +17,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import Lease
-
-# Cluster imports it when it needs it. Once a test has loaded plugins, the import would go through Ansible's loader.
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube import port_forward  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref

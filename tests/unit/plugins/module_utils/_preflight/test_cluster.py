@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight import cluster as _preflight
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight import cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.cluster import Given
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
@@ -34,18 +34,18 @@ class TestWhereToGo:
         account.touch()
         pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
         nothing = Given("", "", "")
-        assert _preflight.falls_back_to_pod(nothing, pod, str(account))
-        assert not _preflight.falls_back_to_pod(nothing, {}, str(account))
-        assert not _preflight.falls_back_to_pod(nothing, pod, str(tmp_path / "none"))
-        assert not _preflight.falls_back_to_pod(Given("", "", SERVER), pod, str(account))
+        assert cluster.falls_back_to_pod(nothing, pod, str(account))
+        assert not cluster.falls_back_to_pod(nothing, {}, str(account))
+        assert not cluster.falls_back_to_pod(nothing, pod, str(tmp_path / "none"))
+        assert not cluster.falls_back_to_pod(Given("", "", SERVER), pod, str(account))
 
 
 class TestKubeconfig:
     def problem(self, path: Path, context: str = "") -> str:
-        return _preflight.kubeconfig_problem(Given(str(path), context, ""), {})
+        return cluster.kubeconfig_problem(Given(str(path), context, ""), {})
 
     def test_none_at_all(self, tmp_path: Path) -> None:
-        text = _preflight.kubeconfig_problem(Given("", "", ""), {"KUBECONFIG": str(tmp_path / "none")})
+        text = cluster.kubeconfig_problem(Given("", "", ""), {"KUBECONFIG": str(tmp_path / "none")})
         assert text.startswith("No cluster is configured")
 
     def test_missing(self, tmp_path: Path) -> None:
@@ -67,30 +67,30 @@ class TestKubeconfig:
         (tmp_path / "a").write_text("contexts: [{name: a}]")
         (tmp_path / "b").write_text("contexts: [{name: b}]")
         both = f"{tmp_path / 'a'}:{tmp_path / 'b'}"
-        assert _preflight.kubeconfig_problem(Given(both, "b", ""), {}) == ""
+        assert cluster.kubeconfig_problem(Given(both, "b", ""), {}) == ""
 
     def test_no_file_is_needed_with_a_host_or_a_dict(self) -> None:
-        assert _preflight.kubeconfig_problem(Given("/none", "", SERVER), {}) == ""
-        assert _preflight.kubeconfig_problem(Given({"clusters": []}, "", ""), {}) == ""
+        assert cluster.kubeconfig_problem(Given("/none", "", SERVER), {}) == ""
+        assert cluster.kubeconfig_problem(Given({"clusters": []}, "", ""), {}) == ""
 
 
 class TestCredentials:
     def test_expired_token(self) -> None:
         old = token(datetime.datetime(2026, 5, 1, 12, 30, tzinfo=datetime.UTC))
-        text = _preflight.credential_problem(SERVER, old, "", NOW)
+        text = cluster.credential_problem(SERVER, old, "", NOW)
         assert "expired at 2026-05-01 12:30 UTC" in text
         assert "renew the kubeconfig" in text
 
     def test_a_token_that_still_holds_is_not_accepted(self) -> None:
         fresh = token(NOW + datetime.timedelta(hours=1))
-        assert "does not accept the credentials" in _preflight.credential_problem(SERVER, fresh, "", NOW)
+        assert "does not accept the credentials" in cluster.credential_problem(SERVER, fresh, "", NOW)
 
     @pytest.mark.parametrize("opaque", ["abc", "a.b.c", "a.e30.c"])
     def test_a_token_that_says_nothing(self, opaque: str) -> None:
-        assert _preflight.expiry_of_token(opaque) is None
+        assert cluster.expiry_of_token(opaque) is None
 
     def test_none(self) -> None:
-        assert "no credentials are given" in _preflight.credential_problem(SERVER, "", "", NOW)
+        assert "no credentials are given" in cluster.credential_problem(SERVER, "", "", NOW)
 
 
 @pytest.mark.parametrize(
@@ -104,30 +104,30 @@ class TestCredentials:
     ],
 )
 def test_connection_problems(failure: ApiFailure, texts: list[str]) -> None:
-    found = _preflight.connection_problem(failure, SERVER)
+    found = cluster.connection_problem(failure, SERVER)
     assert all(text in found for text in texts)
 
 
 class TestIdentity:
     def test_the_right_one(self) -> None:
-        assert _preflight.identity_problem(SERVER, "u", "", "u") == ""
-        assert _preflight.identity_problem(SERVER, "", SERVER + "/", "") == ""
-        assert _preflight.identity_problem("https://A.example.com", "", "https://a.example.com:443", "") == ""
+        assert cluster.identity_problem(SERVER, "u", "", "u") == ""
+        assert cluster.identity_problem(SERVER, "", SERVER + "/", "") == ""
+        assert cluster.identity_problem("https://A.example.com", "", "https://a.example.com:443", "") == ""
 
     def test_nobody_said_which(self) -> None:
-        assert "set expected_uid: u" in _preflight.identity_problem(SERVER, "u", "", "")
-        assert f"set expected_server: {SERVER}" in _preflight.identity_problem(SERVER, "", "", "")
+        assert "set expected_uid: u" in cluster.identity_problem(SERVER, "u", "", "")
+        assert f"set expected_server: {SERVER}" in cluster.identity_problem(SERVER, "", "", "")
 
     def test_the_wrong_one(self) -> None:
-        text = _preflight.identity_problem(SERVER, "found", "", "wanted")
+        text = cluster.identity_problem(SERVER, "found", "", "wanted")
         assert "Wrong cluster" in text
         assert "found" in text
         assert "wanted" in text
-        assert "Wrong cluster" in _preflight.identity_problem(SERVER, "u", "https://other.example.com:6443", "")
-        assert "Wrong cluster" in _preflight.identity_problem(SERVER, "u", "https://other.example.com:6443", "u")
+        assert "Wrong cluster" in cluster.identity_problem(SERVER, "u", "https://other.example.com:6443", "")
+        assert "Wrong cluster" in cluster.identity_problem(SERVER, "u", "https://other.example.com:6443", "u")
 
     def test_the_uid_cannot_be_read(self) -> None:
-        assert "set expected_server instead" in _preflight.identity_problem(SERVER, "", "", "u")
+        assert "set expected_server instead" in cluster.identity_problem(SERVER, "", "", "u")
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ class TestIdentity:
     ],
 )
 def test_versions(version: str, minimum: str, fits: bool) -> None:
-    found = _preflight.version_problem(version, minimum)
+    found = cluster.version_problem(version, minimum)
     assert (found == "") is fits
     assert fits or all(words in found for words in (version, minimum, "minimum_version"))
 
 
 def test_what_is_denied_is_told_with_the_account() -> None:
-    text = _preflight.access_problem([Right("get", "apps", "deployments", "a")], "bob")
+    text = cluster.access_problem([Right("get", "apps", "deployments", "a")], "bob")
     assert "account bob" in text
     assert text.endswith("\n- get: deployments.apps in namespace a")
-    assert _preflight.access_problem([], "bob") == ""
+    assert cluster.access_problem([], "bob") == ""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.http import Answer
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.proxies import proxies
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh as _smoke
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import questions as _questions
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import has_sidecar
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh, questions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke.mesh import Result
 
 
@@ -24,17 +24,17 @@ def pod(name: str = "a", containers: tuple[str, ...] = ("app", "istio-proxy"), r
 
 def test_a_page_with_the_right_status_and_header() -> None:
     answer = Answer(200, {"x-served-by": "order-service/v1/pod"}, b"")
-    result = _smoke.page(answer, 200, {"X-Served-By": "^order-service/"})
+    result = mesh.page(answer, 200, {"X-Served-By": "^order-service/"})
     assert result == Result(True, "200, X-Served-By order-service/v1/pod")
 
 
 def test_a_page_with_another_status_shows_what_the_server_says() -> None:
-    result = _smoke.page(Answer(503, {}, b"no healthy upstream"), 200, {})
+    result = mesh.page(Answer(503, {}, b"no healthy upstream"), 200, {})
     assert result == Result(False, "answers 503, expected 200: no healthy upstream")
 
 
 def test_a_page_of_another_service() -> None:
-    result = _smoke.page(
+    result = mesh.page(
         Answer(200, {"x-served-by": "menu-service/v1/pod"}, b""), 200, {"x-served-by": "^order-service/"}
     )
     assert result.ok is False
@@ -52,23 +52,23 @@ def test_a_page_of_another_service() -> None:
     ],
 )
 def test_metrics(body: Any, ok: bool) -> None:
-    assert _smoke.metrics(Answer(200, {}, json.dumps(body).encode())).ok is ok
+    assert mesh.metrics(Answer(200, {}, json.dumps(body).encode())).ok is ok
 
 
 def test_sidecars_names_the_pods_that_have_none() -> None:
-    assert _smoke.sidecars([pod("a"), pod("b", ("app",))]).detail.startswith("no sidecar in b:")
-    assert _smoke.sidecars([pod("a"), pod("b")]) == Result(True, "2 of 2 pods")
-    assert _smoke.sidecars([]).ok is False
+    assert mesh.sidecars([pod("a"), pod("b", ("app",))]).detail.startswith("no sidecar in b:")
+    assert mesh.sidecars([pod("a"), pod("b")]) == Result(True, "2 of 2 pods")
+    assert mesh.sidecars([]).ok is False
 
 
 def test_a_native_sidecar_is_one() -> None:
     native = pod("a", ("app",))
     native["spec"]["initContainers"] = [{"name": "istio-proxy", "restartPolicy": "Always"}]
-    assert _smoke.has_sidecar(native)
+    assert has_sidecar(native)
 
 
 def test_many_names_are_cut() -> None:
-    result = _smoke.pods_ready([pod(name, ready=False) for name in "abcdef"])
+    result = mesh.pods_ready([pod(name, ready=False) for name in "abcdef"])
     assert result == Result(False, "not ready: a, b, c, d and 2 more")
 
 
@@ -105,12 +105,12 @@ def test_the_istiod_that_a_proxy_has_moved_to_counts() -> None:
 
 
 def test_a_pod_that_no_istiod_knows_is_not_in_sync() -> None:
-    result = _smoke.in_sync(proxies({"istiod-0": [status("a.shop")]}), [pod("a"), pod("b")])
+    result = mesh.in_sync(proxies({"istiod-0": [status("a.shop")]}), [pod("a"), pod("b")])
     assert result == Result(False, "not connected to istiod: b")
 
 
 def test_wrong_answers_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_questions, "_PAUSE", 0)
+    monkeypatch.setattr(questions, "_PAUSE", 0)
     answers: Iterator[Result] = iter([Result(False, "not yet"), Result(True, "now")])
     calls = []
 
@@ -118,7 +118,7 @@ def test_wrong_answers_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> N
         calls.append("right")
         return Result(True, "")
 
-    results = _questions.ask_all({"late": lambda: next(answers), "right": right}, timeout=5)
+    results = questions.ask_all({"late": lambda: next(answers), "right": right}, timeout=5)
     assert results == {"late": Result(True, "now"), "right": Result(True, "")}
     assert calls == ["right"]
 
@@ -127,7 +127,7 @@ def test_an_error_is_an_answer() -> None:
     def broken() -> Result:
         raise ConnectionRefusedError("nobody there")
 
-    assert _questions.ask_all({"broken": broken}, timeout=0) == {"broken": Result(False, "nobody there")}
+    assert questions.ask_all({"broken": broken}, timeout=0) == {"broken": Result(False, "nobody there")}
 
 
 def test_rules_that_fail_to_evaluate_are_named() -> None:
@@ -135,17 +135,17 @@ def test_rules_that_fail_to_evaluate_are_named() -> None:
         return Answer(200, {}, json.dumps({"data": {"groups": [{"rules": list(rules)}]}}).encode())
 
     fine = {"name": "a", "health": "ok"}
-    assert _smoke.rules(answer(fine, {"name": "b", "health": "unknown"})) == Result(True, "2 rules in 1 groups")
-    failing = _smoke.rules(answer(fine, {"name": "b", "health": "err", "lastError": "many-to-many"}))
+    assert mesh.rules(answer(fine, {"name": "b", "health": "unknown"})) == Result(True, "2 rules in 1 groups")
+    failing = mesh.rules(answer(fine, {"name": "b", "health": "err", "lastError": "many-to-many"}))
     assert failing == Result(False, "b: many-to-many")
-    assert _smoke.rules(answer()).ok is False
-    assert _smoke.rules(Answer(502, {}, b"bad gateway")).ok is False
+    assert mesh.rules(answer()).ok is False
+    assert mesh.rules(Answer(502, {}, b"bad gateway")).ok is False
 
 
 def test_a_service_needs_its_port_and_a_ready_pod() -> None:
     live = {"spec": {"ports": [{"port": 9093}]}}
     slices = [{"endpoints": [{"conditions": {"ready": True}}, {"conditions": {"ready": False}}]}, {"endpoints": None}]
-    assert _smoke.service(live, slices, 9093) == Result(True, "1 ready")
-    assert _smoke.service(live, slices, 80) == Result(False, "it has no port 80, only 9093")
-    assert _smoke.service(live, [{"endpoints": [{"conditions": {"ready": False}}]}], 9093).ok is False
-    assert _smoke.service(None, slices, 9093) == Result(False, "the Service does not exist")
+    assert mesh.service(live, slices, 9093) == Result(True, "1 ready")
+    assert mesh.service(live, slices, 80) == Result(False, "it has no port 80, only 9093")
+    assert mesh.service(live, [{"endpoints": [{"conditions": {"ready": False}}]}], 9093).ok is False
+    assert mesh.service(None, slices, 9093) == Result(False, "the Service does not exist")

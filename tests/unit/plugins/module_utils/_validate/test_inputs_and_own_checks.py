@@ -13,9 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-
-# Checks of users import it, as modules/mesh_validate.py does for them.
-from ansible_collections.corpv3.service_mesh.plugins.module_utils import mesh_checks  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import ChartInput, Reader

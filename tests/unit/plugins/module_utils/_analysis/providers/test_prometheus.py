@@ -343,6 +343,7 @@ def test_a_request_carries_what_the_options_say(endpoint: str) -> None:
     seen = json.loads(body)
     assert (status, seen["path"], seen["query"]) == (200, "/a/b/api", {"query": ['a{b="c"}']})
     assert seen["headers"]["X-Scope-OrgID"] == "7"
+    assert seen["headers"]["User-Agent"] == "corpv3.service_mesh"
     assert seen["headers"]["Authorization"] == "Basic bWU6cHc="
     assert "pw" not in repr(server)
     __, body = Server(endpoint, token="t").fetch("/api", {})

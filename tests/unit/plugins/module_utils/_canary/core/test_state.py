@@ -15,11 +15,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.p
     PlanFailure,
     describe_plan,
     gates_of,
-    image_with,
     pods_for,
     steps_of,
     traffic,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.run_options import plan_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
     StateFailure,
     dump,
@@ -37,20 +37,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 
+from .....support.canary_cluster import params
 from .test_decide import a_run
-
-
-@pytest.mark.parametrize(
-    ("current", "tag", "wanted"),
-    [
-        ("shop/order-service:1.0.0", "2.0.0", "shop/order-service:2.0.0"),
-        ("registry.example.com:5000/shop/order-service", "2.0.0", "registry.example.com:5000/shop/order-service:2.0.0"),
-        ("shop/order-service:1@sha256:" + "0" * 64, "2.0.0", "shop/order-service:2.0.0"),
-        ("shop/order-service:1", "sha256:" + "1" * 64, "shop/order-service@sha256:" + "1" * 64),
-    ],
-)
-def test_a_tag_replaces_a_tag(current: str, tag: str, wanted: str) -> None:
-    assert image_with(current, tag) == wanted
 
 
 @pytest.mark.parametrize(
@@ -77,7 +65,7 @@ def test_a_tag_replaces_a_tag(current: str, tag: str, wanted: str) -> None:
 )
 def test_a_plan_that_makes_no_sense_is_refused(strategy: str, given: list[Any], match: Any, message: str) -> None:
     with pytest.raises(PlanFailure, match=message):
-        steps_of(strategy, given, 30, 100, match)
+        plan_of(params(strategy=strategy, steps=given, match=match))
 
 
 def test_steps_are_what_the_strategy_says() -> None:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.analysis import Outcome
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import PASS, AnalysisFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease as _canary_lease
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import service as _canary_service
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease, service
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State, dump, load
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.terms import OtherTerms
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import (
@@ -55,7 +54,7 @@ class Good(NothingYet):
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     monkeypatch.setattr(CanaryService, "_watch", lambda *__: Good())
-    monkeypatch.setattr(_canary_lease, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "_CHECK_SECONDS", 0.1)
     return FakeCluster()
 
 
@@ -120,7 +119,7 @@ def test_m3_resume_goes_on_by_the_runs_own_terms(left: FakeCluster) -> None:
 @pytest.mark.parametrize("call", ["resumed", "promoted", "reconciled", "aborted"])
 def test_m3_every_other_call_judges_by_the_runs_terms(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     judged: list[dict[str, Any]] = []
-    monkeypatch.setattr(_canary_service, "watch_of", lambda given, *__: judged.append(given))
+    monkeypatch.setattr(service, "watch_of", lambda given, *__: judged.append(given))
     canary_of(FakeCluster(), call)._watch(a_run(metrics=[RATE], drain="7s", error_timeout="9m"))
     assert [metric["name"] for metric in judged[0]["metrics"]] == ["request-success-rate"]
     assert (judged[0]["drain"], judged[0]["error_timeout"]) == ("7s", "9m")
