@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.integration.canary_lab import FINAL, QUICK, Lab, Sightings
+from tests.integration.support.canary_lab import FINAL, QUICK, Lab, Sightings
 
 # What needs no lab.
 ALONE = ("empty", "ping", "validate")

@@ -23,8 +23,8 @@ from typing import Any
 
 import yaml
 
-from ..integration.canary_lab import ROOT, Lab
-from ..integration.database_servers import free_port
+from ..integration.support.canary_lab import ROOT, Lab
+from ..integration.support.database_servers import free_port
 
 ALERTMANAGER = "v0.34.2"
 # Of the module's content, as go.sum has it.

@@ -12,8 +12,8 @@ from typing import Any
 
 from kubernetes import client
 
-from ..integration.canary_gone import created
-from ..integration.canary_lab import NAMESPACE, Lab
+from ..integration.support.canary_gone import created
+from ..integration.support.canary_lab import NAMESPACE, Lab
 
 SYSTEM, ISTIOD = "istio-system", "istiod"
 # The proxies that send the requests of the tests' path to order-service.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import NAMESPACE, Lab
+from ..integration.support.canary_lab import NAMESPACE, Lab
 from .conftest import Report
 
 # alert: the service whose fault raises it, and the label that names it.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import NAMESPACE, Call, Lab, success
+from ..integration.support.canary_lab import NAMESPACE, Call, Lab, success
 from .alert_chain import Rulebook, alerting, alerts_of, rulebook
 from .conftest import Report
 

@@ -1,6 +1,7 @@
-"""Every job template and the canary's workflow, as AWX runs them (tests/integration/awx_job.py), answers good and bad.
+"""Every job template and the canary's workflow, as AWX runs them, with good answers and bad ones.
 
-Also playbooks/awx.yml with all of its objects; what CI runs of it has fewer, since each object is a process.
+tests/integration/support/awx_job.py runs them. Also playbooks/awx.yml with all of its objects; CI's run of it has
+fewer, since each object is a process.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ..integration import test_awx_controller
-from ..integration.awx_account import awx, credential
-from ..integration.awx_job import Artifacts, Awx, Credential, Job, Kubeconfig
-from ..integration.canary_lab import ROOT, Lab
+from ..integration.pipelines import test_awx_controller
+from ..integration.support.awx_account import awx, credential
+from ..integration.support.awx_job import Artifacts, Awx, Credential, Job, Kubeconfig
+from ..integration.support.canary_lab import ROOT, Lab
 from .conftest import Report
 
 __all__ = ["awx", "credential"]

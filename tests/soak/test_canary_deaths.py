@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ..integration.api_faults import ApiFaults, Fault
-from ..integration.canary_lab import FINAL, ROOT, VIRTUAL_SERVICES, Call, Lab
-from ..integration.canary_records import failed, read
+from ..integration.support.api_faults import ApiFaults, Fault
+from ..integration.support.canary_lab import FINAL, ROOT, VIRTUAL_SERVICES, Call, Lab
+from ..integration.support.canary_records import failed, read
 from .conftest import Report
 
 # Runs that write often and die often.

@@ -19,8 +19,8 @@ import pexpect
 import pytest
 from kubernetes import client
 
-from ..integration.canary_lab import NAMESPACE, QUICK, Lab
-from ..integration.canary_records import failed, read
+from ..integration.support.canary_lab import NAMESPACE, QUICK, Lab
+from ..integration.support.canary_records import failed, read
 from .conftest import Report
 
 # Ansible's own word for Ctrl-C comes after all of ours.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import PROXIES, Lab, slowness, success
+from ..integration.support.canary_lab import PROXIES, Lab, slowness, success
 from .conftest import Report
 
 SLOW_SECONDS = 8.0

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from ..integration.canary_lab import Call, Lab
-from ..integration.canary_load import Load
-from ..integration.canary_records import failed, read
-from ..integration.runbook_pages import Shell, blocks
+from ..integration.support.canary_lab import Call, Lab
+from ..integration.support.canary_load import Load
+from ..integration.support.canary_records import failed, read
+from ..integration.support.runbook_pages import Shell, blocks
 from .conftest import Report
 from .istiod_faults import FAULTS, istiods, scaled
 

@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-from ..integration.canary_lab import HOST, Lab
-from ..integration.canary_records import binomial_interval, failed, read, sent_within, versions
+from ..integration.support.canary_lab import HOST, Lab
+from ..integration.support.canary_records import binomial_interval, failed, read, sent_within, versions
 
 # How long a weight takes to reach the proxies of a busy machine.
 SETTLING_SECONDS = 2.0

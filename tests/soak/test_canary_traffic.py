@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import PROXIES, Lab, shares
-from ..integration.canary_records import bad, failed, lateness, longest_gap, rate, read, versions
+from ..integration.support.canary_lab import PROXIES, Lab, shares
+from ..integration.support.canary_records import bad, failed, lateness, longest_gap, rate, read, versions
 from .conftest import Report
 
 FAULTS: dict[str, dict[str, Any]] = {

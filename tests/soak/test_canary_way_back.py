@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ..integration.api_faults import ApiFaults, Fault
-from ..integration.canary_gone import (
+from ..integration.support.api_faults import ApiFaults, Fault
+from ..integration.support.canary_gone import (
     EVERYTHING_ELSE,
     GONE,
     RUN,
@@ -21,7 +21,7 @@ from ..integration.canary_gone import (
     without_a_process,
     without_its_lease,
 )
-from ..integration.canary_lab import Lab
+from ..integration.support.canary_lab import Lab
 from .conftest import Report
 
 __all__ = ["dead", "lab"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..integration.database_cluster import (
+from ..integration.support.database_cluster import (
     archive,
     archiving,
     back_up,
@@ -33,7 +33,7 @@ from ..integration.database_cluster import (
     superuser,
     why_not_ready,
 )
-from ..integration.database_servers import PASSWORD, Pod, Postgresql, wait_for
+from ..integration.support.database_servers import PASSWORD, Pod, Postgresql, wait_for
 
 __all__ = ["archive", "backups", "cluster", "folder", "prepared"]
 

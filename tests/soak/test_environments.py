@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from ..integration.canary_lab import ROOT
+from ..integration.support.canary_lab import ROOT
 from .conftest import Report
 
 # Afterwards the lab has no mesh.

@@ -1,7 +1,7 @@
 """Jaeger and Alertmanager with what the roles render: a span is found after a restart, an alert reaches its receiver.
 
 SERVICE_MESH_TEST_JAEGER names Jaeger's binary (docs/testing.md says how to build it). What the other programs make of
-their configuration is in tests/integration/test_rendered_configuration.py.
+their configuration is in tests/integration/observability/test_rendered_configuration.py.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ..integration.database_servers import free_port
-from ..integration.test_rendered_configuration import releases, rendered
+from ..integration.observability.test_rendered_configuration import releases, rendered
+from ..integration.support.database_servers import free_port
 from .alert_chain import alertmanager
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

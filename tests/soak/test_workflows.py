@@ -1,4 +1,4 @@
-"""The workflows that tests/integration/test_workflows.py leaves out: those that deploy, and a canary with its ends."""
+"""Workflows that deploy, and a canary with its ends. tests/integration/pipelines/test_workflows.py has the others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ..integration.canary_lab import PROXIES, Lab, slowness, success
-from ..integration.workflow_lab import VALUES, Runner
+from ..integration.support.canary_lab import PROXIES, Lab, slowness, success
+from ..integration.support.workflow_lab import VALUES, Runner
 from ..workflow_steps import step
 
 SERVICE = "order-service"

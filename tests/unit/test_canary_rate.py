@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from ..integration.canary_rate import carried
-from ..integration.canary_records import Record
+from ..integration.support.canary_rate import carried
+from ..integration.support.canary_records import Record
 
 
 class Machine:

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from ..integration.runbook_pages import FOLDER, blocks, pages, preparation
+from ..integration.support.runbook_pages import FOLDER, blocks, pages, preparation
 
 OPERATIONS = {
     "deploy",

@@ -10,7 +10,7 @@ import os
 import subprocess
 from typing import Any
 
-from .test_helm_releases import CONFIG_MAP, SECRET, action, actions
+from ..support.trial_chart import CONFIG_MAP, SECRET, action, actions
 
 
 def test_what_others_do_with_helm_by_hand_is_found(

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.charts import rendering
 
-from .test_helm_releases import CONFIG_MAP, DEPLOYMENT, SECRET
+from ..support.trial_chart import CONFIG_MAP, DEPLOYMENT, SECRET
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 OLD = {"labels": {"tier": "old", "team": "a"}, "greeting": "old"}

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...integration.awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
-from ...integration.awx_job import ROOT, objects
+from ...integration.support.awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
+from ...integration.support.awx_job import ROOT, objects
 from ..support.awx_modules import argument_spec, call
 
 ENVIRONMENTS = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ...integration.awx_job import objects
+from ...integration.support.awx_job import objects
 
 FLOWS = {
     flow["name"].removeprefix("service mesh staging "): {
