@@ -45,7 +45,7 @@ from benchmarks.process_tree import Usage, measured
 
 OWNER = {"app.kubernetes.io/managed-by": "benchmarks-clusters"}
 SERVICE = "shop"
-# Without requests there is no evidence, so a query has to do, which says nothing either.
+# Without requests there is no evidence, so a query takes its place, which proves nothing either.
 NOTHING = {"name": "failures", "query": "vector(0)", "window": "500ms", "threshold_range": {"max": 1}}
 VARIABLES: dict[str, Any] = {
     "canary_service": SERVICE,

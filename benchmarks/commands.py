@@ -1,4 +1,4 @@
-"""The commands that are typed while something is wrong, beside the code of before, in turns, on a lab of `make up`.
+"""The commands that are typed while something is wrong, beside the previous code, in turns, on a lab of `make up`.
 
     python benchmarks/commands.py [--runs 5] [--against CHECKOUT [--against-lab FOLDER]] [--only abort ...]
 

@@ -58,7 +58,7 @@ KEPT = (
 
 
 def folder_of(source: str) -> Path:
-    """Where the source lies on this machine; a Go module is downloaded first."""
+    """Where the source is stored on this machine; a Go module is downloaded first."""
     found = re.fullmatch(r"([\w./-]+@v[\w.-]+)(/.*)", source)
     if not found:
         return Path(source).expanduser()

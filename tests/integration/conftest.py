@@ -103,12 +103,12 @@ def run_playbook(kubeconfig: str, tmp_path: Path) -> RunPlaybook:
 
 @pytest.fixture
 def cluster_snapshot(api: client.ApiClient) -> Snapshot:
-    """Everything that somebody wants of the cluster, so not its status: object -> digest."""
+    """The cluster's desired state, so not its status: object -> digest."""
     return snapshots(api)
 
 
 @pytest.fixture(scope="module")
 def whole_lab(kubeconfig: str, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     if not (Path(kubeconfig).parent / "settings.json").is_file():
-        pytest.skip("faults are injected into the lab's own stand-ins, and this cluster is none of the lab's")
+        pytest.skip("faults are injected into the lab's own stand-ins, and this cluster is not the lab's")
     return Lab(Path(kubeconfig), tmp_path_factory.mktemp("canary"))

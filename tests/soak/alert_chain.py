@@ -89,14 +89,14 @@ def process(argv: list[str], port: int, log: Path, environment: Mapping[str, str
 
 
 class Chat:
-    """A webhook as chats have it. Keeps what it was told."""
+    """A webhook as chats have it. Keeps what it receives."""
 
     def __init__(self) -> None:
-        self.told = told = list[str]()
+        self.received = received = list[str]()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+                received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
                 self.send_response(200)
                 self.end_headers()
 
@@ -228,11 +228,11 @@ def alertmanager_configuration(port: int, token: Path) -> dict[str, Any]:
     hook = receivers[0]["webhook_configs"][0]
     hook["url"] = f"http://127.0.0.1:{port}/alerts"
     hook["http_config"]["authorization"]["credentials_file"] = str(token)
-    # Reminders that nobody has to wait for.
+    # Reminders without a long wait.
     routes = [{**route, "group_interval": "2s", "repeat_interval": "4s"} for route in routes]
     return {
-        "receivers": [{"name": "nobody"}, *receivers],
-        "route": {"receiver": "nobody", "group_by": ["alertname", "namespace"], "routes": routes},
+        "receivers": [{"name": "unused"}, *receivers],
+        "route": {"receiver": "unused", "group_by": ["alertname", "namespace"], "routes": routes},
     }
 
 

@@ -71,7 +71,7 @@ def _ready(lab: Lab) -> int:
 
 @contextlib.contextmanager
 def without_validation(lab: Lab) -> Iterator[None]:
-    """While istiod's webhook is registered and nothing answers for it, nobody can write a route."""
+    """While istiod's webhook is registered and nothing answers for it, no client can write a route."""
     hooks = client.AdmissionregistrationV1Api(lab.api)
     kept = [hook for hook in hooks.list_validating_webhook_configuration().items if "istio" in hook.metadata.name]
     for hook in kept:

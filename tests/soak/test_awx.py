@@ -171,7 +171,7 @@ def test_a_release_that_is_denied(awx: Awx, menu: Lab, report: Report) -> None:
         artifacts = up_to_approval(awx, menu, answers)
         begin = time.monotonic()
         job = awx.launch("canary abort", {**answers, "canary_reason": "it was denied"}, artifacts=artifacts)
-        report(f"from the denial to the end of the way back {time.monotonic() - begin:.0f} s")
+        report(f"from the denial to the end of the rollback {time.monotonic() - begin:.0f} s")
     assert job.status == "successful", job.text
     assert menu.now().weights[stable] == 100
     end = awx.launch("not released", answers, artifacts=job.artifacts)
@@ -205,9 +205,9 @@ def test_a_canary_that_is_held_and_goes_on(awx: Awx, menu: Lab) -> None:
         status = awx.launch("canary status")
         assert re.search(r"menu-service.*Paused|Paused.*menu-service", status.running_text), status.text
         assert "AWX job" in status.running_text
-        # The job that runs it goes on with it; this one only says so.
-        going_on = awx.launch("canary resume", answers)
-        assert going_on.status == "successful", going_on.text
+        # The job that runs it resumes it; this one only requests it.
+        resuming = awx.launch("canary resume", answers)
+        assert resuming.status == "successful", resuming.text
         run.join(timeout=240)
     assert [job.status for job in jobs] == ["successful"], jobs[0].text if jobs else "it still runs"
     assert menu.now().weights[canary] == 100

@@ -69,7 +69,7 @@ def test_death_at_a_write(
 
 
 def finished(lab: Lab, before: dict[str, tuple[int, str]]) -> None:
-    """The stable side has its pods, the other one none, and the autoscaler is nobody's any more."""
+    """The stable side has its pods, the other one none, and the autoscaler has no target any more."""
     stable, idle = lab.stable, lab.canary
     lab.until("the idle side's pods are gone", lambda: not lab.pods(idle))
     assert len(lab.pods(stable)) == max(replicas for replicas, __ in before.values())

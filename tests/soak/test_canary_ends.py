@@ -1,4 +1,4 @@
-"""Whatever ends ansible-playbook, at each phase: the traffic goes back by itself, or by the next canary_reconcile.yml.
+"""However ansible-playbook ends, at each phase: it rolls the traffic back, or the next canary_reconcile.yml does.
 
 What the user sees last says which of the two, and what to type.
 """
@@ -28,7 +28,7 @@ _ANSIBLES = re.compile(r"\[ERROR\]: User interrupted execution|^$")
 
 
 class Terminal:
-    """canary.yml at a terminal that is read along: what nobody reads stops Ansible."""
+    """canary.yml at a terminal that is read all the time: Ansible stops at unread output."""
 
     def __init__(self, lab: Lab, **variables: Any) -> None:
         self._process = lab.terminal("canary.yml", **variables)
@@ -59,7 +59,7 @@ class Terminal:
         self._process.close()
 
     def lines(self) -> list[str]:
-        """All that it has shown, once nobody writes to it any more."""
+        """All that it has shown, once no process writes to it any more."""
         self._reader.join(60)
         found = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in self.text.splitlines()]
         return [line for line in found if not _ANSIBLES.search(line)]
@@ -102,7 +102,7 @@ def cancelled_workflow(terminal: Terminal) -> None:
 
 
 def all_killed(terminal: Terminal) -> None:
-    """The machine, the container, or all of its processes at once: nothing is left that could go back."""
+    """The machine, the container, or all of its processes at once: no process is left that could roll back."""
     children = _descendants(terminal.ansible)
     for pid in (terminal.ansible, *children):
         with contextlib.suppress(ProcessLookupError):
@@ -160,9 +160,9 @@ def pause(lab: Lab) -> None:
 
 
 def abort(lab: Lab) -> None:
-    """By another process, which does not live to carry it on."""
+    """By another process, which does not live to complete it."""
     call = lab.call("aborted", drain="2m")
-    lab.until("the way back", lambda: lab.now().state.get("phase") == "RollingBack")
+    lab.until("the rollback", lambda: lab.now().state.get("phase") == "RollingBack")
     call.kill()
 
 
@@ -212,7 +212,7 @@ def test_it_goes_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) 
             begin = time.time()
             end(terminal)
             if phase != "Finalising":
-                lab.until("the way back", lambda: lab.now().state["phase"] in ("RollingBack", "Failed"), 10)
+                lab.until("the rollback", lambda: lab.now().state["phase"] in ("RollingBack", "Failed"), 10)
                 assert lab.now().weights == {stable: 100, canary: 0}
                 zero = next(seen.at for seen in sightings.since(begin) if seen.weights[canary] == 0)
                 report(f"weight 0 after {max(0.0, zero - begin):.2f} s")

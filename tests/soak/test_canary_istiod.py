@@ -134,7 +134,7 @@ def test_while_it_promotes_both_sides_keep_their_pods(lab: Lab, fault: Any) -> N
 
 @each_fault
 def test_once_every_proxy_has_it_the_promotion_ends(lab: Lab, fault: Any) -> None:
-    """Nothing has to reach a proxy any more."""
+    """No proxy needs anything any more."""
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "promotion")
@@ -166,7 +166,7 @@ def test_where_istios_webhook_is_away_it_is_said_at_once_with_what_helps(lab: La
 
 
 def test_the_last_resort_is_the_runbooks(lab: Lab, report: Report, tmp_path: Path) -> None:
-    """Its webhook no longer bars the weights; what the proxies have is another matter. istiod mends the webhook."""
+    """Its webhook no longer bars the weights; what the proxies have is another matter. istiod fixes the webhook."""
     canary, shell = lab.canary, Shell(lab.kubeconfig, tmp_path)
     resort = next(block.text for block in blocks("istio_webhook_unreachable") if "failurePolicy" in block.text)
     hooks = client.AdmissionregistrationV1Api(lab.api)

@@ -23,7 +23,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 def ready(pod: Any) -> bool:
-    """A pod that goes is ready until its preStop hook is over, and does not count."""
+    """A pod that goes is ready until its preStop hook has ended, and does not count."""
     statuses = pod.status.container_statuses or []
     return not pod.metadata.deletion_timestamp and bool(statuses) and all(status.ready for status in statuses)
 
@@ -119,10 +119,10 @@ def test_testers_first_then_everybody(lab: Lab, report: Report) -> None:
         time.sleep(3)
         end = time.time()
         assert call.wait() == 0, call.tail
-    everybody, testers = read(crowd.output), read(load.output)
-    assert not failed(everybody + testers)
-    during = [versions(r for r in records if begin < r.sent < end) for records in (everybody, testers)]
-    report(f"everybody {dict(during[0])}, testers {dict(during[1])}, 0 of {len(everybody + testers)} failed")
+    others, testers = read(crowd.output), read(load.output)
+    assert not failed(others + testers)
+    during = [versions(r for r in records if begin < r.sent < end) for records in (others, testers)]
+    report(f"others {dict(during[0])}, testers {dict(during[1])}, 0 of {len(others + testers)} failed")
     assert set(during[0]) == {stable}
     assert set(during[1]) == {canary}
     assert lab.now().weights == {stable: 0, canary: 100}

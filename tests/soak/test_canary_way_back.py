@@ -1,4 +1,4 @@
-"""The way back needs only the route and the state: what is gone, refused or unreadable delays no weight of 0."""
+"""A rollback needs only the route and the state: what is gone, refused or unreadable delays no weight of 0."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_b2_an_api_server_that_refuses_everything_else_delays_no_way_back(
         f"{zero - begin:.2f} s after it was started"
     )
     assert "the weight is 0, and the rest is not complete" in " ".join(call.text.split()), call.tail
-    # Who asked for the way back has it. Who looks after runs has one left.
+    # The abort has its rollback. The scheduled reconcile has a run left.
     assert (code == 0) == (playbook == "canary_abort.yml"), call.tail
     assert lab.call("reconciled", **RUN).wait() == 0
     assert lab.now().state["phase"] == "Failed"
@@ -83,7 +83,7 @@ def test_b2_nor_that_of_the_running_process(lab: Lab, report: Report, tmp_path: 
         time.sleep(1)
         faults.add(Fault(path=EVERYTHING_ELSE, status=status, times=0))
         time.sleep(2)
-        assert lab.now().weights[canary] == 25, "a refusal is no reason to go back"
+        assert lab.now().weights[canary] == 25, "a refusal is not a reason to roll back"
         begin = time.time()
         call.terminate()
         until_zero(lab, canary)

@@ -78,7 +78,7 @@ class Writer:
 
 @pytest.fixture
 def synchronous(folder: Path, prepared: Postgresql) -> Iterator[Postgresql]:
-    """Three servers of which one besides the primary has to have each row before it is acknowledged."""
+    """Three servers of which one besides the primary must have each row before it is acknowledged."""
     servers = Postgresql(folder, data_of=prepared, settings={"synchronous_standby_names": ANY_ONE})
     try:
         servers.start()
@@ -184,7 +184,7 @@ def test_a_replica_that_is_ahead_has_every_row_also_when_another_one_is_forced(s
     assert before_it_is_forced - set(map(int, synchronous.sql(1, "SELECT id FROM orders").split()))
     wait_for(lambda: "has lacked what the primary has" in why_not_ready(third), third.said)
     there = set(map(int, synchronous.sql(2, "SELECT id FROM orders").split()))
-    assert before_it_is_forced <= there, "until it is copied anew, everything can be had there"
+    assert before_it_is_forced <= there, "until it is copied again, every row can be read there"
 
 
 def test_a_migration_in_the_night_neither_kills_the_dump_nor_waits_for_it(
@@ -252,7 +252,7 @@ def test_replicas_serve_reads_while_there_is_no_primary(cluster: Postgresql) -> 
         wait_for(pod.healthy, "the replica is ready")
     cluster.pods[0].kill()
     wait_for(lambda: "streaming" not in cluster.pods[1].run("status.sh").stdout, "the stream ends")
-    # A second is what counts as old here, and nobody has anything newer.
+    # A second is what counts as old here, and no server has anything newer.
     subprocess.run(["sleep", "2.5"], check=True)
     assert [why_not_ready(pod) for pod in cluster.pods[1:]] == ["", ""]
     assert count(cluster, 1) == "0"
@@ -303,7 +303,7 @@ def small_volume(backups: Path) -> Iterator[Path]:
     """One that a dump fits on, and a second one not."""
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=0777", "tmpfs", str(backups)], check=False)
     if done.returncode != 0:
-        pytest.skip("a small volume has to be mounted, which this machine does not let root do")
+        pytest.skip("the test needs a small volume, and this machine does not let root mount one")
     yield backups
     subprocess.run(["umount", str(backups)], check=True)
 

@@ -80,7 +80,7 @@ def test_a_canary_that_nobody_approves_is_taken_back(workflow: str, runner: Runn
                 step("canary.yml", "clean-up", "Take back what nobody carries on"), inputs_image_tag=tag, **INPUTS
             )
         )
-        assert lab.now().state["phase"] == "WaitingPromotion", "somebody is being asked, so it is nobody's to tidy up"
+        assert lab.now().state["phase"] == "WaitingPromotion", "a run that waits for an approval is not orphaned"
         reason = {"inputs_reason": "customers cannot pay; | \"quoted\" 'and' {{ not a template }}"}
         good(runner.run(step(workflow, "abort", "Take it back"), inputs_image_tag=tag, **INPUTS, **reason))
     assert load.output.stat().st_size > 0

@@ -71,7 +71,7 @@ def test_what_is_refused(server: str, tmp_path: Path) -> None:
         {
             "corpv3.service_mesh.cluster_preflight": {
                 "host": f"{server}/{status}",
-                "api_key": "a-token-of-nobody",
+                "api_key": "an-unknown-token",
                 "questions": questions,
                 **expected,
             },

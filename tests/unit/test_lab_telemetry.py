@@ -1,4 +1,4 @@
-"""What the lab's proxies are told to count: Istio's standard metrics, with their labels and in their meaning."""
+"""What the lab's proxies count: Istio's standard metrics, with their labels and in their meaning."""
 
 from __future__ import annotations
 

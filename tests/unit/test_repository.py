@@ -1,4 +1,4 @@
-"""What holds for the whole repository, whoever adds to it."""
+"""Rules for the whole repository."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_role_describes_each_of_its_defaults(role: str) -> None:
     options = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     optional = {name for name, option in options.items() if not option.get("required")}
     assert set(defaults) == optional, "roles/*/defaults/main.yml and meta/argument_specs.yml differ"
-    # What is computed may be told in words.
+    # A computed default may be described in words.
     described = {
         name: option["default"]
         for name, option in options.items()

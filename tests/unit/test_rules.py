@@ -114,7 +114,7 @@ def test_the_documents_alerts_keep_its_figures(alert: str) -> None:
 
 
 def test_only_the_golden_signals_read_the_meshs_counters_of_services() -> None:
-    # So that nobody forgets the reporter. The gateway's own traffic is the one exception.
+    # So that no rule lacks the reporter. The gateway's own traffic is the one exception.
     for path in RULES:
         for found in re.finditer(
             r"istio_request(?:s_total|_duration_milliseconds_bucket)\{([^}]*)\}", path.read_text()

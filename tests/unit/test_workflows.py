@@ -121,7 +121,7 @@ def test_environments_do_not_wait_for_each_other_and_nothing_is_cut_off() -> Non
     assert "'production' || 'staging'" in deploy["group"]
     assert "inputs.environment" in canary["group"] and "inputs.service" in canary["group"]
     assert not deploy["cancel-in-progress"] and not canary["cancel-in-progress"]
-    # Whoever aborts stands in no queue, and waits for nobody's approval.
+    # An abort waits for no queue and no approval.
     abort = load(WORKFLOWS / "canary-abort.yml")
     assert "concurrency" not in abort
     assert all(job["environment"].endswith("-operator") for job in abort["jobs"].values())

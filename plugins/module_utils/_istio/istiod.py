@@ -128,7 +128,7 @@ class Istiods:
         pod: istiod would make their routes of the configuration that the proxy had before, and keep them as if they
         were new in the cache from which it serves all proxies (pilot/pkg/xds/debug.go: LastPushContext with Start of
         now; pilot/pkg/model/typed_xds_cache.go: Add). A question in the middle of a push would leave the whole mesh
-        with the routes of before. It caches no routes of gateways (pilot/pkg/networking/core/httproute.go).
+        with the previous routes. It caches no routes of gateways (pilot/pkg/networking/core/httproute.go).
         """
         if proxy.type != GATEWAY:
             return self._own_routes(proxy)

@@ -105,7 +105,7 @@ class Propagation:
     ) -> None:
         """``before``: the proxies as they were before the write, if they were asked.
 
-        ``connected``: keys of proxies that an istiod has to know. After it has been away they come back one by one, and
+        ``connected``: keys of proxies that an istiod must know. After it has been away they come back one by one, and
         one that is not back yet sends as it did before.
         """
         self._connected = connected
@@ -331,5 +331,5 @@ def _dotted(key: str) -> str:
 
 def _what_lacks(proxy: Proxy) -> str:
     if proxy.in_sync:
-        return f"{proxy.full_name} still has the routes of before"
+        return f"{proxy.full_name} still has the previous routes"
     return proxy.describe()

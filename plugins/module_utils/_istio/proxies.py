@@ -15,7 +15,7 @@ from typing import Any
 # The type of an ingress or egress gateway.
 GATEWAY = "router"
 _TYPES = ("cluster", "listener", "route", "endpoint", "extensionconfig")
-# What requests are routed by. Nobody's route waits for another team's extension, certificate or listener; but the
+# What requests are routed by. A route never waits for another team's extension, certificate or listener; but the
 # routes of TLS and TCP are a part of their listeners.
 _HTTP_ROUTING = ("cluster", "route", "endpoint")
 _ROUTING = (*_HTTP_ROUTING, "listener")

@@ -146,7 +146,7 @@ class Cluster:
         return known.get(kind)
 
     def _remembered(self, api_version: str) -> dict[str, Resource]:
-        """What an earlier module of this run was told of the group and version."""
+        """What an earlier module of this run learned about the group and version."""
         with self._lock:
             if api_version not in self._recalled:
                 found = _run_memory.recall(_KINDS, [self._kubeconfig(), api_version]) or {}
@@ -193,7 +193,7 @@ class Cluster:
         return versions
 
     def _kinds(self, api_version: str) -> Iterable[str]:
-        """None where the API behind it, which is somebody else's server, does not answer."""
+        """None where the API behind it, which is another server, does not answer."""
         try:
             return self._discover(api_version)
         except ApiFailure as failure:
@@ -310,7 +310,7 @@ class Cluster:
         try:
             answer = self.request("post", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
         except ApiFailure as failure:
-            # Kubernetes lets everybody ask who they are, except those it does not know.
+            # Kubernetes lets every account query its own identity, except accounts that it does not know.
             return "system:anonymous" if failure.status == 403 else "in use"
         return str(answer["status"]["userInfo"].get("username", "in use"))
 

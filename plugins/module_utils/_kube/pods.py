@@ -26,7 +26,7 @@ def living(pods: Sequence[Object]) -> list[Object]:
 
 
 def has_sidecar(pod: Object) -> bool:
-    """Native sidecars are init containers that go on running."""
+    """Native sidecars are init containers that keep running."""
     spec = pod["spec"]
     return any(
         container["name"] == PROXY for key in ("containers", "initContainers") for container in spec.get(key) or ()

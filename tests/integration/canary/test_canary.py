@@ -90,7 +90,7 @@ def test_a_killed_run_is_resumed_and_ends_as_if_nothing_had_been(lab: Lab) -> No
         first.kill()
         left = lab.now()
         time.sleep(1)
-        assert lab.now().state == left.state, "nobody is left to go on"
+        assert lab.now().state == left.state, "no process is left to resume it"
         with lab.load():
             second = lab.call(image_tag=tag, lease_duration=5)
             assert second.wait() == 0, second.tail

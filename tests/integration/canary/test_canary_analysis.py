@@ -28,7 +28,7 @@ __all__ = ["ready", "slots"]
 PROMETHEUS = {"url": "http://127.0.0.1:9090" if INVENTORY else lab_address(9090)}
 PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
 TARGET = {"namespace": "restaurant-management", "service": "order-service"}
-# Where the lab keeps the faults in force.
+# Where the lab keeps the faults in effect.
 FAULTS = "faults.json"
 SUCCESS = {"name": "request-success-rate", "window": "5s", "threshold_range": {"min": 99}}
 
@@ -256,7 +256,7 @@ def test_without_evidence_nothing_is_promoted(analyst: Analyst) -> None:
     assert [result["verdict"] for result in (quiet, quiet_proxies)] == ["no_data", "no_data"], (quiet, quiet_proxies)
     assert [result["verdict"] for result in (gone, wrong, bad_query)] == ["error", "error", "error"]
     assert not any(result["should_promote"] for result in (quiet, quiet_proxies, gone, wrong, bad_query))
-    assert not any(result["should_roll_back"] for result in (gone, wrong, bad_query)), "not seeing is no failure"
+    assert not any(result["should_roll_back"] for result in (gone, wrong, bad_query)), "missing data is not a failure"
     assert len(gone["measurements"]) == 5
     assert "parse error" in bad_query["reason"]
     assert broken["msg"].startswith("metrics: mine is not built in")

@@ -9,7 +9,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.prov
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way
 
-from ..support.accounts import Accounts, accounts, documented, line, lines, told, without
+from ..support.accounts import Accounts, accounts, documented, line, lines, reported, without
 from ..support.canary_lab import NAMESPACE, Lab, success
 from ..support.playbooks import RunPlaybook
 
@@ -36,7 +36,7 @@ def test_the_documented_roles_are_enough_for_a_whole_run(lab: Lab, accounts: Acc
     with lab.load("/api/v1/menu", rate=30):
         call = lab.call(image_tag=lab.tag(), steps=[50], metrics=[success()], kubeconfig=kubeconfig, arguments=("-v",))
         assert call.wait() == 0, call.tail
-    assert "proxies have the routes after" in call.text, "the part in istiod's namespace is enough to be told"
+    assert "proxies have the routes after" in call.text, "the part in istiod's namespace is enough for a report"
     assert "instead of proof" not in call.text
     assert lab.now().weights == {stable: 0, canary: 100}
     undo = lab.call("undone", kubeconfig=kubeconfig)
@@ -64,7 +64,7 @@ def test_one_right_less_is_named_before_anything_is_touched(
     }
     before = lab.workloads(), lab.now().weights
     options = {**lab.defaults, "provider": {"type": "envoy"}, "image_tag": "9.9.9"}
-    said = told(run_playbook, "canary", options, list(poorer.values()))
+    said = reported(run_playbook, "canary", options, list(poorer.values()))
     for (right, purpose), account, text in zip(rights, poorer, said, strict=True):
         assert f"{account} may not {purpose} grants what it lacks:" in text
         assert set(lines(text)) == {line(right)}, text
@@ -82,7 +82,7 @@ def test_without_a_way_to_istiod_a_canary_goes_on_and_names_what_it_lacks(
     whole = accounts.add(short, [*OWN, *roles])
     # With Prometheus the canary needs nothing of istiod's namespace for itself.
     options = {**lab.defaults, "provider": {"url": lab.prometheus}, "image_tag": "9.9.9", "istiod_access": access}
-    *said, nothing = told(run_playbook, "canary", options, [*poorer, whole], check_mode=True)
+    *said, nothing = reported(run_playbook, "canary", options, [*poorer, whole], check_mode=True)
     for right, text in zip(rights, said, strict=True):
         assert "a wait of 5s replaces proof that the proxies have a change" in text
         assert f"docs/istiod-by-{short}.yml grants what it lacks" in text
@@ -93,6 +93,6 @@ def test_without_a_way_to_istiod_a_canary_goes_on_and_names_what_it_lacks(
 def test_an_abort_that_is_refused_says_what_is_missing(lab: Lab, accounts: Accounts, run_playbook: RunPlaybook) -> None:
     nobody = accounts.add("may-nothing", [])
     options = {"namespace": NAMESPACE, "service": SERVICE, "state": "aborted"}
-    (said,) = told(run_playbook, "canary", options, [nobody])
+    (said,) = reported(run_playbook, "canary", options, [nobody])
     assert "is forbidden" in said
     assert "may-nothing may not run a canary. docs/canary-operator.yml grants what it lacks" in said

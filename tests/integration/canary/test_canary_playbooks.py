@@ -101,7 +101,7 @@ def test_a_run_waits_at_its_gate_until_somebody_else_opens_it(lab: Lab, run_play
         lab.until("the gate", lambda: lab.now().state.get("phase") == "WaitingPromotion")
         # What happens is shown while it happens.
         lab.until("the gate's line", lambda: "gate promotion waits for approval" in call.text, 5)
-        # The gate is the run's: to go on without it is refused, and whoever opens it need not name it.
+        # The gate is the run's: to resume without it is refused, and the approval need not name it.
         same_but = {**wanted, "canary_steps": gate["canary_steps"]}
         ungated = run_playbook("canary.yml", "--check", variables=same_but)
         assert ungated.rc != 0, ungated.stdout

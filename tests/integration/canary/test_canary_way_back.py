@@ -1,4 +1,4 @@
-"""The way back needs only the route and the state. tests/soak/test_canary_way_back.py has every case, and the times."""
+"""A rollback needs only the route and the state. tests/soak/test_canary_way_back.py has every case, and the times."""
 
 from __future__ import annotations
 

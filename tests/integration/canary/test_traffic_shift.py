@@ -145,7 +145,7 @@ def test_a_header_route_takes_its_requests_and_no_others(shifter: Shifter, slots
 
 @pytest.mark.usefixtures("ready")
 def test_another_writer_loses_nothing(shifter: Shifter, slots: Slots) -> None:
-    """Somebody writes to the object all the time; his last word and ours both stand."""
+    """Another writer changes the object all the time; its last change and ours both stay."""
     stop = threading.Event()
     last = ["0"]
 

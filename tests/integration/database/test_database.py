@@ -259,7 +259,7 @@ def test_the_application_reaches_a_database_without_a_proxy(
         )
         assert int(connections) > 0, "it went through the proxy"
 
-        # Somebody demands mutual TLS for everything: only the role's own rule keeps the databases out of that.
+        # A policy requires mutual TLS everywhere: only the role's own rule keeps the databases out of that.
         rules.create(body=MUTUAL_TLS_EVERYWHERE)
         try:
             rules.delete(name="database", namespace="database")

@@ -59,7 +59,7 @@ def test_a_database_is_restored_to_a_moment_before_and_after_a_failover(cluster:
         done = archive.run("restore_to_time.sh", "latest", PGHOST="127.0.77.11", RESTORE_TARGET="of_now")
         assert done.returncode == 0, done.stderr
         assert cluster.sql(1, "SELECT count(*) FROM orders", database="of_now") == "60"
-        # What was before the failover is still there to go back to.
+        # What was before the failover can still be restored.
         done = archive.run("restore_to_time.sh", before_the_mistake, PGHOST="127.0.77.11", RESTORE_TARGET="of_then")
         assert done.returncode == 0, done.stderr
         assert cluster.sql(1, "SELECT count(*) FROM orders", database="of_then") == "200"

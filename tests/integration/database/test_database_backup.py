@@ -1,4 +1,4 @@
-"""Backups of PostgreSQL and the way back from them, on real servers. Needs no lab; database_servers.py has the how."""
+"""Backups of PostgreSQL and restores from them, on real servers. Needs no lab; database_servers.py has the how."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_row_security_roles_and_large_objects_are_in_a_backup(cluster: Postgresq
     assert cluster.sql(0, rows, "postgres").startswith("300|")
     assert cluster.sql(0, picture, "postgres").endswith("|10000")
     assert cluster.sql(0, "SELECT polroles::regrole[] FROM pg_policy", "postgres", "restaurant_restored") == "{waiter}"
-    # To a cluster where nobody has made that role.
+    # To a cluster without that role.
     cluster.end()
     (folder / "fresh").mkdir(mode=0o755)
     fresh = Postgresql(folder / "fresh", replicas=1)

@@ -31,7 +31,7 @@ def test_a_replica_whose_slot_is_lost_is_not_ready_until_it_is_copied_anew(clust
 
     second.start()
     wait_for(lambda: "has lacked what the primary has" in why_not_ready(second), "the old copy is not ready")
-    assert second.healthy("live"), "there is nothing that a restart would mend"
+    assert second.healthy("live"), "there is nothing that a restart would fix"
     wait_for(lambda: "Run rejoin.sh --clone here" in second.said(), second.said)
     assert "kB of WAL" in second.said() or "MB of WAL" in second.said(), "it says how far it is behind"
     # What it has is as old after a restart.
@@ -99,7 +99,7 @@ def test_a_database_that_was_made_once_is_never_made_again(cluster: Postgresql) 
     wait_for(lambda: "this cluster's database was made before" in first.said(), first.said)
     assert not (first.folder / "data/pgdata").exists()
     assert first.healthy("live")
-    # All volumes are gone, and somebody wants a new database: docs/runbooks/database_restore.md
+    # All volumes are gone, and a new database is wanted: docs/runbooks/database_restore.md
     (cluster.topology / "initialised").unlink()
     wait_for(first.healthy, "the new primary is ready")
     assert "does not exist" in cluster.try_sql(0, "SELECT count(*) FROM orders").stderr
@@ -113,7 +113,7 @@ def test_data_of_another_major_version_is_left_alone(cluster: Postgresql) -> Non
     third.start()
     wait_for(lambda: "the data is of PostgreSQL 14 and this is PostgreSQL" in third.said(), third.said)
     assert not third.healthy()
-    assert third.healthy("live"), "to end again and again would help nobody"
+    assert third.healthy("live"), "to end again and again would not help"
 
 
 def test_a_script_that_fails_ends_its_server_in_an_orderly_way(cluster: Postgresql) -> None:

@@ -48,7 +48,7 @@ def test_failover_by_hand_when_the_primary_is_gone(cluster: Postgresql) -> None:
     first.start()
     wait_for(lambda: "Run rejoin.sh" in first.said(), "the old primary waits")
     assert not first.healthy()
-    assert first.healthy("live"), "it must not be killed while somebody repairs it"
+    assert first.healthy("live"), "it must not be killed while an operator repairs it"
     assert cluster.try_sql(0, "SELECT 1").returncode != 0
     rejoined = first.run("rejoin.sh")
     assert rejoined.returncode == 0, rejoined.stderr
@@ -107,7 +107,7 @@ def test_a_primary_that_is_deposed_stops_by_itself(cluster: Postgresql) -> None:
     assert rejoined.returncode == 0, rejoined.stderr
     wait_for(first.healthy, "the old primary is a replica")
     assert first.process.poll() is None, "its container never ended"  # type: ignore[union-attr]
-    # Anybody can be copied anew.
+    # Any server can be copied again.
     cluster.sql(2, "INSERT INTO orders VALUES (2)")
     cloned = second.run("rejoin.sh", "--clone")
     assert cloned.returncode == 0, cloned.stderr
@@ -156,7 +156,7 @@ def test_a_pod_ends_in_an_orderly_way_and_comes_back(cluster: Postgresql) -> Non
     assert done.stdout.strip() == "1", done.stderr
     assert "authentication failed" in cluster.try_sql(0, "SELECT 1").stderr
     wait_for(
-        lambda: "streaming" in cluster.pods[1].run("status.sh").stdout, "replication goes on with the new password"
+        lambda: "streaming" in cluster.pods[1].run("status.sh").stdout, "replication continues with the new password"
     )
 
 

@@ -172,16 +172,16 @@ def wait_until_refused(core: client.CoreV1Api) -> None:
 def test_uninstall_spares_a_namespace_with_volumes(run_playbook: RunPlaybook, api: client.ApiClient) -> None:
     core = client.CoreV1Api(api)
     claim = {
-        "metadata": {"name": "somebody-elses"},
+        "metadata": {"name": "another-owners"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
     core.create_namespaced_persistent_volume_claim(NAMESPACE, claim)
     try:
         run = run_playbook("uninstall.yml", "--tags", "istio", "--check")
     finally:
-        core.delete_namespaced_persistent_volume_claim("somebody-elses", NAMESPACE)
+        core.delete_namespaced_persistent_volume_claim("another-owners", NAMESPACE)
     assert run.rc == 0, run.stdout
-    assert f"Namespace {NAMESPACE} stays, since it has PersistentVolumeClaim somebody-elses." in run.text
+    assert f"Namespace {NAMESPACE} stays, since it has PersistentVolumeClaim another-owners." in run.text
 
 
 def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None:

@@ -1,4 +1,4 @@
-"""Istio and the cluster as a pair, and what comes from the registries that Istio retires: told before all else."""
+"""Istio and the cluster as a pair, and what comes from the registries that Istio retires: reported first."""
 
 from __future__ import annotations
 

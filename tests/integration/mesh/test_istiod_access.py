@@ -21,7 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh as _smoke
 from kubernetes import client, config
 
-from ..support.accounts import HOME, Accounts, accounts, documented, line, lines, results, told, without
+from ..support.accounts import HOME, Accounts, accounts, documented, line, lines, reported, results, without
 from ..support.canary_lab import NAMESPACE
 from ..support.playbooks import RunPlaybook, lab_address
 
@@ -109,7 +109,7 @@ class TestTokens:
 
         reader = client.AuthorizationV1Api(config.new_client_from_config(accounts.kubeconfig(ISTIO, READER)))
         rules = reader.create_self_subject_rules_review({"spec": {"namespace": ISTIO}}).status.resource_rules
-        # Everybody may ask who they are and what they may do.
+        # Every account may query its identity and its rights.
         assert {group for rule in rules for group in rule.api_groups} <= {
             "authentication.k8s.io",
             "authorization.k8s.io",
@@ -164,7 +164,7 @@ def test_mesh_sync_info_names_what_it_lacks(accounts: Accounts, run_playbook: Ru
         accounts.add(f"sync-{access.replace('_', '-')}-{number}", without(ROLES[access], right))
         for number, right in enumerate(rights)
     ]
-    said = told(run_playbook, "mesh_sync_info", {"istiod_access": access}, poorer)
+    said = reported(run_playbook, "mesh_sync_info", {"istiod_access": access}, poorer)
     for right, text in zip(rights, said, strict=True):
         assert f"may not ask istiod by {access}. docs/istiod-by-{access.replace('_', '-')}.yml grants" in text
         assert lines(text) == [line(right)]
@@ -198,7 +198,7 @@ def test_traffic_shift_names_what_it_lacks(accounts: Accounts, run_playbook: Run
         accounts.add(f"shift-{number}", without(roles, right._replace(name=""))) for number, right in enumerate(rights)
     ]
     whole = accounts.add("shift", roles)
-    *said, waits = told(run_playbook, "traffic_shift", {**SHIFT, "wait": True}, [*poorer, whole])
+    *said, waits = reported(run_playbook, "traffic_shift", {**SHIFT, "wait": True}, [*poorer, whole])
     for right, text in zip(rights, said, strict=True):
         assert "may not shift this traffic. docs/canary-operator.yml grants what it lacks" in text
         assert lines(text) == [line(right)]
@@ -214,7 +214,7 @@ def test_mesh_smoke_names_what_it_lacks(accounts: Accounts, run_playbook: RunPla
         accounts.add(f"smoke-{number}", without(roles, right._replace(name=""))) for number, right in enumerate(rights)
     ]
     whole = accounts.add("smoke", roles)
-    *said, enough = told(run_playbook, "mesh_smoke", {**SMOKE, "istiod_access": "pod_address"}, [*poorer, whole])
+    *said, enough = reported(run_playbook, "mesh_smoke", {**SMOKE, "istiod_access": "pod_address"}, [*poorer, whole])
     for right, text in zip(rights, said, strict=True):
         assert "may not run this smoke test. docs/smoke-operator.yml grants what it lacks" in text
         assert lines(text) == [line(right)]
@@ -252,7 +252,7 @@ def test_a_component_is_asked_by_a_port_forward(accounts: Accounts, run_playbook
 
 def test_service_answers_names_what_it_lacks(accounts: Accounts, run_playbook: RunPlaybook) -> None:
     poor = accounts.add("asks-nothing", [])
-    (said,) = told(run_playbook, "service_answers", {"questions": [ASKED]}, [poor])
+    (said,) = reported(run_playbook, "service_answers", {"questions": [ASKED]}, [poor])
     assert "may not ask whether istiod says what it is. docs/smoke-components.yml grants what it lacks" in said
     assert "get, create: pods/portforward in namespace istio-system" in said
     (result,) = results(run_playbook, "service_answers", {"questions": [ASKED], "skip_forbidden": True}, [poor])

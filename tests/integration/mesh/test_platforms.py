@@ -24,7 +24,7 @@ Objects = dict[tuple[str, str], dict[str, Any]]
 PLAIN = {"bin": "/opt/cni/bin", "conf": "/etc/cni/net.d", "netns": "/var/run/netns", "quota": False}
 K3S = "/var/lib/rancher/k3s"
 MICROK8S = "/var/snap/microk8s/current"
-# What the role found -> the API server's version there, and what istio-cni has to be given.
+# What the role found -> the API server's version there, and what istio-cni must be given.
 FOUND: dict[str, tuple[str, dict[str, Any]]] = {
     "gke": ("v1.33.5-gke.1000", {"bin": "/home/kubernetes/bin", "quota": True}),
     "k3d": ("v1.33.4+k3s1", {"bin": "/bin", "conf": f"{K3S}/agent/etc/cni/net.d"}),

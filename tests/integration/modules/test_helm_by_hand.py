@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Somebody else works on a release with helm; helm_releases reads what is installed without asking helm."""
+"""Another user changes a release with helm; helm_releases reads what is installed without asking helm."""
 
 from __future__ import annotations
 

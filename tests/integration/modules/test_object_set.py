@@ -160,7 +160,7 @@ def test_what_does_not_become_ready_says_why(ensure: Any, namespace: str) -> Non
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": "1Gi"}},
-            # Of no class that anybody provisions.
+            # Of a class without a provisioner.
             "storageClassName": "nobodys",
         },
     }

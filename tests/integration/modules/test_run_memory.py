@@ -59,7 +59,7 @@ def run_tasks(kubeconfig: str, run_playbook: Callable[..., Any]) -> Callable[...
 def test_kinds_that_the_run_itself_defines_are_known_to_its_next_task(
     run_tasks: Any, chart: Any, api: Any, namespace: str, helm3: str, group: str
 ) -> None:
-    """Red where what an earlier task was told of the group outlives the task that changes it."""
+    """Red where what an earlier task learned about the group outlives the task that changes it."""
     seen = '{{ .Capabilities.APIVersions.Has "GROUP/v1/First" }}-{{ .Capabilities.APIVersions.Has "GROUP/v1/Second" }}'
     path = chart(config=f"{CONFIG_MAP}      seen: {seen.replace('GROUP', group)}\n")
 

@@ -50,7 +50,7 @@ def test_a_given_value_replaces_a_generated_one(ensure: Any, api: Any, namespace
     assert base64.b64decode(live["data"]["password"]) == b"chosen-by-hand"
     assert GENERATED not in live["metadata"].get("annotations", {})
     assert "chosen-by-hand" not in given.stdout
-    # It stays, though nobody gives it any more.
+    # It stays, though it is no longer given.
     assert not ensure().changed
 
 

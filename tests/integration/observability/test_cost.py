@@ -64,7 +64,7 @@ def history(pods: list[str], end: int) -> str:
 
 @contextlib.contextmanager
 def prometheus(folder: Path) -> Iterator[str]:
-    """Scrapes nothing: it has what lies in its folder."""
+    """Scrapes nothing: it has what its folder contains."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -91,7 +91,7 @@ def _until_ready(url: str, log: Path) -> None:
 
 @pytest.fixture(scope="module")
 def pods(api: ApiClient) -> list[Any]:
-    """Once those that an earlier test told to leave are gone: until then they are on the bill."""
+    """Once those that an earlier test deleted are gone: until then they are on the bill."""
     deadline = time.monotonic() + 120
     while True:
         found: list[Any] = CoreV1Api(api).list_pod_for_all_namespaces().items
@@ -155,7 +155,7 @@ def test_the_bill_has_what_the_cluster_has(run_playbook: RunPlaybook, pods: list
     assert all(item["saves"] is not None for item in found["optimizations"])
     judged = {(item["workload"], item["container"]): item["cpu"]["verdict"] for item in found["right_sizing"]}
     assert judged[("istiod", "discovery")] in ("lower", "raise", "fits")
-    # Simulated, so nobody measures it.
+    # Simulated, so not measured.
     assert judged[("grafana", "grafana")] == "no data"
 
 

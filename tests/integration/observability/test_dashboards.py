@@ -32,7 +32,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 @pytest.fixture(scope="module")
 def lab(kubeconfig: str, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     if not (Path(kubeconfig).parent / "settings.json").is_file():
-        pytest.skip("the load goes to the lab's own stand-ins, and this cluster is none of the lab's")
+        pytest.skip("the load goes to the lab's own stand-ins, and this cluster is not the lab's")
     return Lab(Path(kubeconfig), tmp_path_factory.mktemp("dashboards"))
 
 

@@ -65,7 +65,7 @@ class Issuer:
         self.jwks = json.dumps({"keys": [{"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "1", **parts}]})
 
     def token(self, issuer: str = ISSUER) -> str:
-        claims = {"iss": issuer, "sub": "somebody", "exp": int(time.time()) + 3600}
+        claims = {"iss": issuer, "sub": "a-user", "exp": int(time.time()) + 3600}
         text = ".".join(packed(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": "1"}, claims))
         return f"{text}.{packed(self.key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
@@ -179,7 +179,7 @@ def test_the_gateway_lets_in_who_has_a_token(
             while (status := ask(host)) != 403 and time.monotonic() < deadline:
                 time.sleep(0.5)
             assert status == 403, f"{host} without a token"
-            # The lab's dashboards are simulated: nobody is behind it, and the proxy has tried, for ten seconds.
+            # The lab's dashboards are simulated: no server is behind it, and the proxy has tried, for ten seconds.
             assert ask(host, ways[name]) == 503
             assert ask(host, {"x-dashboards-token": issuer.token("https://elsewhere.example.com")}) in (401, 403)
             assert ask(host, {"x-dashboards-token": Issuer().token()}) == 401

@@ -80,7 +80,7 @@ def test_whom_they_ask_is_there(get: Any) -> None:
         for text in texts
         for host, port in re.findall(r"([a-z0-9-]+)\.istio-system\.svc\.cluster\.local:(\d+)", text)
     }
-    # Kiali is told of Grafana only with an address for browsers and a token.
+    # Kiali gets Grafana only with an address for browsers and a token.
     wanted = {
         ("loki", 3100),
         ("prometheus-server", 80),

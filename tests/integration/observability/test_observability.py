@@ -32,7 +32,7 @@ COMPONENTS = {
     "kiali": ["kiali"],
 }
 
-# What is wrong with a role's variables is told all at once, and so is what the cluster has no room for.
+# All errors in a role's variables are reported at once, and so is what the cluster has no room for.
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "volumes and pods that the cluster cannot have": (
         {
@@ -92,7 +92,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "16, 24 or 32",
         ],
     ),
-    "a key for Kiali that nobody chose": (
+    "a missing key for Kiali": (
         {"service_mesh_generated_secrets_allowed": False, "grafana_admin_password": "given"},
         ["kiali_signing_key is empty", "kiali_signing_key_existing_secret"],
     ),
@@ -274,7 +274,7 @@ def test_a_changed_configuration_restarts_each_of_those_named(run_playbook: RunP
     # Grafana's, Loki's, Alloy's and Kiali's charts mark their pods so; Jaeger's leaves it to the role.
     assert run.text.count("+ checksum/config:") == 4, run.stdout
     assert run.text.count("+ service-mesh.corpv3.com/config:") == 1, run.stdout
-    assert "retention.time=20d" not in run.text, "Prometheus is none of those named"
+    assert "retention.time=20d" not in run.text, "Prometheus is not among those named"
     told = [line for line in run.stdout.splitlines() if "do-not-tell" in line and "-e " not in line]
     assert told == []
 

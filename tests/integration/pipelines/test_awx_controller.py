@@ -18,7 +18,7 @@ import yaml
 from ..support.awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
 from ..support.playbooks import ROOT
 
-SECRET = "a-token-that-nobody-may-see"
+SECRET = "a-secret-token"
 BEARER = "OpenShift or Kubernetes API Bearer Token"
 VALUES: dict[str, Any] = {
     "awx_organization": "Restaurant",
@@ -162,7 +162,7 @@ def test_a_check_of_an_empty_controller_writes_nothing(controller: Controller, a
     ("variables", "words"),
     [
         ({"token": "wrong"}, ["could not be asked", "CONTROLLER_OAUTH_TOKEN"]),
-        ({"awx_organization": "Nobody"}, ["awx_organization is 'Nobody'"]),
+        ({"awx_organization": "Unknown"}, ["awx_organization is 'Unknown'"]),
         ({"awx_credentials": []}, ["credentials that the controller does not have: cluster staging"]),
         (
             {

@@ -19,7 +19,7 @@ CANARY = {"inputs_service": "order-service", "inputs_image_tag": "9.9.9", "input
 @pytest.fixture
 def runner(kubeconfig: str, tmp_path: Path) -> Runner:
     if not settings_of(kubeconfig).is_file():
-        pytest.skip("the workspace's inventory is the lab's, and this cluster is none of the lab's")
+        pytest.skip("the workspace's inventory is the lab's, and this cluster is not the lab's")
     return Runner(tmp_path, kubeconfig)
 
 

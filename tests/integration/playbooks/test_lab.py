@@ -92,7 +92,7 @@ def test_up_again_after_a_crash_and_down_without_a_trace(run_playbook: RunPlaybo
     assert not [pid for pid in pids if runs(pid)]
     assert host_network() == ""
 
-    # A record from before a reboot may name a pid that is somebody else's by now.
+    # A record from before a reboot may name a pid that another process has by now.
     with subprocess.Popen(["sleep", "60"]) as bystander:
         (STATE / "run").mkdir(parents=True, exist_ok=True)
         stale = {"name": "etcd", "pid": bystander.pid, "started": 1, "boot": "another boot", "fingerprint": ""}

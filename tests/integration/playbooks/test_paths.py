@@ -77,7 +77,7 @@ def test_canary_summary(called: Called, here: Path) -> None:
 
 
 def test_charts_and_dashboards(called: Called, kubeconfig: str, here: Path) -> None:
-    """The same as those of the inventory, so that nothing is to be changed."""
+    """The same as those of the inventory, so that nothing needs a change."""
     tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text())
     defaults = yaml.safe_load((ROOT / "roles/grafana/defaults/main.yml").read_text())
     folders = {

@@ -27,7 +27,7 @@ VIRTUAL_SERVICES = {
     "namespace": NAMESPACE,
     "plural": "virtualservices",
 }
-# Nobody needs these pods to run: without a node that has room for them they cost nothing, and leave at once.
+# These pods need not run: without a node that has room for them they cost nothing, and leave at once.
 NO_ROOM = {"requests": {"cpu": "1000"}, "limits": {"cpu": "1000"}}
 SCALED = {"autoscaling": {"enabled": True, "maxReplicas": 5, "targetCPUUtilizationPercentage": 80}}
 VARIABLES: dict[str, Any] = {
@@ -58,7 +58,7 @@ HEADER_ROUTE = {
 
 @pytest.fixture(scope="module")
 def application(api: client.ApiClient, kubeconfig: str) -> Iterator[client.ApiClient]:
-    """A release made by helm itself. Nobody waits for its pods."""
+    """A release made by helm itself. Its pods are not waited for."""
     core = client.CoreV1Api(api)
     # As the role makes it.
     labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
@@ -170,7 +170,7 @@ class OrderService:
 
 @pytest.fixture
 def canary(application: client.ApiClient) -> Iterator[OrderService]:
-    """order-service in the middle of a canary: 75/25, a header route in front, and somebody's annotation."""
+    """order-service in the middle of a canary: 75/25, a header route in front, and an annotation of another owner."""
     service = OrderService(application)
     before = virtual_service(service.objects, "order-service")
     running = copy.deepcopy(before)
@@ -292,7 +292,7 @@ def test_what_a_canary_promoted_stays_until_another_version_is_declared(
     # A canary that has all the weight, but not yet the autoscaler.
     service.shift(0, 100, "Promoting")
     service.autoscale("order-service")
-    # The version that was promoted once is not what is asked for now. More pods have to wait until the run has ended.
+    # The version that was promoted once is not what is asked for now. More pods must wait until the run has ended.
     upgraded(kubeconfig, {"services": {"order-service": {"replicas": 3}}})
     assert service.slots == {"v1": Slot(0, "1.0.0", 0), "v2": Slot(100, "1.0.0", 2)}
     assert service.autoscaler == ("order-service", 3)
@@ -340,7 +340,7 @@ def test_an_application_elsewhere_stays(application: client.ApiClient, run_playb
 
 
 def test_weights_are_reset_when_asked_to(canary: OrderService, kubeconfig: str) -> None:
-    # helm compares custom resources with what it wrote last, not with the cluster: so it has to have seen the canary.
+    # helm compares custom resources with what it wrote last, not with the cluster: so it must have seen the canary.
     upgraded(kubeconfig, {})
     upgraded(kubeconfig, {"istio": {"resetWeights": True}})
     (primary,) = virtual_service(canary.objects, "order-service")["spec"]["http"]

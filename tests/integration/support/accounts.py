@@ -124,12 +124,12 @@ def accounts(api: client.ApiClient, kubeconfig: str, tmp_path_factory: pytest.Te
         yield found
 
 
-def told(
+def reported(
     run_playbook: RunPlaybook, module: str, options: dict[str, Any], kubeconfigs: Sequence[str], **keywords: Any
 ) -> list[str]:
     """What the module says to each account, its warnings included: one text each."""
     whole = _looped(run_playbook, module, options, kubeconfigs, **keywords)
-    # The warnings of a loop are told together; each names its account.
+    # The warnings of a loop are reported together; each names its account.
     names = [f":{Path(kubeconfig).parent.name} may not " for kubeconfig in kubeconfigs]
     return [
         "\n".join([result.get("msg", ""), *(text for text in whole.get("warnings", ()) if name in text)])
@@ -172,6 +172,6 @@ def lines(text: str) -> list[str]:
 
 
 def line(right: Right) -> str:
-    """As a right that is missing is told."""
+    """As a missing right is reported."""
     what = " ".join(filter(None, (f"{right.resource}.{right.group}".rstrip("."), right.name)))
     return f"- {right.verb}: {what} in {f'namespace {right.namespace}' if right.namespace else 'all namespaces'}"

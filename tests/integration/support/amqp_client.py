@@ -72,7 +72,7 @@ class Amqp:
         return data
 
     def expect(self, group: int, method: int) -> bytes:
-        """Arguments of the method that has to come next."""
+        """Arguments of the method that must come next."""
         kind, payload = self.receive()
         found = struct.unpack(">HH", payload[:4])
         if kind != METHOD or found != (group, method):

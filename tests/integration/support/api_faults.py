@@ -4,8 +4,8 @@
         faults.add(Fault("PUT", "/virtualservices/", status=409, nth=2))
         run_playbook(..., variables={"service_mesh_kubeconfig": faults.kubeconfig(tmp_path)})
 
-It speaks plain HTTP on loopback and holds the administrator's certificate itself, so its users need none. What it was
-asked stands in ``log``.
+It speaks plain HTTP on loopback and holds the administrator's certificate itself, so its users need none. Its requests
+are in ``log``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Fault:
 
     ``status`` answers in the API server's place, ``reset`` cuts the connection, ``hang`` keeps silent for so many
     seconds and then cuts it, ``call`` lets a test do something first. ``after``: they come when the API server has
-    done its part, which the client does not learn of before (or at all). ``body``: JSON that comes with ``status``.
+    done its part, which the client learns later (or never). ``body``: JSON that comes with ``status``.
     """
 
     verb: str = ""
@@ -86,7 +86,7 @@ class Request:
 
 
 class _CutError(Exception):
-    """The client's connection is to be reset."""
+    """The client's connection must be reset."""
 
 
 class ApiFaults:
@@ -191,7 +191,7 @@ class ApiFaults:
         client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> bool:
-        """One request. Returns whether the connection may go on."""
+        """One request. Returns whether the connection may continue."""
         verb, path, __ = head.split(b"\r\n", 1)[0].decode().split(" ")
         at = time.time()
         fault = next((entry for entry in self._faults if entry.strikes(verb, path)), None)
@@ -243,7 +243,7 @@ def _renamed(head: bytes, host: str) -> bytes:
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, headers: Headers, empty: bool) -> bool:
-    """An answer's body as it comes. Returns whether the connection may go on."""
+    """An answer's body as it comes. Returns whether the connection may continue."""
     if empty:
         return True
     if headers.get("transfer-encoding") == "chunked":

@@ -218,7 +218,7 @@ def unsafe(value: Any) -> Any:
 
 
 def exported(inventory: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """What AWX keeps of an inventory in the project, with some variables of its own; those that are None go."""
+    """What AWX keeps of an inventory in the project, with some variables of its own; those set to None go."""
     command = ["ansible-inventory", "-i", str(inventory), "--list", "--export"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

@@ -46,7 +46,7 @@ def answer_problems(question: Mapping[str, Any], answers: Mapping[str, Any]) -> 
         wrong = [
             choice for choice in (value if kind == "multiselect" else [value]) if choice not in question["choices"]
         ]
-        return [f"{name} is {choice}, which is none of the choices" for choice in wrong]
+        return [f"{name} is {choice}, which is not one of the choices" for choice in wrong]
     too_small = low is not None and size < low
     too_big = high is not None and size > high
     return [f"{name} is too small or too short"] * too_small + [f"{name} is too big or too long"] * too_big

@@ -34,7 +34,7 @@ EVERYTHING_ELSE = r"^(?!/apis/networking\.istio\.io/v1/namespaces/[^/]+/virtuals
 @pytest.fixture(scope="module")
 def lab(kubeconfig: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if not (Path(kubeconfig).parent / "settings.json").is_file():
-        pytest.skip("faults are injected into the lab's own stand-ins, and this cluster is none of the lab's")
+        pytest.skip("faults are injected into the lab's own stand-ins, and this cluster is not the lab's")
     found = Lab(Path(kubeconfig), tmp_path_factory.mktemp("way-back"))
     found.settle()
     route = found.objects.get_namespaced_custom_object(*VIRTUAL_SERVICES, found.service)["spec"]["http"][0]["route"]
@@ -183,7 +183,7 @@ def dead(lab: Lab) -> Iterator[Dead]:
 
 
 def while_it_runs(lab: Lab, what: str) -> float:
-    """Seconds from the moment at which it was gone to weight 0, by the process that carries the run on."""
+    """Seconds from the moment at which it was gone to weight 0, by the run's process."""
     kept, canary = Kept(lab), lab.canary
     call = at_25(lab)
     time.sleep(1)
@@ -202,7 +202,7 @@ def while_it_runs(lab: Lab, what: str) -> float:
 
 
 def without_its_lease(lab: Lab) -> None:
-    """The process that carries the run on makes it again, and nothing else happens."""
+    """The run's process creates it again, and nothing else happens."""
     canary = lab.canary
     leases = client.CoordinationV1Api(lab.api)
     call = at_25(lab)

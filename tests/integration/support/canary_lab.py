@@ -36,7 +36,7 @@ ANNOTATION = "canary.service-mesh.corpv3.com/"
 HOST = "restaurant.corpv3.com"
 ENVIRONMENT = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
-# Where a run is over, and where traffic no longer depends on its steps.
+# Where a run has ended, and where traffic no longer depends on its steps.
 FINAL = ("Succeeded", "Failed")
 _MARK = "SERVICE_MESH_TEST_CALL"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -44,7 +44,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Sighting:
-    """One version of a VirtualService: the split of its route, and the run's state that lies on it."""
+    """One version of a VirtualService: the split of its route, and the run's state in its annotation."""
 
     at: float
     weights: dict[str, int]
@@ -93,11 +93,11 @@ class Call:
         return self._process.wait()
 
     def terminate(self) -> None:
-        """As a scheduler does it: the run goes back, and ansible-playbook does not wait for it."""
+        """As a scheduler does it: the run rolls back, and ansible-playbook does not wait for it."""
         self._process.terminate()
 
     def wait_for_all(self) -> None:
-        """Also for what goes on in the background."""
+        """Also for what continues in the background."""
         self.wait()
         while self._alive():
             time.sleep(0.1)
@@ -273,7 +273,7 @@ class Lab:
         return sighted(self.objects.get_namespaced_custom_object(*VIRTUAL_SERVICES, name or self.service), route)
 
     def until(self, what: str, condition: Any, seconds: float = 180) -> Any:
-        """Wait for it; what it is stands in the failure."""
+        """Wait for it; the failure names it."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, f"{what}: not within {seconds} s; {self.now()}"
@@ -359,7 +359,7 @@ class Lab:
             call.kill()
         self.fault(clear=True)
         if self.now().state.get("phase", "Succeeded") not in FINAL:
-            self.call("aborted", reason="the test is over").wait()
+            self.call("aborted", reason="the test has ended").wait()
         assert self.now().state.get("phase", "Succeeded") in FINAL, self.now()
 
 

@@ -27,7 +27,7 @@ _START_SECONDS = 15.0
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection with at most one request under way."""
+    """One keep-alive connection with at most one request in progress."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -85,10 +85,10 @@ class Generator:
         self._request = "\r\n".join([f"GET {parts.path or '/'} HTTP/1.1", *headers, "", ""]).encode()
         self._pause, self._timeout, self._output = 1 / rate, timeout, output
         self._idle: list[Connection] = []
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._in_progress: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until told to stop; then waits for what is under way."""
+        """Until stopped; then waits for requests in progress."""
         loop = asyncio.get_running_loop()
         flushing = loop.create_task(self._flush())
         begin, wall, number = loop.time(), time.time(), 0
@@ -100,11 +100,11 @@ class Generator:
                     await asyncio.wait_for(stop.wait(), wait)
                 continue
             task = loop.create_task(self._one(wall + due - begin))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._in_progress.add(task)
+            task.add_done_callback(self._in_progress.discard)
             number += 1
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        if self._in_progress:
+            await asyncio.wait(self._in_progress)
         flushing.cancel()
 
     async def _one(self, due: float) -> None:

@@ -1,4 +1,4 @@
-"""What this machine carries now: a test that sends load asks before it judges anybody by the answers.
+"""What this machine carries now: a test that sends load measures it before it judges a canary by the answers.
 
 On a machine that other work starves, the stable side itself answers late or with errors, and the canary is blamed.
 """
@@ -14,7 +14,7 @@ from .canary_load import Load
 from .canary_records import Record, failed, read
 
 PROBE_SECONDS = 2.0
-# So little is no burden, and some tests send it while they break things.
+# So little is not a burden, and some tests send it while they break things.
 TRIFLE = 10.0
 # From when a request was due until its answer; beyond it the machine is behind.
 LATEST_SECONDS = 0.25
@@ -35,7 +35,7 @@ def carried_load(load: Callable[[float], Load], wanted: float) -> Load:
 def carried(wanted: float, sent: Callable[[float], Sequence[Record]]) -> float:
     """The wanted rate, or the half or the quarter of it: the first at which everything is answered, and in time.
 
-    ``sent`` sends at a rate for a moment and gives the records. A lower rate than the wanted one is told as a warning,
+    ``sent`` sends at a rate for a moment and gives the records. A lower rate than the wanted one is a warning,
     with what was measured. Raises AssertionError where not even the quarter is carried.
     """
     if wanted <= TRIFLE:

@@ -1,7 +1,7 @@
 """Debian's PostgreSQL, Redis and RabbitMQ, run with exactly what the chart renders: its scripts, files and environment.
 
 Each server has its own folder, its own ports on loopback, and the unprivileged user that Debian's package made.
-What a pod would have at /etc, /scripts or /var/run lies in that folder.
+What a pod would have at /etc, /scripts or /var/run is in that folder.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def job_container_of(objects: Objects, name: str) -> dict[str, Any]:
 
 
 class Postgresql:
-    """As many servers as the chart is told to have, each with an address of its own on loopback."""
+    """As many servers as the chart's values request, each with an address of its own on loopback."""
 
     ROLES = ("postgres", "replicator", "backup", "app")
 

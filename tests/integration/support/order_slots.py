@@ -17,7 +17,7 @@ GATEWAY = "http://127.0.0.1:8080" if INVENTORY else lab_address(8080)
 
 
 def primary(virtual_service: dict[str, Any]) -> dict[str, Any]:
-    """The route that the module is told to split."""
+    """The route that the module must split."""
     found: dict[str, Any]
     (found,) = (route for route in virtual_service["spec"]["http"] if route.get("name") == "primary")
     return found
@@ -51,7 +51,7 @@ class Slots:
         return f"app=order-service,version={self.spare}"
 
     def ask_for(self, pods: int) -> None:
-        """Of the spare one; nobody waits for them."""
+        """Of the spare one; not waited for."""
         body = {"spec": {"replicas": pods}}
         client.AppsV1Api(self.api).patch_namespaced_deployment_scale(self.workload, NAMESPACE, body)
 
@@ -60,7 +60,7 @@ class Slots:
         apps, core, name = client.AppsV1Api(self.api), client.CoreV1Api(self.api), self.workload
         self.ask_for(pods)
         deadline = time.monotonic() + 120
-        # Those that have been told to leave may still be busy; new ones need not wait for them.
+        # Those that are being deleted may still be busy; new ones need not wait for them.
         while (apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) != pods or (
             pods == 0 and core.list_namespaced_pod(NAMESPACE, label_selector=self._labels).items
         ):

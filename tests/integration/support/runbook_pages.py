@@ -43,7 +43,7 @@ class Block:
 
 
 def pages() -> list[str]:
-    """README is none."""
+    """Without README."""
     return sorted(path.stem for path in FOLDER.glob("*.md") if path.name != "README.md")
 
 
@@ -65,7 +65,7 @@ def preparation() -> str:
 
 
 class Shell:
-    """Runs the blocks of one page: what one has set, the next one knows. Every command of a block has to succeed."""
+    """Runs the blocks of one page: what one has set, the next one knows. Every command of a block must succeed."""
 
     def __init__(self, kubeconfig: Path, folder: Path, variables: Mapping[str, object] | None = None) -> None:
         lab = kubeconfig.resolve().parent

@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes import client
 from kubernetes.dynamic import DynamicClient
 
-# They change by themselves.
+# These change by themselves.
 _RESTLESS = {"Event", "Lease"}
 
 
@@ -22,7 +22,7 @@ Snapshot = Callable[[], Digests]
 
 
 def snapshots(api: client.ApiClient) -> Snapshot:
-    """What takes one: everything that somebody wants of the cluster, so not its status."""
+    """What takes one: the cluster's desired state, so not its status."""
     dynamic = DynamicClient(api)
 
     def ask(path: str) -> dict[str, Any]:

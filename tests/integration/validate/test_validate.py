@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults planted in a running mesh are found, named at the right object, and gone after mending. Reading is enough."""
+"""Faults planted in a running mesh are found, named at the right object, and gone after the fix. Reading is enough."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_playbook_fails_on_what_is_bad_enough_and_shows_it(
     run = run_playbook("validate.yml", variables=change)
     assert run.rc != 0
     assert "ERROR  IST0101 KIA1101" in run.stdout
-    assert "VirtualService trial-mesh/to-nobody" in run.text
+    assert "VirtualService trial-mesh/to-unknown-host" in run.text
     mild = run_playbook(
         "validate.yml", variables={**change, "validate_suppress": ["IST0101=VirtualService trial-mesh/*"]}
     )

@@ -108,7 +108,7 @@ def cluster(api: client.ApiClient) -> Cluster:
 def difference(cluster: Cluster, obj: dict[str, Any]) -> str:
     theirs, ours = cluster.word(obj), our_word(obj)
     if theirs.refused and (ours.dropped or any(pattern.search(theirs.text) for pattern in EXCEPTIONS)):
-        # Who misspells what is needed is told so once.
+        # A misspelled required field is reported once.
         return ""
     if theirs.refused != ours.refused:
         return f"refused by {'the cluster' if theirs.refused else 'us'} only: {theirs.text or ours.text}"
@@ -149,7 +149,7 @@ def all_mutations(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_the_cluster_says_of_changed_objects_what_we_say(cluster: Cluster) -> None:
     chosen = list(all_mutations(cluster))
     if os.environ.get("SCHEMA_MUTATIONS") != "all":
-        # The same ones in every run: a failure that comes and goes helps nobody.
+        # The same ones in every run: a failure that comes and goes does not help.
         chosen = random.Random(1).sample(chosen, SAMPLE)  # noqa: S311
     found = {name: text for name, obj in chosen if (text := difference(cluster, obj))}
     assert found == {}

@@ -129,7 +129,7 @@ def test_a_template_s_playbook_is_there(template: dict[str, Any]) -> None:
 
 
 def test_every_playbook_for_operators_has_a_template() -> None:
-    # The lab is no controller's business, taking everything away is nobody's click, awx.yml makes what would run
+    # The controller does not run the lab, uninstalling must not be a click, awx.yml makes what would run
     # it, and the others are for alerts, for GitHub's job summaries and for who sits at a terminal.
     others = {"awx", "uninstall", "canary_abort_on_alert", "canary_summary", "dashboards"}
     playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml") if not path.stem.startswith("lab_")} - others
@@ -137,8 +137,8 @@ def test_every_playbook_for_operators_has_a_template() -> None:
     assert playbooks - named == set()
 
 
-def test_an_approval_is_over_before_its_gate() -> None:
-    """A gate that ends first would take back what somebody is about to approve."""
+def test_an_approval_expires_before_its_gate() -> None:
+    """A gate that expires first would roll back a canary that is about to be approved."""
     data = objects(VALUES)
     for environment in ENVIRONMENTS:
         prefix = f"service mesh {environment['name']} "

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clusters to reckon: objects as an API server has them, with what matters here."""
+"""Clusters with a cost: objects as an API server has them, with what matters here."""
 
 from __future__ import annotations
 

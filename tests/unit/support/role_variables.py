@@ -71,7 +71,7 @@ def _main() -> None:
         return found
 
     def answer(role: str, variables: dict[str, Any], template: str) -> Any:
-        # With the roles that it stands on, and what is given above all.
+        # With the roles that it depends on, and what is given above all.
         known = {"role_name": role, "role_path": str(ROLES / role), "ansible_search_path": [str(ROLES / role)]}
         for folder in ("defaults", "vars"):
             for name in ("release", "wiring", role):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whoever gave a variable reads its name, not that of the chart's value."""
+"""The message names the role's variable, not the chart's value."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def buckets(version: str, **counts: float) -> list[Increase]:
 
 
 class Traffic:
-    """A source that says what it is told, round by round; the last round goes on."""
+    """A source that returns what the test sets, round by round; the last round repeats."""
 
     def __init__(self, *rounds: list[Increase] | Exception, note: str = "", values: Any = None) -> None:
         self.rounds, self.note, self.values = list(rounds), note, values or {}
@@ -150,14 +150,14 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         (GRPC, [GOOD], "no_data", "v2 had no request"),
         (LATENCY, buckets("v2", _100=999, _500=1000, _Inf=1000), "pass", "beyond 500 ms is 0 % of 1000"),
         (LATENCY, buckets("v2", _100=0, _500=0, _2500=100, _Inf=100), "fail", "100 % of 100 requests, above 1 %"),
-        # The limit is no bound: in between nothing is certain, so it neither fails nor passes.
+        # The limit is not a bucket's bound: in between nothing is certain, so it neither fails nor passes.
         (LATENCY, buckets("v2", _100=0, _2500=1000, _Inf=1000), "inconclusive", ""),
         (LATENCY, buckets("v2", _250=1000, _1000=1000, _Inf=1000), "pass", "for a pass, all beyond 250 ms"),
         (LATENCY, buckets("v2", _250=0, _1000=0, _Inf=1000), "fail", "for a failure, requests beyond 1000 ms are slow"),
         (LATENCY, buckets("v2", _100=0, _250=0, _Inf=1000), "inconclusive", ""),
         (LATENCY, buckets("v2", _100=1000, _250=1000, _Inf=1000), "pass", "no bucket at 500 ms or beyond"),
         (LATENCY, [], "no_data", "no counter has version v2"),
-        # Answers that do not come are nobody's failures yet.
+        # Missing answers do not count as failures yet.
         (SHARE, [requests("v1", "200", 75), requests("v2", "200", 25)], "pass", "25 %"),
         (SHARE, [requests("v1", "200", 750)], "fail", "0 %"),
         (SHARE, [requests("v1", "200", 9)], "pass", "no evidence"),

@@ -69,7 +69,7 @@ def answer(kind: str, result: object) -> bytes:
 
 
 def selected(query: str, labels: Mapping[str, str]) -> bool:
-    """Whether the query's selector takes the series; as in Prometheus, an empty label is none."""
+    """Whether the query's selector takes the series; as in Prometheus, an empty label is a missing one."""
     name, matchers = re.search(r"(istio_\w+)\{([^}]*)\}", query).groups()  # type: ignore[union-attr]
     if labels["__name__"] != name:
         return False

@@ -1,4 +1,4 @@
-"""Whether a process carries a run on: by its Lease, or by the run's state where the Lease is gone or unreadable."""
+"""Whether a run has a process: by its Lease, or by the run's state where the Lease is gone or unreadable."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_process_answers_where_only_its_lease_cannot_be_read(cluster: FakeClus
     assert not state.probe
     assert cluster.weights() == AT_25
     cluster.refuse = lambda *__: 0
-    running.cancelled = "the test is over"
+    running.cancelled = "the test has ended"
     running.wait()
 
 

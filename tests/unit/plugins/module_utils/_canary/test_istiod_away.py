@@ -71,7 +71,7 @@ def mended(cluster: FakeCluster) -> None:
 
 
 def reduced(cluster: FakeCluster) -> list[str]:
-    """Deployments that were given fewer pods than they had to have."""
+    """Deployments that were given fewer pods than they needed."""
     return [name for name, least in ((SERVICE, 2), (SLOT, 1)) if cluster.replicas(name) < least]
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus sees of a run: its lock has a time of renewal from the run's start to its end, whoever holds it."""
+"""What Prometheus sees of a run: its lock has a renewal time from its start to its end, whatever process holds it."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def test_m1_pods_that_were_asked_for_late_get_their_time() -> None:
 def test_m4_the_end_of_a_pause_opens_no_gate(gate: str, phase: Phase) -> None:
     world = World(a_run(), replace(POLICY, gates=[Gate(gate, "hold", timeout=3600)]))
     state = world.run(until=lambda found: found.phase == phase)
-    resumed = approved(paused(state, world.now, "me", "incident"), world.now, "me", "it is over")
+    resumed = approved(paused(state, world.now, "me", "incident"), world.now, "me", "it has ended")
     assert (resumed.phase, resumed.gate, resumed.passed_gates) == (phase, state.gate, ())
     opened = approved(resumed, world.now, "boss", "looks good")
     assert (opened.phase, opened.gate, opened.passed_gates) == (Phase.PROGRESSING, "", (state.gate,))

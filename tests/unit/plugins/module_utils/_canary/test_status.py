@@ -135,7 +135,7 @@ def test_idle_pods_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "weight", "images", "told"),
+    ("phase", "weight", "images", "notes"),
     [
         (Phase.PROGRESSING, 10, {"v2": "other"}, 1),
         (Phase.PROGRESSING, 10, {"v1": "other"}, 1),
@@ -147,9 +147,9 @@ def test_idle_pods_are_told() -> None:
         (Phase.INITIALIZED, 0, {"v2": OLD}, 0),
     ],
 )
-def test_an_image_of_somebody_else(phase: Phase, weight: int, images: dict[str, str], told: int) -> None:
+def test_an_image_of_somebody_else(phase: Phase, weight: int, images: dict[str, str], notes: int) -> None:
     found = drift(view(state(phase, weight), slots=slots(**images)))
-    assert len([text for text in found if "image" in text]) == told
+    assert len([text for text in found if "image" in text]) == notes
 
 
 @pytest.mark.parametrize(

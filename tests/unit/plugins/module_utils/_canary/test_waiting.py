@@ -39,7 +39,7 @@ def test_too_little_traffic_waits_as_long_as_the_deadline_allows_and_never_goes_
     assert waits[0].left == pytest.approx(160, abs=4)
     assert "300 more requests" in waits[0].detail
     assert (world.state.weight, world.state.lacks_evidence) == (5, True)
-    # Nobody comes, and the deadline passes: the call ends, the run stays.
+    # No approval comes, and the deadline passes: the call ends, the run stays.
     assert world.run().phase == Phase.PAUSED
     assert world.now >= 200
 
@@ -49,7 +49,7 @@ def test_who_resumes_a_run_that_lacked_evidence_gives_it_time() -> None:
     world = World(a_run(deadline=200), replace(POLICY, on_pause="return"), outcome=lambda __: doubt)
     held = world.run()
     world.now = 5000
-    world.state = approved(held, world.now, "me", "go on")
+    world.state = approved(held, world.now, "me", "continue")
     assert not world.state.lacks_evidence
     assert world.state.deadline == pytest.approx(5000 + 200 - held.changed_at + 10)
     world.outcome = lambda __: GOOD

@@ -38,7 +38,7 @@ def test_b1_what_istiod_has_proven_is_remembered_by_whoever_takes_over(
     running = Running(cluster)
     until(lambda: cluster.weights()["v2"] == 25)
     state = cluster.state()
-    running.cancelled = "the test is over"
+    running.cancelled = "the test has ended"
     running.wait()
     assert state
     assert state.proven
@@ -127,7 +127,7 @@ def test_b2_an_api_server_that_refuses_all_but_the_route_delays_no_way_back(
 ) -> None:
     cluster.refuse = refusing(status)
     time.sleep(0.3)
-    assert cluster.weights()["v2"] == 25, "a refusal is not a reason to go back"
+    assert cluster.weights()["v2"] == 25, "a refusal is not a reason to roll back"
     at_25.cancelled = "the process received SIGTERM"
     assert until(lambda: cluster.weights() == {"v1": 100, "v2": 0}) < 2
     result = at_25.wait()
@@ -249,7 +249,7 @@ def test_b3_what_a_webhook_makes_of_the_image_is_taken_for_it(cluster: FakeClust
     assert [write for write in cluster.writes if write == ("patch", "Deployment", SLOT)] == [
         ("patch", "Deployment", SLOT)
     ]
-    running.cancelled = "the test is over"
+    running.cancelled = "the test has ended"
     running.wait()
 
 

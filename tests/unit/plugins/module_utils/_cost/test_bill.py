@@ -34,7 +34,7 @@ def components(*pods: dict[str, Any]) -> dict[str, dict[str, Any]]:
         # Whatever it is called, and in whatever namespace: nothing but a proxy is a gateway.
         (pod("a", PROXY, namespace="edge", labels={"app": "my-gateway"}), "mesh", "my-gateway"),
         (pod("a", APP, labels=named("grafana")), "observability", "grafana"),
-        # Somebody else's.
+        # Another owner's.
         (pod("a", APP, namespace="team", labels=named("grafana")), "others", "team"),
         (pod("a", APP, labels=named("something")), "others", "istio-system"),
     ],

@@ -371,7 +371,7 @@ def test_m19_a_token_that_is_not_replaced_is_read_again_once_and_told(server: Se
         with pytest.raises(ApiFailure, match="Unauthorized") as told:
             cluster.get(ROUTE)
         assert told.value.status == 401
-    assert len(server.asked) == 3, "the same token again is no news"
+    assert len(server.asked) == 3, "the same token again is not a new one"
 
 
 def test_m19_many_threads_read_it_again_once(server: Server, tmp_path: Path) -> None:

@@ -163,10 +163,10 @@ def test_the_look_is_repeated_for_a_change_of_the_spec_only() -> None:
 
 def test_what_is_refused_is_not_written() -> None:
     def refuse(_before: Object) -> None:
-        raise ValueError("there is nobody")
+        raise ValueError("there is no pod")
 
     cluster = OneObject()
-    with pytest.raises(ValueError, match="there is nobody"):
+    with pytest.raises(ValueError, match="there is no pod"):
         written(cluster, refuse=refuse)
     assert not cluster.requests
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a report tells, and that it is told even where something cannot be read."""
+"""What a report contains, and that it is complete even where something cannot be read."""
 
 from __future__ import annotations
 

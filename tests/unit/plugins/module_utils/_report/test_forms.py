@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The forms of a report: whole, safe whatever the cluster holds, readable by everybody, and without any secret."""
+"""The forms of a report: whole, safe whatever the cluster holds, readable by every user, and without any secret."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_what_others_wrote_stays_text(data: dict[str, Any], hostile_data: dict[s
         return [(tag, sorted(attributes)) for tag, attributes in page.tags]
 
     assert [item for item in shape(bad) if item not in shape(good)] == []
-    # The picture has other lines, since nobody calls a service of another name.
+    # The picture has other lines, since no service calls one of another name.
     for tag in ("section", "p", "li", "dd", "tr", "td", "th", "code", "rect"):
         assert len(bad.named(tag)) == len(good.named(tag)), tag
     assert "<script>alert(1)</script>" in "".join(bad.texts)

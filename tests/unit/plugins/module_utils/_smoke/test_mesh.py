@@ -125,9 +125,9 @@ def test_wrong_answers_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_error_is_an_answer() -> None:
     def broken() -> Result:
-        raise ConnectionRefusedError("nobody there")
+        raise ConnectionRefusedError("no listener")
 
-    assert _questions.ask_all({"broken": broken}, timeout=0) == {"broken": Result(False, "nobody there")}
+    assert _questions.ask_all({"broken": broken}, timeout=0) == {"broken": Result(False, "no listener")}
 
 
 def test_rules_that_fail_to_evaluate_are_named() -> None:

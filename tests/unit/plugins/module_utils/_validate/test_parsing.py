@@ -78,7 +78,7 @@ def test_anchors_and_merge_keys() -> None:
         ("a: " + "9" * 5000, "number", 1, 4),
         ("a: &a [*a]", "size", 1, 4),
         ("- " * 3000 + "a", "size", 1, 201),
-        ("a: *nobody", "syntax", 1, 4),
+        ("a: *no_anchor", "syntax", 1, 4),
     ],
 )
 def test_faults_have_their_place(text: str, fault: str, line: int, column: int) -> None:

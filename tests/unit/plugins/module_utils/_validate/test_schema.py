@@ -120,7 +120,7 @@ def test_a_value_that_a_newer_release_may_have_is_a_warning() -> None:
     obj = next(obj for obj in VALID if obj["kind"] == "PeerAuthentication")
     obj = {**obj, "spec": {"mtls": {"mode": "REQUIRED"}}}
 
-    def told(version: str) -> list[tuple[str, str]]:
+    def reported(version: str) -> list[tuple[str, str]]:
         mesh = Mesh([Resource(obj)], Settings(facts={"istio_release": version}))
         return [
             (finding.severity, finding.message)
@@ -128,8 +128,8 @@ def test_a_value_that_a_newer_release_may_have_is_a_warning() -> None:
             if finding.field == "spec.mtls.mode"
         ]
 
-    assert [level for level, _message in told("1.32")] == ["error"]
-    [(level, message)] = told("1.33")
+    assert [level for level, _message in reported("1.32")] == ["error"]
+    [(level, message)] = reported("1.33")
     assert level == "warning"
     assert message.endswith("Istio up to 1.32 does not have it, and this is Istio 1.33")
 

@@ -44,7 +44,7 @@ def rose(ledger: Ledger, **series: list[tuple[float, float]]) -> float:
     ("series", "expected"),
     [
         ({"ok": [(1, 5), (3, 5)], "bad": [(3, 150)]}, 150),  # a new counter of a process that was scraped before
-        ({"ok": [(3, 150), (4, 160)]}, 10),  # nobody was watching: of no known age
+        ({"ok": [(3, 150), (4, 160)]}, 10),  # no earlier scrape: of unknown age
         ({"ok": [(1, 140), (3, 150), (4, 160)]}, 20),
         ({"ok": [(1, 600), (3, 600), (4, 600)]}, 0),  # traffic that stopped
         ({"ok": [(1, 8), (3, 10), (4, 3), (5, 5)]}, 7),  # a restart in between
@@ -84,9 +84,9 @@ def test_an_increase_says_between_which_scrapes_it_was() -> None:
     assert [(entry.amount, entry.begin, entry.end) for entry in found] == [(1, 1, 4), (3, 1, 4)]
 
 
-@pytest.mark.parametrize("told", ["NaN", "+Inf"])
-def test_a_prometheus_without_a_time_is_no_source(told: str) -> None:
-    body = json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1, told]}}).encode()
+@pytest.mark.parametrize("moment", ["NaN", "+Inf"])
+def test_a_prometheus_without_a_time_is_no_source(moment: str) -> None:
+    body = json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1, moment]}}).encode()
     with pytest.raises(SourceFailure, match="does not report its time"):
         Prometheus(lambda *__: (200, body), "order-service", "restaurant").begin()
 

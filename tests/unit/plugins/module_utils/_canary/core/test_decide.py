@@ -1,4 +1,4 @@
-"""The canary's state machine in a world that does what it is told."""
+"""The canary's state machine in a world that does what the test sets."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class World:
     def act(self, decision: object) -> None:
         self.now += 0.5
         if isinstance(decision, Write | Abandon):
-            # What lies in the cluster is text.
+            # The cluster stores text.
             new = load(dump(decision.state))
             if new.step != self.state.step:
                 self.entered += 1
@@ -133,7 +133,7 @@ class World:
             self.now += 1
 
     def check_sound(self) -> None:
-        """Whoever gets traffic has pods."""
+        """A version with traffic has pods."""
         state = self.state
         if state.weight:
             assert self.pods[state.canary.workload] > 0
@@ -232,7 +232,7 @@ def test_what_is_inconclusive_waits_for_somebody() -> None:
 
 def test_an_error_that_does_not_end_never_promotes() -> None:
     broken = Outcome("error", "Prometheus does not answer")
-    # It is no reason to go back either.
+    # It is not a reason to roll back either.
     assert World(a_run(), replace(POLICY, on_pause="return"), outcome=lambda __: broken).run().phase == Phase.PAUSED
 
 

@@ -174,9 +174,9 @@ class Store:
     def request(self, method: str, path: str, body: Any = None, query: Any = ()) -> Any:
         if self.refuse:
             self.refuse -= 1
-            raise ApiFailure(409, "Conflict", "somebody was faster")
+            raise ApiFailure(409, "Conflict", "another writer was faster")
         if method == "put" and self.obj and body["metadata"].get("resourceVersion") != str(self.version):
-            raise ApiFailure(409, "Conflict", "somebody was faster")
+            raise ApiFailure(409, "Conflict", "another writer was faster")
         self.version += 1
         self.obj = copy.deepcopy(body)
         assert self.obj is not None

@@ -1,4 +1,4 @@
-"""M3 of the canary's review: gates, metrics, policies and limits belong to the run, whichever command carries it on."""
+"""M3 of the canary's review: gates, metrics, policies and limits belong to the run, whichever command resumes it."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_m3_a_state_stays_far_below_what_annotations_may_have() -> None:
     """256 KiB together, of all annotations of an object."""
     run = a_run(metrics=[{**RATE, "name": f"own-{number}", "query": "x" * 500} for number in range(30)])
     for number in range(60):
-        run = run.moved(float(number), "somebody@somewhere", "why " * 100, phase=Phase.PROGRESSING)
+        run = run.moved(float(number), "user@somewhere", "why " * 100, phase=Phase.PROGRESSING)
     assert len(dump(run)) < 64 * 1024
 
 
