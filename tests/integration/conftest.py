@@ -27,7 +27,7 @@ _WITH_LOAD = {
     "test_canary_analysis",
     "test_canary_operator",
     "test_canary_playbooks",
-    "test_canary_way_back",
+    "test_canary_rollback",
 }
 # They need no lab, so they can still run beside what takes the mesh away.
 _WITHOUT_LAB = {

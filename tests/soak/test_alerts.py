@@ -50,7 +50,7 @@ class Watch:
     firing: dict[str, float] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
 
-    def look(self) -> set[str]:
+    def observe(self) -> set[str]:
         """Those of the five that fire now, for the service that they should."""
         with _OPENER.open(f"{self.lab.prometheus}/api/v1/alerts", timeout=30) as answer:
             alerts = json.load(answer)["data"]["alerts"]
@@ -111,7 +111,7 @@ def test_the_documents_alerts_fire_and_resolve(lab: Lab, faults: None, report: R
             stack.enter_context(lab.load(path, rate=3, name=name))
         while set(watch.firing) != set(EXPECTED):
             assert time.monotonic() - watch.begin < FIRING_SECONDS, f"firing: {sorted(watch.firing)}"
-            watch.look()
+            watch.observe()
             time.sleep(5)
         for name, at in watch.firing.items():
             report(
@@ -121,7 +121,7 @@ def test_the_documents_alerts_fire_and_resolve(lab: Lab, faults: None, report: R
         ended, resolved = time.monotonic(), dict[str, float]()
         while set(resolved) != set(EXPECTED):
             assert time.monotonic() - ended < RESOLVED_SECONDS, f"resolved: {sorted(resolved)}"
-            for name in set(EXPECTED) - watch.look() - set(resolved):
+            for name in set(EXPECTED) - watch.observe() - set(resolved):
                 resolved[name] = time.monotonic() - ended
             time.sleep(5)
         for name, seconds in resolved.items():

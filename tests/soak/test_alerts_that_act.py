@@ -77,7 +77,7 @@ def alert(name: str = "HighErrorRate", **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("run", range(RUNS))
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("begin", [split, carried], ids=["split", "carried"])
-def test_a_firing_alert_takes_the_canary_back(
+def test_a_firing_alert_rolls_the_canary_back(
     lab: Lab, hook: Rulebook, report: Report, tmp_path: Path, name: str, begin: Any, run: int
 ) -> None:
     if name == "CanaryAbandoned" and begin is carried:
@@ -108,7 +108,7 @@ def test_a_firing_alert_takes_the_canary_back(
     assert moment - begun > 0
 
 
-def test_several_alerts_and_reminders_take_it_back_once(lab: Lab, hook: Rulebook, report: Report) -> None:
+def test_several_alerts_and_reminders_roll_it_back_once(lab: Lab, hook: Rulebook, report: Report) -> None:
     split(lab)
     both = [alert("HighErrorRate"), alert("HighLatency")]
     for __ in range(3):

@@ -117,7 +117,7 @@ def test_verbs_without_a_canary(awx: Awx, menu: Lab) -> None:
         refused(awx.launch(verb, ASKED), "run")
 
 
-def test_a_cancelled_job_takes_its_canary_back(awx: Awx, menu: Lab, report: Report) -> None:
+def test_a_cancelled_job_rolls_its_canary_back(awx: Awx, menu: Lab, report: Report) -> None:
     stable, canary = menu.stable, menu.canary
     seen: list[float] = []
 
@@ -191,7 +191,7 @@ def test_a_bad_release(awx: Awx, menu: Lab) -> None:
     assert job.artifacts["canary_reason"]
 
 
-def test_a_canary_that_is_held_and_goes_on(awx: Awx, menu: Lab) -> None:
+def test_a_canary_that_is_held_and_resumed(awx: Awx, menu: Lab) -> None:
     # Enough steps for another job to start beside it.
     answers, canary = {**release(menu), "canary_steps": "10,20,30,40,50"}, menu.canary
     jobs: list[Job] = []
@@ -225,7 +225,7 @@ def test_the_credential_of_another_cluster(awx: Awx, menu: Lab, credential: Cred
 
 
 def test_all_objects_are_made_once(report: Report) -> None:
-    controller = test_awx_controller.controller_with_what_has_to_be_there()
+    controller = test_awx_controller.controller_with_required_objects()
     with test_awx_controller.serve(controller) as address:
         begin = time.monotonic()
         rc, __, text = test_awx_controller.apply(address)

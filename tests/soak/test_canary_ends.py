@@ -205,7 +205,7 @@ def at(lab: Lab, phase: str) -> Iterator[Terminal]:
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 @pytest.mark.parametrize("phase", PHASES)
-def test_it_goes_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) -> None:
+def test_it_rolls_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) -> None:
     stable, canary = lab.stable, lab.canary
     with lab.load() as load, lab.sightings() as sightings:
         with at(lab, phase) as terminal:
@@ -235,7 +235,7 @@ def test_it_goes_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) 
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_what_nothing_is_left_of_the_next_reconcile_takes_back(lab: Lab, report: Report, phase: str) -> None:
+def test_a_run_without_any_process_is_rolled_back_by_the_next_reconcile(lab: Lab, report: Report, phase: str) -> None:
     """Also what was decided already, a promotion, it brings to its end."""
     stable, canary = lab.stable, lab.canary
     with lab.load() as load, lab.sightings() as sightings:

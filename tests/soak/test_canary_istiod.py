@@ -79,7 +79,7 @@ def taken_to_its_end(lab: Lab, canary: str) -> None:
 
 
 @each_fault
-def test_at_a_step_it_goes_back_and_keeps_the_pods(lab: Lab, fault: Any) -> None:
+def test_at_a_step_it_rolls_back_and_keeps_the_pods(lab: Lab, fault: Any) -> None:
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "increase")
@@ -96,7 +96,7 @@ def test_at_a_step_it_goes_back_and_keeps_the_pods(lab: Lab, fault: Any) -> None
 
 
 @each_fault
-def test_on_the_way_back_the_canary_keeps_its_pods(lab: Lab, report: Report, fault: Any) -> None:
+def test_during_a_rollback_the_canary_keeps_its_pods(lab: Lab, report: Report, fault: Any) -> None:
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "increase")
@@ -148,7 +148,7 @@ def test_once_every_proxy_has_it_the_promotion_ends(lab: Lab, fault: Any) -> Non
         no_request_failed(load)
 
 
-def test_where_istios_webhook_is_away_it_is_said_at_once_with_what_helps(lab: Lab, report: Report) -> None:
+def test_an_unavailable_istio_webhook_is_reported_at_once_with_the_remedy(lab: Lab, report: Report) -> None:
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "increase")

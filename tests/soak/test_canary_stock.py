@@ -44,7 +44,7 @@ def test_copies_are_measured_where_they_arrive(lab: Lab) -> None:
     assert seen <= versions(sent_within(records, end - 0.5, end + 1))[canary]
 
 
-def test_copies_that_fail_take_the_run_back_and_nobody_has_seen_them(lab: Lab) -> None:
+def test_copies_that_fail_roll_the_run_back_and_reach_no_client(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     lab.fault(service=lab.service, version=canary, error_rate=1)
     with lab.load() as load, lab.sightings() as sightings:

@@ -84,7 +84,7 @@ def test_blue_green(lab: Lab, report: Report) -> None:
     assert [event["weight"] for event in result["history"] if event["weight"] not in (0, 100)] == []
 
 
-def test_mirrored_requests_come_first_and_nobody_sees_them(lab: Lab, report: Report) -> None:
+def test_mirrored_requests_come_first_and_reach_no_client(lab: Lab, report: Report) -> None:
     canary = lab.canary
     query = (
         f'sum(istio_requests_total{{reporter="destination",destination_service_name="{lab.service}",'
@@ -92,18 +92,18 @@ def test_mirrored_requests_come_first_and_nobody_sees_them(lab: Lab, report: Rep
     )
     before, seen = lab.value(query), list[float]()
 
-    def look(canary: str) -> None:
+    def observe(canary: str) -> None:
         lab.until("the mirror", lambda: lab.now().state.get("step") == 0, 120)
         # Prometheus looks for new pods every five seconds.
         lab.until("50 copies", lambda: lab.value(query) - before > 50, 25)
         assert lab.now().weights[canary] == 0
         seen.append(lab.value(query) - before)
 
-    healthy(lab, report, look, strategy="mirror", mirror_percentage=50, steps=[50], step_duration="30s")
+    healthy(lab, report, observe, strategy="mirror", mirror_percentage=50, steps=[50], step_duration="30s")
     report(f"{seen[0]:.0f} requests were copied to the canary at weight 0")
 
 
-def test_testers_first_then_everybody(lab: Lab, report: Report) -> None:
+def test_testers_first_then_all_clients(lab: Lab, report: Report) -> None:
     stable, canary = lab.stable, lab.canary
     with (
         lab.unhidden(),

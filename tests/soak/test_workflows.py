@@ -71,7 +71,7 @@ def test_a_canary_waits_for_its_approval_and_is_promoted(runner: Runner, lab: La
 
 
 @pytest.mark.parametrize("workflow", ["canary.yml", "canary-abort.yml"])
-def test_a_canary_that_nobody_approves_is_taken_back(workflow: str, runner: Runner, lab: Lab) -> None:
+def test_a_canary_without_approval_is_rolled_back(workflow: str, runner: Runner, lab: Lab) -> None:
     tag, stable = lab.tag(), lab.stable
     with lab.load() as load:
         good(runner.run(step("canary.yml", "canary", "Bring it forward"), inputs_image_tag=tag, **INPUTS))

@@ -136,7 +136,7 @@ def test_a_public_exception_is_an_answer_of_a_module() -> None:
 
 
 @pytest.mark.parametrize("environment", ["lab", "development", "staging", "production"])
-def test_the_inventory_says_which_environment_it_is(environment: str) -> None:
+def test_the_inventory_names_its_environment(environment: str) -> None:
     facts: dict[str, Any] = {}
     for path in sorted((ROOT / f"inventories/{environment}/group_vars/clusters").glob("*.yml")):
         facts |= yaml.safe_load(path.read_text())

@@ -69,7 +69,7 @@ def test_promtool_accepts_the_rules(promtool: str) -> None:
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_the_rules_do_what_their_tests_say(promtool: str, path: Path) -> None:
+def test_the_rules_pass_their_tests(promtool: str, path: Path) -> None:
     check(promtool, "test", "rules", str(path))
 
 
@@ -96,7 +96,7 @@ def test_no_name_is_given_twice() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_the_alert_says_what_is_wrong_and_what_to_do(alert: str) -> None:
+def test_the_alert_names_the_problem_and_the_remedy(alert: str) -> None:
     rule = ALERTS[alert]
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in {"critical", "warning"}

@@ -52,7 +52,7 @@ def test_a_healthy_canary_loses_no_request_and_stays(lab: Lab) -> None:
     assert "changed=0 " in site.text, site.tail
 
 
-def test_a_canary_that_fails_is_taken_back(lab: Lab) -> None:
+def test_a_canary_that_fails_is_rolled_back(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     before = lab.workloads()
     errors = lab.stable_errors(stable)
@@ -101,7 +101,7 @@ def test_a_killed_run_is_resumed_and_ends_as_if_nothing_had_been(lab: Lab) -> No
     lab.until("the old version's pods are gone", lambda: not lab.pods(stable))
 
 
-def test_a_killed_run_is_taken_back_by_the_schedule(lab: Lab) -> None:
+def test_a_killed_run_is_rolled_back_by_the_schedule(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     before = lab.workloads()
     with lab.load(), lab.sightings() as sightings:
@@ -120,7 +120,7 @@ def test_a_killed_run_is_taken_back_by_the_schedule(lab: Lab) -> None:
     assert {n: r for n, (r, __) in lab.workloads().items()} == {n: r for n, (r, __) in before.items()}
 
 
-def test_a_run_is_locked_watched_and_can_be_aborted_by_anybody(lab: Lab) -> None:
+def test_a_run_is_locked_watched_and_can_be_aborted_by_any_user(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     with lab.load() as load, lab.sightings() as sightings:
         call = lab.call(image_tag=lab.tag(), step_duration="60s", holder="alice@laptop")

@@ -73,7 +73,7 @@ def test_one_right_less_is_named_before_anything_is_touched(
 
 
 @pytest.mark.parametrize(("access", "roles"), [("pod_address", BY_ADDRESS), ("port_forward", BY_PORT_FORWARD)])
-def test_without_a_way_to_istiod_a_canary_goes_on_and_names_what_it_lacks(
+def test_without_access_to_istiod_a_canary_continues_and_names_what_it_lacks(
     lab: Lab, accounts: Accounts, run_playbook: RunPlaybook, access: str, roles: list[dict[str, object]]
 ) -> None:
     rights = Way(ISTIO, access, READER).rights
@@ -90,9 +90,9 @@ def test_without_a_way_to_istiod_a_canary_goes_on_and_names_what_it_lacks(
     assert "instead of proof" not in nothing
 
 
-def test_an_abort_that_is_refused_says_what_is_missing(lab: Lab, accounts: Accounts, run_playbook: RunPlaybook) -> None:
-    nobody = accounts.add("may-nothing", [])
+def test_a_refused_abort_names_what_is_missing(lab: Lab, accounts: Accounts, run_playbook: RunPlaybook) -> None:
+    powerless = accounts.add("may-nothing", [])
     options = {"namespace": NAMESPACE, "service": SERVICE, "state": "aborted"}
-    (said,) = reported(run_playbook, "canary", options, [nobody])
+    (said,) = reported(run_playbook, "canary", options, [powerless])
     assert "is forbidden" in said
     assert "may-nothing may not run a canary. docs/canary-operator.yml grants what it lacks" in said

@@ -71,7 +71,7 @@ def lab(whole_lab: Lab) -> Iterator[Lab]:
 
 
 @pytest.mark.parametrize(("variables", "words"), WRONG, ids=["run", "surroundings"])
-def test_bad_input_is_told_all_at_once(
+def test_bad_input_is_reported_all_at_once(
     variables: dict[str, Any], words: tuple[str, ...], run_playbook: RunPlaybook
 ) -> None:
     run = run_playbook("canary.yml", variables=variables)
@@ -90,7 +90,7 @@ def test_the_plan_changes_nothing(run_playbook: RunPlaybook, cluster_snapshot: S
     assert "menu-service:9.9.9" in run.text, run.stdout
 
 
-def test_a_run_waits_at_its_gate_until_somebody_else_opens_it(lab: Lab, run_playbook: RunPlaybook) -> None:
+def test_a_run_waits_at_its_gate_until_another_user_opens_it(lab: Lab, run_playbook: RunPlaybook) -> None:
     stable, canary = lab.stable, lab.canary
     # Of its own, so that a lab can have the test again.
     wanted = {**RUN, **QUICK, "canary_image_tag": lab.tag()}
@@ -156,7 +156,7 @@ def test_m18_a_promotion_is_undone_without_a_failed_request_and_only_once(lab: L
     assert not failed(read(load.output))
 
 
-def test_ctrl_c_takes_the_canary_back(lab: Lab) -> None:
+def test_ctrl_c_rolls_the_canary_back(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     slow = {**QUICK, "canary_image_tag": lab.tag(), "canary_step_duration": "10m", "canary_deadline": "1h"}
     with lab.load("/api/v1/menu"):
@@ -176,7 +176,7 @@ def test_ctrl_c_takes_the_canary_back(lab: Lab) -> None:
     assert "SIGINT" in json.dumps(lab.now().state["history"])
 
 
-def test_a_job_that_is_killed_takes_the_canary_back(lab: Lab) -> None:
+def test_a_job_that_is_killed_rolls_the_canary_back(lab: Lab) -> None:
     """As ansible-runner does it where AWX cancels one."""
     stable, canary = lab.stable, lab.canary
     slow = {**QUICK, "canary_image_tag": lab.tag(), "canary_step_duration": "10m", "canary_deadline": "1h"}
@@ -189,7 +189,7 @@ def test_a_job_that_is_killed_takes_the_canary_back(lab: Lab) -> None:
     assert "ansible-playbook is gone" in json.dumps(lab.now().state["history"])
 
 
-def test_an_alert_takes_back_only_a_run_that_began_before_it(lab: Lab, run_playbook: RunPlaybook) -> None:
+def test_an_alert_rolls_back_only_a_run_that_began_before_it(lab: Lab, run_playbook: RunPlaybook) -> None:
     def alert(**changes: Any) -> str:
         """What the playbook says; it may not fail."""
         fired = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

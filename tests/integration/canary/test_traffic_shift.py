@@ -99,7 +99,7 @@ def shifter(run_playbook: RunPlaybook, api: client.ApiClient) -> Iterator[Shifte
 
 
 @pytest.mark.usefixtures("ready")
-def test_the_split_is_in_force_when_the_module_returns(shifter: Shifter, slots: Slots) -> None:
+def test_the_split_is_in_effect_when_the_module_returns(shifter: Shifter, slots: Slots) -> None:
     everything = slots.split(100)
     before = shifter.live
     check = shifter("--check", weights=everything)
@@ -124,7 +124,7 @@ def test_the_split_is_in_force_when_the_module_returns(shifter: Shifter, slots: 
 
 
 @pytest.mark.usefixtures("ready")
-def test_the_share_is_what_the_weight_says(shifter: Shifter, slots: Slots) -> None:
+def test_the_share_equals_the_weight(shifter: Shifter, slots: Slots) -> None:
     assert shifter(weights=slots.split(25))["acknowledged"]
     count = 1000
     found = served_by(count)
@@ -231,7 +231,7 @@ def test_another_teams_listener_holds_up_no_http_route(shifter: Shifter, slots: 
     assert served_by(50) == {slots.spare: 50}
 
 
-def test_traffic_to_nobody_is_refused(shifter: Shifter, slots: Slots) -> None:
+def test_traffic_to_no_pod_is_refused(shifter: Shifter, slots: Slots) -> None:
     slots.scale(0)
     before = shifter.live
     refusals = {

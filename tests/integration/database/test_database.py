@@ -148,7 +148,9 @@ def test_another_major_version_is_refused_before_anything_is_touched(
     assert cluster_snapshot() == before
 
 
-def test_bad_input_is_told_at_once_and_touches_nothing(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
+def test_bad_input_is_reported_at_once_and_changes_nothing(
+    run_playbook: RunPlaybook, cluster_snapshot: Snapshot
+) -> None:
     before = cluster_snapshot()
 
     def refused(*words: str, **variables: Any) -> None:

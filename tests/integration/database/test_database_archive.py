@@ -22,8 +22,8 @@ def test_a_database_is_restored_to_a_moment_before_and_after_a_failover(cluster:
     try:
         cluster.sql(0, "CREATE TABLE orders (id int); INSERT INTO orders SELECT generate_series(1, 100)")
         archive.start()
-        wait_for(lambda: copies(archive), archive.said)
-        wait_for(lambda: archiving(archive), archive.said)
+        wait_for(lambda: copies(archive), archive.output)
+        wait_for(lambda: archiving(archive), archive.output)
         early = archive.run("restore_to_time.sh", "2020-01-01 00:00:00+00")
         assert "no copy of the data is as old as" in early.stderr
         cluster.sql(0, "INSERT INTO orders SELECT generate_series(101, 200)")
@@ -42,7 +42,7 @@ def test_a_database_is_restored_to_a_moment_before_and_after_a_failover(cluster:
         cluster.name_primary(1)
         promoted = cluster.pods[1].run("promote.sh")
         assert promoted.returncode == 0, promoted.stderr
-        wait_for(lambda: archiving(archive), archive.said)
+        wait_for(lambda: archiving(archive), archive.output)
         cluster.sql(1, "INSERT INTO orders SELECT generate_series(1001, 1010)")
         wait_for(
             lambda: (
@@ -54,7 +54,7 @@ def test_a_database_is_restored_to_a_moment_before_and_after_a_failover(cluster:
                 )
                 == "1"
             ),
-            archive.said,
+            archive.output,
         )
         done = archive.run("restore_to_time.sh", "latest", PGHOST="127.0.77.11", RESTORE_TARGET="of_now")
         assert done.returncode == 0, done.stderr

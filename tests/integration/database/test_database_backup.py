@@ -146,7 +146,7 @@ def test_a_backup_reads_no_replica_that_lacks_something(cluster: Postgresql, fol
     second.stop()
     (second.folder / "secrets/replicator-password").write_text("wrong")
     second.start()
-    wait_for(lambda: "password authentication failed" in second.said(), second.said)
+    wait_for(lambda: "password authentication failed" in second.output(), second.output)
     cluster.sql(0, "INSERT INTO orders VALUES (1)")
     assert count(cluster, 1) == "0"
     code, said = back_up(cluster, folder, backups)
@@ -162,7 +162,7 @@ def test_a_backup_reads_no_replica_that_lacks_something(cluster: Postgresql, fol
     assert cluster.sql(0, "SELECT count(*) FROM orders", database="restaurant_restored") == "2"
 
 
-def test_a_dump_that_cannot_be_restored_is_no_backup(cluster: Postgresql, folder: Path, backups: Path) -> None:
+def test_a_dump_that_cannot_be_restored_is_not_a_backup(cluster: Postgresql, folder: Path, backups: Path) -> None:
     (backups / "20200101T000000Z").mkdir()
     (backups / "20200102T000000Z.unverified").mkdir()
     cluster.sql(

@@ -60,7 +60,7 @@ def test_redis_keeps_what_it_has_acknowledged(redis: Redis) -> None:
     assert redis.ask("GET", "order") == "2"
 
 
-def test_redis_answers_nobody_without_the_password(redis: Redis) -> None:
+def test_redis_answers_no_client_without_the_password(redis: Redis) -> None:
     assert "NOAUTH" in redis.ask("GET", "order", password="wrong")
     assert PASSWORD not in Path(f"/proc/{redis.pod.process.pid}/cmdline").read_text()  # type: ignore[union-attr]
     (redis.pod.folder / "secrets/password").write_text("another")
@@ -70,7 +70,7 @@ def test_redis_answers_nobody_without_the_password(redis: Redis) -> None:
     assert redis.ask("PING", password="another") == "PONG"
 
 
-def test_redis_runs_with_what_the_chart_says(redis: Redis) -> None:
+def test_redis_runs_with_the_charts_configuration(redis: Redis) -> None:
     wanted = {
         "appendonly": "yes",
         "appendfsync": "everysec",
@@ -110,7 +110,7 @@ def test_rabbitmq_keeps_persistent_messages_and_takes_a_new_password(rabbitmq: R
     with Amqp(rabbitmq.port, "restaurant", "another") as client:
         assert client.declare("orders") == 1
         assert client.get("orders") == b"order 1"
-    assert PASSWORD not in rabbitmq.pod.said()
+    assert PASSWORD not in rabbitmq.pod.output()
 
 
 def erlang(rabbitmq: Rabbitmq) -> int:

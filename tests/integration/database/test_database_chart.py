@@ -225,7 +225,7 @@ def test_settings_are_quoted() -> None:
         ({"mode": "external", "external": {"redis": {"host": "10.0.0.1"}}}, "/external/redis/host"),
     ],
 )
-def test_a_value_that_is_none_is_refused(values: dict[str, Any], words: str) -> None:
+def test_an_invalid_value_is_refused(values: dict[str, Any], words: str) -> None:
     done = template(values)
     assert done.returncode != 0
     assert words in done.stderr

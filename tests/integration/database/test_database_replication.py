@@ -21,7 +21,7 @@ from ..support.database_servers import PASSWORD, Postgresql, wait_for
 __all__ = ["cluster", "folder", "prepared"]
 
 
-def test_a_replica_whose_slot_is_lost_is_not_ready_until_it_is_copied_anew(cluster: Postgresql) -> None:
+def test_a_replica_whose_slot_is_lost_is_not_ready_until_it_is_copied_again(cluster: Postgresql) -> None:
     second = cluster.pods[1]
     stale_after_a_second(second)
     stop_after_the_table(cluster, second)
@@ -32,8 +32,8 @@ def test_a_replica_whose_slot_is_lost_is_not_ready_until_it_is_copied_anew(clust
     second.start()
     wait_for(lambda: "has lacked what the primary has" in why_not_ready(second), "the old copy is not ready")
     assert second.healthy("live"), "there is nothing that a restart would fix"
-    wait_for(lambda: "Run rejoin.sh --clone here" in second.said(), second.said)
-    assert "kB of WAL" in second.said() or "MB of WAL" in second.said(), "it says how far it is behind"
+    wait_for(lambda: "Run rejoin.sh --clone here" in second.output(), second.output)
+    assert "kB of WAL" in second.output() or "MB of WAL" in second.output(), "it says how far it is behind"
     # What it has is as old after a restart.
     restart(second)
     wait_for(lambda: "has lacked what the primary has" in why_not_ready(second), "still not ready")
@@ -55,8 +55,8 @@ def test_a_replica_with_a_wrong_password_is_not_ready_until_it_has_the_right_one
     wait_for(
         lambda: "has lacked what the primary has" in why_not_ready(third), "a replica that cannot log in is not ready"
     )
-    wait_for(lambda: "does not let this server ask why" in third.said(), third.said)
-    assert "password authentication failed" in third.said()
+    wait_for(lambda: "does not let this server ask why" in third.output(), third.output)
+    assert "password authentication failed" in third.output()
     # What a run of site.yml does with a Secret that has changed.
     third.stop()
     secret.write_text(PASSWORD + "replicator")
@@ -78,7 +78,7 @@ def test_an_empty_volume_waits_for_peers_that_answer_late(cluster: Postgresql) -
     )
     assert first.healthy("live")
     second.start()
-    wait_for(lambda: "has no data, but server 1 has some" in first.said(), first.said)
+    wait_for(lambda: "has no data, but server 1 has some" in first.output(), first.output)
     # That one going away again changes nothing.
     second.kill()
     assert not (first.folder / "data/pgdata").exists()
@@ -96,7 +96,7 @@ def test_a_database_that_was_made_once_is_never_made_again(cluster: Postgresql) 
     rows_everywhere(cluster, 1)
     cluster.keep_initialised()
     restart_primary_without_data(cluster, 0)
-    wait_for(lambda: "this cluster's database was made before" in first.said(), first.said)
+    wait_for(lambda: "this cluster's database was made before" in first.output(), first.output)
     assert not (first.folder / "data/pgdata").exists()
     assert first.healthy("live")
     # All volumes are gone, and a new database is wanted: docs/runbooks/database_restore.md
@@ -111,7 +111,7 @@ def test_data_of_another_major_version_is_left_alone(cluster: Postgresql) -> Non
     version = third.folder / "data/pgdata/PG_VERSION"
     version.write_text("14\n")
     third.start()
-    wait_for(lambda: "the data is of PostgreSQL 14 and this is PostgreSQL" in third.said(), third.said)
+    wait_for(lambda: "the data is of PostgreSQL 14 and this is PostgreSQL" in third.output(), third.output)
     assert not third.healthy()
     assert third.healthy("live"), "to end again and again would not help"
 
@@ -124,11 +124,11 @@ def test_a_script_that_fails_ends_its_server_in_an_orderly_way(cluster: Postgres
     first.start()
     assert first.process
     assert first.process.wait(timeout=30) != 0
-    assert "database system is shut down" in first.said()
+    assert "database system is shut down" in first.output()
     assert not (first.folder / "data/pgdata/postmaster.pid").exists()
 
 
-def test_the_servers_tell_the_archive_from_a_replica(cluster: Postgresql) -> None:
+def test_the_servers_distinguish_the_archive_from_a_replica(cluster: Postgresql) -> None:
     """A slot of an archive that is no more would keep WAL for ever."""
     superuser(cluster, 0, "SELECT pg_create_physical_replication_slot('postgresql_archive', true)")
     slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'postgresql_archive'"

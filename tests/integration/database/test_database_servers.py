@@ -22,7 +22,7 @@ def test_replicas_get_every_row_and_take_no_writes(cluster: Postgresql, prepared
     assert [line.split()[1] for line in status[1:]] == ["primary", "replica", "replica"]
     # Nothing gets in without its password, and no password is in what the server writes.
     assert "authentication failed" in cluster.try_sql(0, "SELECT 1", password="wrong").stderr
-    assert not any(PASSWORD in pod.said() for pod in (*prepared.pods, *cluster.pods))
+    assert not any(PASSWORD in pod.output() for pod in (*prepared.pods, *cluster.pods))
 
 
 def test_failover_by_hand_when_the_primary_is_gone(cluster: Postgresql) -> None:
@@ -46,7 +46,7 @@ def test_failover_by_hand_when_the_primary_is_gone(cluster: Postgresql) -> None:
 
     # The old primary comes back with its data, and waits.
     first.start()
-    wait_for(lambda: "Run rejoin.sh" in first.said(), "the old primary waits")
+    wait_for(lambda: "Run rejoin.sh" in first.output(), "the old primary waits")
     assert not first.healthy()
     assert first.healthy("live"), "it must not be killed while an operator repairs it"
     assert cluster.try_sql(0, "SELECT 1").returncode != 0
@@ -78,7 +78,7 @@ def test_an_old_primary_with_writes_of_its_own_is_rewound(cluster: Postgresql) -
     cluster.sql(1, "INSERT INTO orders SELECT generate_series(101, 110)")
 
     first.start()
-    wait_for(lambda: "Run rejoin.sh" in first.said(), "the old primary waits")
+    wait_for(lambda: "Run rejoin.sh" in first.output(), "the old primary waits")
     rejoined = first.run("rejoin.sh")
     assert rejoined.returncode == 0, rejoined.stderr
     assert "rewinding from last common checkpoint" in rejoined.stderr
@@ -99,7 +99,7 @@ def test_a_primary_that_is_deposed_stops_by_itself(cluster: Postgresql) -> None:
     assert "server 0 still takes writes" in refused.stderr
     first.process.send_signal(18)  # type: ignore[union-attr] # SIGCONT
 
-    wait_for(lambda: "stops taking writes" in first.said(), "the old primary looks at the topology")
+    wait_for(lambda: "stops taking writes" in first.output(), "the old primary looks at the topology")
     wait_for(lambda: cluster.try_sql(0, "SELECT 1").returncode != 0, "and ends its sessions")
     assert third.run("promote.sh").returncode == 0
     assert count(cluster, 2) == "1", "a fast shutdown sends the replicas everything"
@@ -135,7 +135,7 @@ def test_an_empty_volume_never_becomes_the_database(cluster: Postgresql) -> None
     first.kill()
     shutil.rmtree(first.folder / "data/pgdata")
     first.start()
-    wait_for(lambda: "has no data, but server 1 has some" in first.said(), "the primary refuses")
+    wait_for(lambda: "has no data, but server 1 has some" in first.output(), "the primary refuses")
     assert cluster.try_sql(0, "SELECT 1").returncode != 0
     cluster.name_primary(1)
     assert cluster.pods[1].run("promote.sh").returncode == 0
@@ -146,7 +146,7 @@ def test_a_pod_ends_in_an_orderly_way_and_comes_back(cluster: Postgresql) -> Non
     cluster.sql(0, "CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)")
     for pod in reversed(cluster.pods):
         assert pod.stop() == 0
-        assert "database system is shut down" in pod.said()
+        assert "database system is shut down" in pod.output()
     # As a kubelet leaves it that gives the volume to a group.
     for pod in cluster.pods:
         (pod.folder / "data/pgdata").chmod(0o2770)

@@ -184,7 +184,7 @@ def test_uninstall_spares_a_namespace_with_volumes(run_playbook: RunPlaybook, ap
     assert f"Namespace {NAMESPACE} stays, since it has PersistentVolumeClaim another-owners." in run.text
 
 
-def test_preflight_tells_all_problems_at_once(run_playbook: RunPlaybook) -> None:
+def test_preflight_reports_all_problems_at_once(run_playbook: RunPlaybook) -> None:
     variables = {
         "istio_version": "latest",
         "istio_chart_path": "/nowhere",

@@ -27,7 +27,7 @@ IMAGES = f"{ADDRESSES[0]}/release"
 ALONE = {"istio_platform": "none"}
 
 
-def said(words: str, run: Run) -> bool:
+def reports(words: str, run: Run) -> bool:
     """Without regard to spaces: Ansible breaks the lines of its warnings, also within words."""
     return "".join(words.split()) in "".join(run.text.split())
 
@@ -59,19 +59,19 @@ def test_a_cluster_that_is_too_old_for_the_release_is_refused(
         "the cluster runs v1.31.9: upgrade the cluster first, or use a release of Istio 1.29."
     )
     assert run.failed == 1, run.stdout
-    assert said(refusal, run), run.stdout
-    assert said("set allow_unsupported: true. Nothing was changed", run), run.stdout
-    assert said("istio_allow_unsupported_kubernetes", run), run.stdout
+    assert reports(refusal, run), run.stdout
+    assert reports("set allow_unsupported: true. Nothing was changed", run), run.stdout
+    assert reports("istio_allow_unsupported_kubernetes", run), run.stdout
     # That one is supported there.
-    assert not said("(istio_revisions[0].version) is", run), run.stdout
+    assert not reports("(istio_revisions[0].version) is", run), run.stdout
     assert allowed.rc == 0, allowed.stdout
-    assert said(refusal, allowed), allowed.stdout
-    assert said("minimum_version is 1.32", too_old), too_old.stdout
-    assert said("preflight_minimum_version", too_old), too_old.stdout
+    assert reports(refusal, allowed), allowed.stdout
+    assert reports("minimum_version is 1.32", too_old), too_old.stdout
+    assert reports("preflight_minimum_version", too_old), too_old.stdout
     assert cluster_snapshot() == before
 
 
-def test_what_nobody_tested_is_a_warning(run_playbook: RunPlaybook, kubeconfig: str) -> None:
+def test_an_untested_pair_is_a_warning(run_playbook: RunPlaybook, kubeconfig: str) -> None:
     variables = {
         **ALONE,
         "istio_revisions": [{"revision": "old", "version": "1.20.1"}, {"revision": "new", "version": "1.99.0"}],
@@ -79,9 +79,9 @@ def test_what_nobody_tested_is_a_warning(run_playbook: RunPlaybook, kubeconfig: 
     }
     run = run_playbook(play(ISTIO_PREFLIGHT), variables=variables, environment={"K8S_AUTH_KUBECONFIG": kubeconfig})
     assert run.rc == 0, run.stdout
-    assert said("istio_version (istio_revisions[0].version) is 1.20.1: Istio 1.20 is supported on", run), run.stdout
-    assert said("which it was not tested with", run), run.stdout
-    assert said("istio_version (istio_revisions[1].version) is 1.99.0: this collection knows", run), run.stdout
+    assert reports("istio_version (istio_revisions[0].version) is 1.20.1: Istio 1.20 is supported on", run), run.stdout
+    assert reports("which it was not tested with", run), run.stdout
+    assert reports("istio_version (istio_revisions[1].version) is 1.99.0: this collection knows", run), run.stdout
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def planted(api: ApiClient) -> Iterator[None]:
     objects.delete(text)
 
 
-def test_what_comes_from_retired_registries_is_told(
+def test_images_from_retired_registries_are_reported(
     run_playbook: RunPlaybook, kubeconfig: str, planted: None, tmp_path: Path
 ) -> None:
     variables = {
@@ -154,11 +154,11 @@ def test_what_comes_from_retired_registries_is_told(
         f"Move them: {INSTALL}, then kubectl -n istio-system rollout restart deployment/trial",
         "8 December 2026, 15:00 UTC",
     ):
-        assert said(words, run), f"{words}\n{run.stdout}"
+        assert reports(words, run), f"{words}\n{run.stdout}"
 
     report = run_playbook("report.yml", variables={"report_path": str(tmp_path / "lab"), "report_cost": False})
     assert report.rc == 0, report.stdout
-    assert said("Istio's registries: 1 workload, 1 injector, 1 release from registries that Istio retires", report)
+    assert reports("Istio's registries: 1 workload, 1 injector, 1 release from registries that Istio retires", report)
     found = json.loads((tmp_path / "lab.json").read_text())["registries"]
     (workload,) = found["workloads"]
     assert (workload["namespace"], workload["kind"], workload["name"], workload["pods"]) == (
@@ -175,7 +175,7 @@ def test_what_comes_from_retired_registries_is_told(
         assert "SECRET-in-values" not in path.read_text()
 
 
-def test_an_account_that_may_not_list_pods_everywhere_is_told_so(
+def test_an_account_that_may_not_list_pods_everywhere_is_reported(
     run_playbook: RunPlaybook, api: ApiClient, kubeconfig: str, planted: None, tmp_path: Path
 ) -> None:
     objects = Objects(api)
@@ -208,6 +208,6 @@ subjects: [{kind: ServiceAccount, name: trial, namespace: trial-account}]
     finally:
         objects.delete(account)
     assert run.rc == 0, run.stdout
-    assert said("running pods of istio-system/trial (2)", run), run.stdout
-    assert said("The account may not list Pod outside of istio-system, restaurant-management", run), run.stdout
-    assert said("The account may not list Secret in istio-system", run), run.stdout
+    assert reports("running pods of istio-system/trial (2)", run), run.stdout
+    assert reports("The account may not list Pod outside of istio-system, restaurant-management", run), run.stdout
+    assert reports("The account may not list Secret in istio-system", run), run.stdout

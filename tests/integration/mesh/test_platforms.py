@@ -115,7 +115,7 @@ def test_istio_cni_finds_the_plugins_of_each_distribution(run_playbook: RunPlayb
         assert folders(render(releases[name]["istio-cni"], version)) == PLAIN | expected, name
 
 
-def test_the_preflight_says_what_it_found_and_the_charts_follow(
+def test_the_preflight_reports_what_it_found_and_the_charts_follow(
     run_playbook: RunPlaybook, api: client.ApiClient, cluster_snapshot: Snapshot
 ) -> None:
     core = client.CoreV1Api(api)
@@ -133,7 +133,7 @@ def test_the_preflight_says_what_it_found_and_the_charts_follow(
     assert cluster_snapshot() == before
 
 
-def test_what_the_user_says_wins(run_playbook: RunPlaybook, tmp_path: Path) -> None:
+def test_the_users_values_win(run_playbook: RunPlaybook, tmp_path: Path) -> None:
     cases = {name: found("gke") | variables for name, (variables, _expected) in GIVEN.items()}
     releases = releases_of(run_playbook, tmp_path, cases)
     # Helm before 3.19 does not strip the suffix, by which the chart guesses; so the plain version is the harder one.

@@ -31,7 +31,7 @@ OURS = (
 )
 
 
-def test_uninstall_leaves_nothing_and_says_what_stays(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
+def test_uninstall_leaves_nothing_and_reports_what_stays(run_playbook: RunPlaybook, cluster_snapshot: Snapshot) -> None:
     kept = run_playbook("uninstall.yml", variables={"istio_uninstall_crds": True})
     assert kept.rc == 0, kept.stdout
     claims = "grafana, jaeger-badger, prometheus-server, storage-loki-0, storage-prometheus-alertmanager-0"

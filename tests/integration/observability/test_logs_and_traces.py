@@ -19,10 +19,10 @@ CORE = "/api/v1/namespaces/istio-system"
 def get(api: client.ApiClient) -> Any:
     dynamic = DynamicClient(api)
 
-    def look(path: str) -> Any:
+    def query(path: str) -> Any:
         return json.loads(dynamic.request("get", path, serialize=False).data)
 
-    return look
+    return query
 
 
 def config_of(get: Any, name: str, key: str = "config.yaml") -> Any:

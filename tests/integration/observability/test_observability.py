@@ -275,8 +275,8 @@ def test_a_changed_configuration_restarts_each_of_those_named(run_playbook: RunP
     assert run.text.count("+ checksum/config:") == 4, run.stdout
     assert run.text.count("+ service-mesh.corpv3.com/config:") == 1, run.stdout
     assert "retention.time=20d" not in run.text, "Prometheus is not among those named"
-    told = [line for line in run.stdout.splitlines() if "do-not-tell" in line and "-e " not in line]
-    assert told == []
+    shown = [line for line in run.stdout.splitlines() if "do-not-tell" in line and "-e " not in line]
+    assert shown == []
 
 
 def test_a_component_alone_finds_its_services_served_at_once(run_playbook: RunPlaybook) -> None:

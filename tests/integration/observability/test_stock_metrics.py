@@ -267,8 +267,8 @@ def test_an_answered_request_is_of_the_peer_that_answered(mesh: Mesh) -> None:
     expected = {**GATEWAY, **reviews("v2"), "response_code": "200", "response_flags": "-"}
     assert risen(source, "source") == [expected]
     # The server's proxy knows the client as well.
-    told = {"reporter": "destination", "connection_security_policy": "mutual_tls"}
-    assert risen(destination, "destination") == [{**expected, **told}]
+    labels_of_tls = {"reporter": "destination", "connection_security_policy": "mutual_tls"}
+    assert risen(destination, "destination") == [{**expected, **labels_of_tls}]
 
 
 def test_a_request_without_an_answer_in_time_has_a_workload_and_no_version(mesh: Mesh) -> None:
@@ -343,7 +343,7 @@ def test_durations_have_the_same_labels(mesh: Mesh) -> None:
     assert {0.5, 500, 1000, 3600000, math.inf} <= {float(row["metric"]["le"]) for row in bounds}
 
 
-def test_neither_application_nor_client_sees_what_the_proxies_tell_each_other(mesh: Mesh) -> None:
+def test_neither_application_nor_client_gets_the_proxies_metadata(mesh: Mesh) -> None:
     status, seen, answered = mesh.get("/headers", x_meshlab_peer="forged;by;a;client;;;")
     assert status == 200
     assert "x-request-id" in json.loads(seen), "as the application sees it"

@@ -30,7 +30,7 @@ def test_past_the_survey_the_role_refuses_it(awx: Awx) -> None:
     assert "canary_service is 'waiter', which is none of" in job.running_text
 
 
-def test_a_credential_without_the_cluster_s_ca_is_told(awx: Awx, credential: Credential) -> None:
+def test_a_credential_without_the_cluster_s_ca_is_reported(awx: Awx, credential: Credential) -> None:
     job = awx.launch("canary status", credential=dataclasses.replace(credential, ca=""))
     assert job.status == "successful", job.text
     assert "is not verified" in job.running_text, job.text

@@ -66,7 +66,7 @@ def fewer() -> dict[str, Any]:
     }
 
 
-def controller_with_what_has_to_be_there() -> Controller:
+def controller_with_required_objects() -> Controller:
     made = Controller(ROOT / "playbooks")
     made.add("organizations", name="Restaurant")
     secret = {"bearer_token", "ssl_ca_cert"}
@@ -77,7 +77,7 @@ def controller_with_what_has_to_be_there() -> Controller:
 
 @pytest.fixture
 def controller() -> Controller:
-    return controller_with_what_has_to_be_there()
+    return controller_with_required_objects()
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ def test_what_a_canary_promoted_stays_until_another_version_is_declared(
     assert service.autoscaler == ("order-service", 3)
 
 
-def test_a_canary_that_was_taken_back_leaves_nothing_to_say(
+def test_a_canary_that_was_rolled_back_leaves_nothing_to_report(
     application: client.ApiClient, kubeconfig: str, run_playbook: RunPlaybook
 ) -> None:
     upgraded(kubeconfig, {})

@@ -68,7 +68,7 @@ class Kept:
         self.deployment = lab.apps.read_namespaced_deployment(self.slot, NAMESPACE)
         self.service = core.read_namespaced_service(lab.service, NAMESPACE)
 
-    def put_back(self, whole: bool = False) -> None:
+    def restore(self, whole: bool = False) -> None:
         """What is missing; ``whole``: also the routes, as they were."""
         lab = self.lab
         for name, route in self.routes.items():
@@ -164,7 +164,7 @@ class Dead:
         self.container = self.kept.deployment.spec.template.spec.containers[0]
 
     def again(self) -> None:
-        self.kept.put_back(whole=True)
+        self.kept.restore(whole=True)
         with contextlib.suppress(client.ApiException):
             self.leases.delete_namespaced_lease(self.lease.metadata.name, NAMESPACE)
         self.leases.create_namespaced_lease(NAMESPACE, _fresh(self.lease))
@@ -194,7 +194,7 @@ def while_it_runs(lab: Lab, what: str) -> float:
         took = time.time() - begin
         call.wait()
     finally:
-        kept.put_back()
+        kept.restore()
     assert lab.now().state["phase"] in ("Failed", "RollingBack"), call.tail
     assert lab.call("reconciled", **RUN).wait() == 0
     assert lab.now().state["phase"] == "Failed", call.tail
@@ -234,7 +234,7 @@ def without_a_process(dead: Dead, state: str, what: str) -> float:
         until_zero(lab, dead.canary)
         assert call.wait() == 0, call.tail
     finally:
-        dead.kept.put_back()
+        dead.kept.restore()
     assert lab.now().state["phase"] == "Failed"
     return float(call.result["rollback"]["seconds"])
 

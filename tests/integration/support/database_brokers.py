@@ -33,7 +33,7 @@ class Redis:
 
     def start(self) -> None:
         self.pod.start("--bind", "127.0.0.1")
-        wait_for(self.pod.healthy, lambda: f"redis is ready: {self.pod.said()[-2000:]}")
+        wait_for(self.pod.healthy, lambda: f"redis is ready: {self.pod.output()[-2000:]}")
 
     def ask(self, *command: str, password: str = PASSWORD) -> str:
         return self.pod.execute(["redis-cli", "-p", str(self.port), *command], REDISCLI_AUTH=password).stdout.strip()
@@ -74,7 +74,7 @@ class Rabbitmq:
 
     def start(self) -> None:
         self.pod.start()
-        wait_for(self.listens, lambda: f"rabbitmq takes connections: {self.pod.said()[-3000:]}", seconds=60)
+        wait_for(self.listens, lambda: f"rabbitmq takes connections: {self.pod.output()[-3000:]}", seconds=60)
 
     def listens(self) -> bool:
         try:

@@ -192,7 +192,7 @@ class Pod:
         assert self.process
         return [pid for pid in _session(self.process.pid) if Path(f"/proc/{pid}/exe").resolve().name == program]
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(errors="replace")
 
 
@@ -296,7 +296,7 @@ class Postgresql:
         for pod in self.pods:
             pod.start()
         for pod in self.pods:
-            wait_for(pod.healthy, lambda pod=pod: f"server {pod.folder.name} is ready: {pod.said()[-2000:]}")
+            wait_for(pod.healthy, lambda pod=pod: f"server {pod.folder.name} is ready: {pod.output()[-2000:]}")
 
     def end(self) -> None:
         for pod in self.pods:

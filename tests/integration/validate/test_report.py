@@ -30,7 +30,7 @@ def secrets(api: ApiClient) -> list[str]:
     return [text for text in found if len(text) >= _LEAST and not text.startswith("-----")]
 
 
-def test_the_report_tells_what_is_there_and_no_secret(
+def test_the_report_shows_what_is_there_and_no_secret(
     run_playbook: RunPlaybook, api: ApiClient, tmp_path: Path
 ) -> None:
     run = run_playbook(
@@ -59,7 +59,7 @@ def test_the_report_tells_what_is_there_and_no_secret(
     assert "<b>" not in (tmp_path / "lab.html").read_text()
 
 
-def test_check_mode_writes_nothing_and_a_wrong_path_is_told(run_playbook: RunPlaybook, tmp_path: Path) -> None:
+def test_check_mode_writes_nothing_and_a_wrong_path_is_reported(run_playbook: RunPlaybook, tmp_path: Path) -> None:
     run = run_playbook(
         "report.yml", "--check", variables={"report_path": str(tmp_path / "lab"), "report_formats": ["markdown"]}
     )
@@ -71,7 +71,7 @@ def test_check_mode_writes_nothing_and_a_wrong_path_is_told(run_playbook: RunPla
     assert f"path: the folder {tmp_path / 'no'} does not exist" in wrong.text
 
 
-def test_who_may_read_little_gets_a_report_that_says_what_it_lacks(
+def test_an_account_that_may_read_little_gets_a_report_that_names_what_it_lacks(
     run_playbook: RunPlaybook, api: ApiClient, kubeconfig: str, tmp_path: Path
 ) -> None:
     objects = Objects(api)

@@ -73,7 +73,7 @@ def named(fault: dict[str, Any], found: list[dict[str, Any]]) -> bool:
     )
 
 
-def test_planted_faults_are_found_and_gone_after_mending(
+def test_planted_faults_are_found_and_gone_after_the_fix(
     run_playbook: RunPlaybook, objects: Objects, tmp_path: Path
 ) -> None:
     before = findings(run_playbook, tmp_path)
@@ -89,7 +89,9 @@ def test_planted_faults_are_found_and_gone_after_mending(
     assert [fault["what"] for fault in FAULTS if named(fault, after)] == []
 
 
-def test_a_refused_certificate_is_told_until_its_gateway_is_gone(run_playbook: RunPlaybook, objects: Objects) -> None:
+def test_a_refused_certificate_is_reported_while_its_gateway_exists(
+    run_playbook: RunPlaybook, objects: Objects
+) -> None:
     """A proxy that still has the certificate of the test before refuses the whole listener, not the Secret."""
     fault = next(fault for fault in FAULTS if fault["name"] == "bad-secret")
     objects.apply(fault["objects"])
@@ -130,7 +132,7 @@ def test_the_playbook_fails_on_what_is_bad_enough_and_shows_it(
     assert mild.rc == 0, mild.stdout
 
 
-def test_a_change_that_breaks_what_is_there_is_told_before_it_is_made(
+def test_a_change_that_breaks_live_objects_is_reported_before_it_is_made(
     run_playbook: RunPlaybook, objects: Objects, tmp_path: Path
 ) -> None:
     # Nothing is wrong with the new Service itself: it takes the pods away from the one that others call.
@@ -145,7 +147,7 @@ def test_a_change_that_breaks_what_is_there_is_told_before_it_is_made(
 def test_reading_is_enough(run_playbook: RunPlaybook, objects: Objects, kubeconfig: str, tmp_path: Path) -> None:
     """Secrets, and the way to istiod, are decisions of their own."""
     reads = (ROOT / "docs/validation-reader.yml").read_text()
-    decisions = (ROOT / "docs/validation-secrets.yml").read_text() + way_to_istiod("mesh-validation")
+    decisions = (ROOT / "docs/validation-secrets.yml").read_text() + istiod_access("mesh-validation")
     variables = {
         "validate_namespaces": NAMESPACES,
         "validate_fail_on": "never",
@@ -171,7 +173,7 @@ def test_reading_is_enough(run_playbook: RunPlaybook, objects: Objects, kubeconf
         objects.delete(reads)
 
 
-def way_to_istiod(account: str) -> str:
+def istiod_access(account: str) -> str:
     """The documented Role for istiod's address, bound to an account in the namespace of its name."""
     (role,) = documented("istiod-by-pod-address.yml")
     name = role["metadata"]["name"]
@@ -203,7 +205,7 @@ subjects: [{kind: ServiceAccount, name: viewer, namespace: mesh-viewer}]
 CANARY = {"canary_service": "order-service", "canary_image_tag": "9.9.9"}
 
 
-def test_who_may_not_read_the_mesh_is_not_told_that_it_is_good(
+def test_an_account_that_may_not_read_the_mesh_gets_no_pass(
     run_playbook: RunPlaybook, api: ApiClient, kubeconfig: str, tmp_path: Path
 ) -> None:
     """Kubernetes' own role `view` has nothing of Istio's."""

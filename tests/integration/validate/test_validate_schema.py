@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""mesh_validate's word on single objects against that of a real API server and a real istiod, by dry run.
+"""mesh_validate's verdict on single objects against that of a real API server and a real istiod, by dry run.
 
 The cluster refuses, drops fields, or warns: so must the checks, object by object. Where they differ on purpose is said
 in EXCEPTIONS and in the cases. SCHEMA_MUTATIONS=all asks for every mutation instead of a sample; it takes minutes.
@@ -45,7 +45,7 @@ EXCEPTIONS = (
 CASES = list(schema_cases.cases())
 
 
-class Word(NamedTuple):
+class Verdict(NamedTuple):
     """What is said of an object. dropped: fields that the API server does not know."""
 
     refused: bool
@@ -73,7 +73,7 @@ class Cluster:
     def knows(self, obj: dict[str, Any]) -> bool:
         return (obj["apiVersion"].partition("/")[0], obj["kind"]) in self._plurals
 
-    def word(self, obj: dict[str, Any]) -> Word:
+    def verdict(self, obj: dict[str, Any]) -> Verdict:
         plural = self._plurals[(obj["apiVersion"].partition("/")[0], obj["kind"])]
         path = f"/apis/{obj['apiVersion']}/namespaces/default/{plural}?dryRun=All&fieldValidation=Warn"
         headers = {"Content-Type": "application/json", **self._headers}
@@ -83,10 +83,10 @@ class Cluster:
         spoken = [text for text in warnings if not text.startswith("unknown field")]
         refused = answer.status not in (200, 201)
         text = json.loads(answer.data).get("message", "") if refused else "; ".join(spoken)
-        return Word(refused, dropped, bool(spoken), text)
+        return Verdict(refused, dropped, bool(spoken), text)
 
 
-def our_word(obj: dict[str, Any]) -> Word:
+def our_verdict(obj: dict[str, Any]) -> Verdict:
     outcome = engine.run_checks(Mesh([Resource(obj)], Settings(facts={"istio_release": RELEASE})), CHECKS)
     assert outcome.broken == {}, obj
     found = [finding.as_dict() for finding in outcome.findings if finding.rule.code != "IST0002"]
@@ -97,7 +97,7 @@ def our_word(obj: dict[str, Any]) -> Word:
     )
     doubts = [finding for finding in found if finding["level"] != "error"]
     text = "; ".join(f"{finding['field']}: {finding['message']}" for finding in errors or doubts)
-    return Word(bool(errors), dropped, bool(doubts), text)
+    return Verdict(bool(errors), dropped, bool(doubts), text)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def cluster(api: client.ApiClient) -> Cluster:
 
 
 def difference(cluster: Cluster, obj: dict[str, Any]) -> str:
-    theirs, ours = cluster.word(obj), our_word(obj)
+    theirs, ours = cluster.verdict(obj), our_verdict(obj)
     if theirs.refused and (ours.dropped or any(pattern.search(theirs.text) for pattern in EXCEPTIONS)):
         # A misspelled required field is reported once.
         return ""
@@ -121,18 +121,20 @@ def difference(cluster: Cluster, obj: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(("name", "case", "obj"), CASES, ids=[name for name, _case, _obj in CASES])
-def test_the_cluster_says_of_each_case_what_we_say(
+def test_the_cluster_reports_the_same_for_each_case(
     cluster: Cluster, name: str, case: dict[str, Any], obj: dict[str, Any]
 ) -> None:
-    word = cluster.word(obj)
-    assert word.refused == bool(case.get("refused")), word.text
-    if not word.refused and not case.get("istiod_is_silent"):
-        assert word.warned == bool(case.get("doubted")), word.text
+    verdict = cluster.verdict(obj)
+    assert verdict.refused == bool(case.get("refused")), verdict.text
+    if not verdict.refused and not case.get("istiod_is_silent"):
+        assert verdict.warned == bool(case.get("doubted")), verdict.text
 
 
-def test_the_cluster_says_nothing_of_the_valid_objects(cluster: Cluster) -> None:
-    words = {f"{obj['kind']} {obj['metadata']['name']}": cluster.word(obj) for obj in known_objects(cluster)}
-    assert {name: word for name, word in words.items() if word != Word(False, frozenset(), False, "")} == {}
+def test_the_cluster_accepts_the_valid_objects(cluster: Cluster) -> None:
+    verdicts = {f"{obj['kind']} {obj['metadata']['name']}": cluster.verdict(obj) for obj in known_objects(cluster)}
+    assert {
+        name: verdict for name, verdict in verdicts.items() if verdict != Verdict(False, frozenset(), False, "")
+    } == {}
 
 
 def known_objects(cluster: Cluster) -> list[dict[str, Any]]:
@@ -146,7 +148,7 @@ def all_mutations(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{obj['kind']} {obj['metadata']['name']}: {what}", changed
 
 
-def test_the_cluster_says_of_changed_objects_what_we_say(cluster: Cluster) -> None:
+def test_the_cluster_reports_the_same_for_changed_objects(cluster: Cluster) -> None:
     chosen = list(all_mutations(cluster))
     if os.environ.get("SCHEMA_MUTATIONS") != "all":
         # The same ones in every run: a failure that comes and goes does not help.

@@ -129,7 +129,7 @@ def documents_prices() -> Prices:
     return prices_of(DOCUMENT, "document")
 
 
-def reckon(
+def calculate(
     inventory: Inventory, usage: Usage | None = None, prices: Prices | None = None, **rules: Any
 ) -> dict[str, Any]:
     chosen = {"margin_percent": 15, "floor": {"cpu": "10m", "memory": "32Mi"}, "min_measured": "1d", **rules}

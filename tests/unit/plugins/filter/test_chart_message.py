@@ -41,7 +41,7 @@ def test_a_value_is_called_by_its_variable(said: str, wanted: str) -> None:
     assert chart_message(f"{HEAD}{said}".removeprefix("Error: "), VARIABLES) == wanted
 
 
-def test_what_a_template_refuses_is_told_without_its_place() -> None:
+def test_a_templates_refusal_is_reported_without_its_place() -> None:
     said = "Error: execution error at (shop/templates/deployment.yaml:4:12): services.a.weights must sum to 100"
     assert chart_message(f"{said}{TAIL}", VARIABLES) == "shop_services.a.weights must sum to 100"
 

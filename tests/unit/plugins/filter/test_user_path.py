@@ -55,12 +55,12 @@ def test_the_other_values_of_a_dictionary_stay(here: Path) -> None:
     assert user_path("no dictionary", keys=["ca_cert"]) == "no dictionary"
 
 
-def test_what_is_no_path_is_refused() -> None:
+def test_what_is_not_a_path_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="42 is not text"):
         user_path([42])
 
 
-def test_a_directory_that_is_gone_is_told_with_the_way_out(here: Path) -> None:
+def test_a_missing_directory_is_reported_with_the_remedy(here: Path) -> None:
     here.rmdir()
     assert user_path("/there") == "/there"
     with pytest.raises(AnsibleFilterError, match="no longer exists"):

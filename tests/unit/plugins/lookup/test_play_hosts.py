@@ -69,7 +69,7 @@ def test_every_play_asks_for_its_hosts_in_the_one_way_that_can_fail(playbook: Pa
     ],
     ids=" ".join,
 )
-def test_without_an_inventory_a_playbook_fails_and_says_so(arguments: tuple[str, ...]) -> None:
+def test_without_an_inventory_a_playbook_fails_and_reports_it(arguments: tuple[str, ...]) -> None:
     code, output = play(*arguments)
     assert code != 0
     assert "has no host in group 'clusters'. Name another one with -i, for example -i inventories/staging." in output

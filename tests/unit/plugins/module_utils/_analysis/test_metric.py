@@ -204,7 +204,7 @@ def test_a_ratio_compares_shares_of_bad_requests() -> None:
     assert (found, "more than 2 times worse than stable" in reason) == ("fail", True)
 
 
-def test_b5_failures_of_neither_side_are_the_canary_s_for_a_pass_and_nobody_s_for_a_failure() -> None:
+def test_b5_failures_of_neither_side_prevent_a_pass_and_cause_no_failure() -> None:
     nowhere = {"destination_workload": "unknown", "destination_canonical_revision": "latest"}
     lost = requests("unknown", "503", 60, response_flags="UH", **nowhere)
     redirected = requests("unknown", "301", 1000, **nowhere)
@@ -267,7 +267,7 @@ def test_a_custom_query_has_samples_and_a_baseline_if_asked() -> None:
 @pytest.mark.parametrize(
     ("no_data", "expected"), [("fail", "fail"), ("pass", "pass"), ("inconclusive", "inconclusive")]
 )
-def test_a_query_without_a_value_is_what_no_data_says(no_data: str, expected: str) -> None:
+def test_a_query_without_a_value_is_no_data(no_data: str, expected: str) -> None:
     metric = Metric("x", query="x", maximum=1, no_data=no_data)
     assert verdict(metric, values={"x": None}) == (
         expected,
@@ -284,7 +284,7 @@ def test_m13_a_query_passes_when_all_of_its_window_is_of_the_step() -> None:
     assert verdicts == ["inconclusive", "inconclusive", "pass", "pass"]
 
 
-def test_overdue_scrapes_are_no_data() -> None:
+def test_overdue_scrapes_count_as_no_data() -> None:
     assert "40 s old" in verdict(SUCCESS, note="the newest sample is 40 s old")[1]
 
 
@@ -314,7 +314,7 @@ def test_m13_a_pass_is_of_the_step_s_own_requests_and_a_failure_of_the_run_s() -
     assert of("500", START + 19) == "fail"
 
 
-def test_a_step_of_little_traffic_may_show_less_and_the_last_ones_together_have_to_show_all() -> None:
+def test_a_step_of_little_traffic_may_show_less_and_the_last_ones_together_must_show_all() -> None:
     few = [requests("v2", "200", 30)]
     analysis = Analysis([SUCCESS], TARGET, Traffic(few), START)
     analysis.enter(Stage(relax=10, last=frozenset()))

@@ -38,7 +38,7 @@ def holder(cluster: FakeCluster) -> str:
     return holder_of(cluster.objects.get(("Lease", LEASE)))
 
 
-def test_a_lease_that_is_deleted_is_made_again_and_the_run_goes_on(cluster: FakeCluster, at_25: Running) -> None:
+def test_a_lease_that_is_deleted_is_made_again_and_the_run_continues(cluster: FakeCluster, at_25: Running) -> None:
     before = holder(cluster)
     cluster.remove("Lease", LEASE)
     until(lambda: holder(cluster) == before)
@@ -89,9 +89,9 @@ def test_b2_a_lease_that_cannot_be_read_delays_no_reconcile(cluster: FakeCluster
     until(lambda: cluster.weights() == BACK)
     with pytest.raises(
         ReconcileFailure, match=f"the weight is 0, and the rest is not complete: the test answers {status}"
-    ) as told:
+    ) as raised:
         found.wait()
-    result = told.value.results[SERVICE]
+    result = raised.value.results[SERVICE]
     assert result.rollback
     assert result.rollback.weight_zero_at
     state = cluster.state()

@@ -79,7 +79,7 @@ def test_a_healthy_run_has_a_line_for_each_step_and_one_for_its_verdict(cluster:
     assert not [line for line in [*run.lines, summary] if "fail" in line.lower() or "error" in line.lower()]
 
 
-def test_details_are_for_whoever_asks_for_them(cluster: FakeCluster) -> None:
+def test_details_are_optional(cluster: FakeCluster) -> None:
     run = a_run(cluster, progress_details=True)
     run.wait(30)
     text = "\n".join(run.lines)
@@ -87,7 +87,7 @@ def test_details_are_for_whoever_asks_for_them(cluster: FakeCluster) -> None:
         assert said in text, text
 
 
-def test_a_run_that_somebody_took_back_has_not_failed(cluster: FakeCluster) -> None:
+def test_a_run_that_was_aborted_has_not_failed(cluster: FakeCluster) -> None:
     run = a_run(cluster, step_duration="1h", progress_details=False)
     until(lambda: cluster.weights()["v2"] == 5)
     done = Running(cluster, "abort", drain="100ms", reason="customers cannot pay").wait()
@@ -114,7 +114,7 @@ class Clock:
         (True, Wait("analysis", 30, planned=True), list(range(0, 400, 15))),
     ],
 )
-def test_a_wait_is_told_once_it_lasts(
+def test_a_wait_is_logged_once_it_lasts(
     monkeypatch: pytest.MonkeyPatch, details: bool, wait: Wait, logged: list[int]
 ) -> None:
     clock = Clock(monkeypatch)
@@ -126,7 +126,7 @@ def test_a_wait_is_told_once_it_lasts(
     assert lines == logged
 
 
-def test_what_hinders_a_run_is_told_at_once() -> None:
+def test_what_hinders_a_run_is_logged_at_once() -> None:
     lines: list[str] = []
     run_log = RunLog(lines.append, details=False)
     for __ in range(3):
@@ -134,7 +134,7 @@ def test_what_hinders_a_run_is_told_at_once() -> None:
     assert len(lines) == 1
 
 
-def test_a_verdict_is_told_when_it_changes() -> None:
+def test_a_verdict_is_logged_when_it_changes() -> None:
     lines: list[str] = []
     run_log = RunLog(lines.append, details=False)
     outcomes = [NO_DATA, INCONCLUSIVE, PASS, PASS, ERROR, INCONCLUSIVE, PASS]

@@ -78,7 +78,7 @@ def test_m18_a_second_undo_changes_nothing(cluster: FakeCluster) -> None:
     assert (shown["changed"], shown["reason"]) == (False, again.note)
 
 
-def test_m18_check_mode_tells_what_an_undo_would_do_and_does_nothing(cluster: FakeCluster) -> None:
+def test_m18_check_mode_reports_what_an_undo_would_do_and_does_nothing(cluster: FakeCluster) -> None:
     writes = list(cluster.writes)
     shown = check_run(cluster)
     # The cluster in memory does not know dry runs.

@@ -127,7 +127,7 @@ def test_an_acknowledgement_is_of_this_write(world: World) -> None:
     assert world.sync.seconds == pytest.approx(0.7)
 
 
-def test_m6_a_push_that_was_under_way_at_the_write_is_no_proof(world: World) -> None:
+def test_m6_a_push_in_progress_at_the_write_proves_nothing(world: World) -> None:
     """It has a new nonce and the old routes."""
     world.write(10)
     world.istiod.push("web", 2, 5)
@@ -220,7 +220,7 @@ def test_a_proxy_that_has_left_is_not_waited_for(world: World) -> None:
     world.settle()
 
 
-def test_a_way_back_is_not_proven_by_the_routes_of_before_the_way_forward() -> None:
+def test_a_rollback_is_not_proven_by_the_routes_before_the_shift() -> None:
     """A proxy that never got 5 % has 0 % still. That does not answer for those that got it."""
     world = World(canary=0)
     for name in ("slow", "web"):
@@ -268,7 +268,7 @@ def test_a_client_that_may_not_be_asked_is_waited_for_until_istiod_has_nothing_l
     assert "cart.elsewhere and perhaps others could not be asked" in world.sync.unproven
 
 
-def test_a_proxy_that_a_sidecar_resource_keeps_away_is_no_client(world: World) -> None:
+def test_a_proxy_that_a_sidecar_resource_keeps_away_is_not_a_client(world: World) -> None:
     other_namespace(world, "cart", 1, 5)
     world.istiod.scopes["cart"] = (1, {"carts.elsewhere"})
     world.write(10)
@@ -277,7 +277,7 @@ def test_a_proxy_that_a_sidecar_resource_keeps_away_is_no_client(world: World) -
     assert not world.sync.unproven
 
 
-def test_where_no_sidecar_may_be_asked_time_must_do_and_says_so(world: World) -> None:
+def test_where_no_sidecar_may_be_queried_it_waits_and_reports_so(world: World) -> None:
     world.istiod.failures["web"] = 403
     world.write(10)
     world.istiod.push("web", 2, 10)

@@ -90,7 +90,7 @@ def test_it_writes_what_was_decided() -> None:
     assert cluster.requests == [("put", "/ConfigMap/prices", [("fieldManager", "tests")])]
 
 
-def test_a_dry_run_says_so_to_the_api_server() -> None:
+def test_a_dry_run_is_a_dry_run_at_the_api_server() -> None:
     cluster = OneObject()
     written(cluster, dry_run=True)
     assert cluster.requests[0][2] == [("fieldManager", "tests"), ("dryRun", "All")]

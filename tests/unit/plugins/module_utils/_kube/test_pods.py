@@ -11,6 +11,6 @@ def pod(name: str, phase: str = "Running", **metadata: Any) -> dict[str, Any]:
     return {"metadata": {"name": name, **metadata}, "status": {"phase": phase}}
 
 
-def test_pods_that_end_are_not_looked_at() -> None:
+def test_pods_that_end_are_ignored() -> None:
     leaving, done = pod("leaving", deletionTimestamp="now"), pod("done", "Succeeded")
     assert living([leaving, done, pod("stays")]) == [pod("stays")]

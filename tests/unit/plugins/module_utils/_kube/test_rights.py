@@ -47,7 +47,7 @@ class TestExpanded:
         assert expanded([{**entry, "names": ["x"]}]) == [Right("create", "", "serviceaccounts/token", "a", "x")]
 
 
-def test_what_is_missing_is_told_by_resource() -> None:
+def test_what_is_missing_is_reported_by_resource() -> None:
     nodes, token = Right("get", "", "nodes"), Right("create", "", "serviceaccounts/token", "a", "reader")
     assert described([GET, LIST, nodes, token]) == [
         "get, list: deployments.apps in namespace a",
@@ -56,7 +56,7 @@ def test_what_is_missing_is_told_by_resource() -> None:
     ]
 
 
-def test_only_what_is_missing_is_told_with_the_manifest_that_grants_it() -> None:
+def test_only_missing_rights_are_reported_with_the_manifest_that_grants_them() -> None:
     assert missing(Account([LIST]), [GET, LIST]) == [LIST]
     assert problem(Account([LIST]), [GET, LIST], "look", "docs/look.yml") == (
         "the account bob may not look. docs/look.yml grants what it lacks:\n- list: deployments.apps in namespace a"

@@ -112,7 +112,7 @@ def test_markdown_keeps_its_tables_and_has_no_markup_of_others(
         assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|(?<!\\)`", bare), line
 
 
-def test_the_three_forms_tell_the_same(data: dict[str, Any]) -> None:
+def test_the_three_forms_show_the_same(data: dict[str, Any]) -> None:
     page = " ".join(Page(rendered("html", data)).texts)
     text = rendered("markdown", data)
     said = json.loads(rendered("json", data))
@@ -144,7 +144,7 @@ def test_no_form_holds_a_secret(data: dict[str, Any], mesh: Any) -> None:
         assert [text for text in wanted if text in written] == []
 
 
-def test_everybody_can_read_the_page(data: dict[str, Any]) -> None:
+def test_the_page_is_accessible(data: dict[str, Any]) -> None:
     text = rendered("html", data)
     page = Page(text)
     assert page.named("html") == [{"lang": "en"}]

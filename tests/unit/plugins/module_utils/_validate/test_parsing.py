@@ -163,7 +163,7 @@ def test_items_of_lists_are_resources_with_their_places() -> None:
     assert (service.name, service.namespace, service.source.prefix) == ("a", "shop", ("items", 0))
 
 
-def test_what_is_no_kubernetes_object_is_passed_by() -> None:
+def test_what_is_not_a_kubernetes_object_is_skipped() -> None:
     loaded = Loaded()
     load_bytes(b"replicas: 3\n---\n- 1\n---\njust text\n---\n", "values.yaml", "default", loaded)
     assert (loaded.resources, loaded.findings) == ([], [])

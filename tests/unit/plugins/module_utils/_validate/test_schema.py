@@ -35,7 +35,7 @@ def findings(obj: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("obj", VALID, ids=[f"{obj['kind']} {obj['metadata']['name']}" for obj in VALID])
-def test_nothing_is_said_of_a_valid_object(obj: dict[str, Any]) -> None:
+def test_a_valid_object_has_no_finding(obj: dict[str, Any]) -> None:
     assert findings(obj) == []
 
 
@@ -134,7 +134,7 @@ def test_a_value_that_a_newer_release_may_have_is_a_warning() -> None:
     assert message.endswith("Istio up to 1.32 does not have it, and this is Istio 1.33")
 
 
-def test_what_fits_at_a_glance_has_no_fault_at_a_closer_look() -> None:
+def test_what_passes_the_quick_check_passes_the_thorough_one() -> None:
     chosen = random.Random(1)  # noqa: S311
     for obj in VALID:
         group, _slash, version = obj["apiVersion"].partition("/")

@@ -1,4 +1,4 @@
-"""A rollback needs only the route and the state. tests/soak/test_canary_way_back.py has every case, and the times."""
+"""A rollback needs only the route and the state. tests/soak/test_canary_rollback.py has every case, and the times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["dead", "lab"]
 
 
 @pytest.mark.parametrize("what", ["Deployment", "state"])
-def test_b2_the_running_process_takes_it_back(lab: Lab, what: str) -> None:
+def test_b2_the_running_process_rolls_it_back(lab: Lab, what: str) -> None:
     while_it_runs(lab, what)
 
 

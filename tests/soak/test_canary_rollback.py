@@ -28,7 +28,7 @@ __all__ = ["dead", "lab"]
 
 
 @pytest.mark.parametrize("what", [what for what in GONE if what != "Lease"])
-def test_b2_the_running_process_takes_it_back(lab: Lab, report: Report, what: str) -> None:
+def test_b2_the_running_process_rolls_it_back(lab: Lab, report: Report, what: str) -> None:
     took = while_it_runs(lab, what)
     report(f"{what} gone: weight 0 after {took:.2f} s, by the running process")
 
@@ -39,7 +39,7 @@ def test_a_lease_that_is_deleted_is_made_again_by_the_running_process(lab: Lab) 
 
 @pytest.mark.parametrize("what", GONE)
 @pytest.mark.parametrize("state", ["aborted", "reconciled"])
-def test_b2_without_the_process_an_abort_or_a_reconcile_takes_it_back(
+def test_b2_without_the_process_an_abort_or_a_reconcile_rolls_it_back(
     dead: Dead, report: Report, state: str, what: str
 ) -> None:
     took = without_a_process(dead, state, what)
@@ -48,7 +48,7 @@ def test_b2_without_the_process_an_abort_or_a_reconcile_takes_it_back(
 
 @pytest.mark.parametrize("status", [403, 429, 503])
 @pytest.mark.parametrize("playbook", ["canary_abort.yml", "canary_reconcile.yml"])
-def test_b2_an_api_server_that_refuses_everything_else_delays_no_way_back(
+def test_b2_an_api_server_that_refuses_everything_else_delays_no_rollback(
     dead: Dead, report: Report, tmp_path: Path, playbook: str, status: int
 ) -> None:
     lab = dead.lab

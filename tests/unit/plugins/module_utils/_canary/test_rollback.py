@@ -31,9 +31,7 @@ from .core.test_decide import a_run
 __all__ = ["at_25", "cluster"]
 
 
-def test_b1_what_istiod_has_proven_is_remembered_by_whoever_takes_over(
-    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_b1_what_istiod_has_proven_survives_a_takeover(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_canary_observe.Acknowledgements, "observe", lambda self: setattr(self, "proven", True) or True)
     running = Running(cluster)
     until(lambda: cluster.weights()["v2"] == 25)
@@ -44,7 +42,7 @@ def test_b1_what_istiod_has_proven_is_remembered_by_whoever_takes_over(
     assert state.proven
 
 
-def test_b1_whoever_takes_over_while_istiod_is_away_removes_no_pod(cluster: FakeCluster) -> None:
+def test_b1_a_takeover_while_istiod_is_away_removes_no_pod(cluster: FakeCluster) -> None:
     cluster.proxies = {"api-7f.shop": True}
     running = Running(cluster)
     until(lambda: cluster.weights()["v2"] == 25)
@@ -77,7 +75,7 @@ def test_b1_a_proxy_that_refuses_its_routes_is_named(cluster: FakeCluster) -> No
 
 # A Lease that is gone is made again: see test_canary_holder.py.
 @pytest.mark.parametrize("what", [what for what in GONE if what != "Lease"])
-def test_b2_whatever_is_gone_the_running_process_takes_the_weight_back(
+def test_b2_whatever_is_gone_the_running_process_rolls_the_weight_back(
     cluster: FakeCluster, at_25: Running, what: str
 ) -> None:
     GONE[what](cluster)
@@ -93,7 +91,7 @@ def test_b2_whatever_is_gone_the_running_process_takes_the_weight_back(
 
 
 @pytest.mark.parametrize("what", GONE)
-def test_b2_whatever_is_gone_an_abort_takes_the_weight_back(cluster: FakeCluster, what: str) -> None:
+def test_b2_whatever_is_gone_an_abort_rolls_the_weight_back(cluster: FakeCluster, what: str) -> None:
     leave_at_25(cluster)
     GONE[what](cluster)
     if what == "state":
@@ -109,7 +107,7 @@ def test_b2_whatever_is_gone_an_abort_takes_the_weight_back(cluster: FakeCluster
 
 
 @pytest.mark.parametrize("what", GONE)
-def test_b2_whatever_is_gone_reconcile_takes_the_weight_back(cluster: FakeCluster, what: str) -> None:
+def test_b2_whatever_is_gone_reconcile_rolls_the_weight_back(cluster: FakeCluster, what: str) -> None:
     leave_at_25(cluster)
     GONE[what](cluster)
     given = params(state="reconciled", service="", virtual_services=[])
@@ -122,7 +120,7 @@ def test_b2_whatever_is_gone_reconcile_takes_the_weight_back(cluster: FakeCluste
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_b2_an_api_server_that_refuses_all_but_the_route_delays_no_way_back(
+def test_b2_an_api_server_that_refuses_all_but_the_route_delays_no_rollback(
     cluster: FakeCluster, at_25: Running, status: int
 ) -> None:
     cluster.refuse = refusing(status)
@@ -155,7 +153,7 @@ def test_b2_nor_does_it_delay_an_abort(cluster: FakeCluster, status: int) -> Non
     assert result.rollback.weight_zero_at
 
 
-def test_b2_an_api_server_that_hangs_delays_no_way_back(cluster: FakeCluster, at_25: Running) -> None:
+def test_b2_an_api_server_that_hangs_delays_no_rollback(cluster: FakeCluster, at_25: Running) -> None:
     cluster.hang = 30
     time.sleep(0.2)
     at_25.cancelled = "the process received SIGTERM"
@@ -189,7 +187,7 @@ def test_b2_force_does_not_send_the_traffic_where_no_pod_is(cluster: FakeCluster
     assert cluster.weights() == {"v1": 100, "v2": 0}
 
 
-def test_b2_so_has_a_state_that_was_taken_away_a_way_out(cluster: FakeCluster) -> None:
+def test_b2_a_removed_state_has_a_remedy(cluster: FakeCluster) -> None:
     leave_at_25(cluster)
     del cluster.edit("VirtualService", SERVICE)["metadata"]["annotations"][annotation(SERVICE)]
     with pytest.raises(CanaryFailure, match=r"it is missing, but the traffic is split.*force=true"):
@@ -283,7 +281,7 @@ def test_b4_the_lock_survives_whatever_a_renewal_raises(cluster: FakeCluster, mo
     lease.release()
 
 
-def test_b4_a_lock_that_cannot_be_renewed_takes_the_run_back(cluster: FakeCluster, at_25: Running) -> None:
+def test_b4_a_lock_that_cannot_be_renewed_rolls_the_run_back(cluster: FakeCluster, at_25: Running) -> None:
     cluster.refuse = lambda verb, kind, name: 503 if kind == "Lease" else 0
     assert until(lambda: cluster.weights()["v2"] == 0) > 1
     state = cluster.state()
@@ -305,7 +303,7 @@ def test_m2_a_refusal_is_never_taken_for_no_run(cluster: FakeCluster) -> None:
         Running(cluster, "abort", begun_before=str(time.time() + 60)).wait()
 
 
-def test_m5_it_is_seen_in_the_cluster(cluster: FakeCluster, at_25: Running) -> None:
+def test_m5_it_is_observed_in_the_cluster(cluster: FakeCluster, at_25: Running) -> None:
     container = cluster.edit("Deployment", SERVICE)["spec"]["template"]["spec"]["containers"][0]
     container["env"] = [{"name": "FIX", "value": "1"}]
     until(lambda: cluster.weights()["v2"] == 0)
@@ -367,9 +365,9 @@ def test_m15_one_broken_run_stops_no_other(cluster: FakeCluster) -> None:
         },
     )
     given = params(state="reconciled", service="", virtual_services=[])
-    with pytest.raises(ReconcileFailure, match=r"a-broken: the state of the run in .* is unreadable") as told:
+    with pytest.raises(ReconcileFailure, match=r"a-broken: the state of the run in .* is unreadable") as raised:
         reconcile(cluster, given, lambda __: None, lambda: "")
-    state = told.value.results[SERVICE].state
+    state = raised.value.results[SERVICE].state
     assert state
     assert state.phase == Phase.FAILED
     assert cluster.weights() == {"v1": 100, "v2": 0}
