@@ -136,7 +136,7 @@ def _address(number: int) -> str:
 
 def _inventory(hosts: int, uid: str, lab: Path, kubeconfig: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Group fleet below clusters: the lab's variables hold where a host has none of its own."""
-    # Of each host, since files of group_vars would overrule what an inventory says of a group.
+    # Of each host, since files of group_vars would override an inventory's variables of a group.
     shared = {
         **VARIABLES,
         "lab_state_dir": str(lab.resolve().parent),

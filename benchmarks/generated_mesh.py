@@ -26,7 +26,7 @@ class Fault(NamedTuple):
     name: str
 
 
-# Last two digits of a service's number: what is wrong with it, the object that is wrong, codes that say so.
+# Last two digits of a service's number: its fault, the faulty object, the codes that report it.
 _FAULTS: dict[int, tuple[str, str, tuple[str, ...]]] = {
     3: ("route to an unknown host", "VirtualService", ("IST0101",)),
     13: ("route to an unknown subset", "VirtualService", ("IST0101",)),

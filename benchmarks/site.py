@@ -49,7 +49,7 @@ class Seconds(NamedTuple):
 
 
 def measured(command: list[str], **options: Any) -> tuple[Seconds, str]:
-    """What the command took with all that it started, and what it said. Ends the benchmark where it fails."""
+    """The time of the command with all its processes, and its output. Ends the benchmark where it fails."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
     wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)

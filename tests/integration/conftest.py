@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    """The longest begins, and the last are those whose end leaves no worker without work."""
+    """The longest runs first; the last ones are short and need no lab, so no worker is idle."""
     if item.path.stem in _WITH_LOAD:
         return 0
     if item.path.stem in _WITHOUT_LAB:

@@ -183,7 +183,7 @@ def rulebook(lab: Lab, folder: Path) -> Iterator[Rulebook]:
 
 
 def quick(rules: str, alert: str) -> str:
-    """A rule file one of whose alerts fires within seconds. Nothing but the times is another."""
+    """A rule file one of whose alerts fires within seconds. Only the times differ."""
     text = rules.replace("[5m]", "[10s]").replace("interval: 30s", "interval: 1s").replace("> 300", "> 5")
     return re.sub(rf"(alert: {alert}\n(?:(?!alert: ).)*?for: )\w+", r"\g<1>2s", text, flags=re.DOTALL)
 
@@ -218,7 +218,7 @@ def alerting(lab: Lab, hook: Rulebook, folder: Path, alert: str) -> Iterator[str
 
 
 def alertmanager_configuration(port: int, token: Path) -> dict[str, Any]:
-    """The receiver and the route that docs/alerts-that-act.md tells to set, in what role prometheus makes of them."""
+    """The receiver and the route of docs/alerts-that-act.md, as role prometheus renders them."""
     text = (ROOT / "docs/alerts-that-act.md").read_text(encoding="utf-8")
     documented = yaml.safe_load(text.split("```yaml\n")[1].partition("```")[0])
     receivers, routes = (

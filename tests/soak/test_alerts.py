@@ -32,7 +32,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"service": "menu-service", "memory_mb": 240},
 )
 PATHS = {"errors": "/api/v1/restaurants", "latency": "/api/v1/notifications"}
-# So little that two cores with other work can give it; the rule looks at the share.
+# So little that two cores with other work can give it; the rule uses the share.
 CPU_LIMIT = "50m"
 # rate()'s 5 minutes, 10 minutes of `for`, evaluations, and a busy machine.
 FIRING_SECONDS = 2400

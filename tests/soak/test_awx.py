@@ -41,7 +41,7 @@ def release(lab: Lab) -> dict[str, Any]:
 
 
 def refused(job: Job, *words: str) -> None:
-    """The job has failed, has changed nothing, and has said each of the words."""
+    """The job has failed, has changed nothing, and has reported each of the words."""
     assert (job.status, job.changed) == ("failed", 0), job.text
     assert [word for word in words if word not in job.running_text] == [], job.text
 

@@ -241,7 +241,7 @@ def test_a_run_without_any_process_is_rolled_back_by_the_next_reconcile(lab: Lab
     with lab.load() as load, lab.sightings() as sightings:
         with at(lab, phase) as terminal:
             if PHASES[phase].traffic:
-                # Every run says so as soon as the canary gets traffic, since then nothing can any more.
+                # Every run reports this as soon as the canary gets traffic: later no process can.
                 lab.until("the notice", lambda: "canary_reconcile.yml does, on its schedule" in terminal.text, 5)
             all_killed(terminal)
             before = lab.now()

@@ -66,7 +66,7 @@ def useless_prometheus(kind: str) -> Iterator[str]:
 
 
 def without_evidence(lab: Lab, report: Report, phase: str, **options: Any) -> dict[str, Any]:
-    """The run ends as its policy says, and never had more traffic than its first step."""
+    """The run ends as its policy requires, and never had more traffic than its first step."""
     stable, canary = lab.stable, lab.canary
     with lab.sightings() as sightings:
         call = lab.call(image_tag=lab.tag(), **{**IMPATIENT, **options})

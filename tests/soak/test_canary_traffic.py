@@ -94,7 +94,7 @@ def test_mirrored_requests_come_first_and_reach_no_client(lab: Lab, report: Repo
 
     def observe(canary: str) -> None:
         lab.until("the mirror", lambda: lab.now().state.get("step") == 0, 120)
-        # Prometheus looks for new pods every five seconds.
+        # Prometheus discovers new pods every five seconds.
         lab.until("50 copies", lambda: lab.value(query) - before > 50, 25)
         assert lab.now().weights[canary] == 0
         seen.append(lab.value(query) - before)
@@ -129,7 +129,7 @@ def test_testers_first_then_all_clients(lab: Lab, report: Report) -> None:
 
 
 def test_the_gateway_of_the_api_itself(whole_lab: Lab, report: Report) -> None:
-    """Two VirtualServices say who gets its requests: the mesh's and the ingress gateway's."""
+    """Two VirtualServices decide which version gets its requests: the mesh's and the ingress gateway's."""
     lab = Lab(whole_lab.kubeconfig, whole_lab.folder, service="api-gateway", calls=whole_lab.calls)
     stable, canary = lab.stable, lab.canary
     at_the_edge, in_the_mesh = lab.sightings("restaurant", "api"), lab.sightings()

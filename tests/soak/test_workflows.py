@@ -64,7 +64,7 @@ def test_a_canary_waits_for_its_approval_and_is_promoted(runner: Runner, lab: La
     summary = runner.summary.read_text(encoding="utf-8")
     assert f"### {SERVICE} on staging: Succeeded" in summary, summary
     assert "| when | phase | traffic | why | who |" in summary and "| Promoting | 100 % |" in summary, summary
-    # A late abort does no harm, and says what to do instead.
+    # A late abort does no harm, and names the remedy.
     late = runner.run(step("canary.yml", "abort", "Take it back"), inputs_image_tag=tag, **INPUTS)
     assert late.returncode != 0 and "To go back, run a canary to" in late.stdout, late.stdout[-3000:]
     assert lab.now().weights[canary] == 100

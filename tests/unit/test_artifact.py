@@ -36,7 +36,7 @@ MENDED = ROUTE.replace("prot: 80", "port: {number: 80}")
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Without what this checkout tells Ansible, and with a PWD that is not the working directory."""
+    """Without this checkout's configuration of Ansible, and with a PWD that is not the working directory."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "GIT_", "PYTHON"))}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(

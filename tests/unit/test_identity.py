@@ -1,4 +1,4 @@
-"""Which cluster it is. Another one stops an emergency; an API server that does not say which one it is does not."""
+"""Which cluster it is. Another one stops an emergency; an API server that does not report its identity does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lab's nodes answer to `kubectl logs`, and to whom."""
+"""The lab's nodes' answers to `kubectl logs`, and the accounts that get them."""
 
 from __future__ import annotations
 

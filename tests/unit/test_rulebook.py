@@ -1,4 +1,4 @@
-"""The rulebook: what ansible-rulebook's own schema says of it, and that it reads what the alerts have."""
+"""The rulebook: its verdict by ansible-rulebook's own schema, and that it reads what the alerts have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus' rules: what promtool says of them, that each alert is tested both ways, and that it can be acted upon."""
+"""Prometheus' rules: promtool's verdict on them, that each alert is tested both ways, and that it can be acted upon."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Istiods(Protocol):
         """The RouteConfigurations that a sidecar has, or that a gateway gets."""
 
     def scope(self, proxy: Proxy) -> tuple[Version | None, Collection[str]]:
-        """What istiod computed last for a sidecar: the version, and the services that it tells it of."""
+        """What istiod computed last for a sidecar: the version, and the services that it sends."""
 
 
 class _Shown(NamedTuple):
@@ -300,7 +300,7 @@ class Propagation:
         return True
 
     def _ask_scope(self, proxy: Proxy, wanted: WrittenRoutes) -> bool:
-        """Ask istiod instead; False where it tells the proxy of none of the services."""
+        """Query istiod instead; False where it sends the proxy none of the services."""
         version, hosts = self._istiods.scope(proxy)
         if not wanted.hosts.intersection(hosts):
             self._strangers.add(proxy.key)

@@ -58,7 +58,7 @@ class Proxy:
         return not self.stale and not self.rejected
 
     def has_routes(self, protocols: Collection[str]) -> bool:
-        """Whether requests of ``http``, ``tls`` or ``tcp`` go where istiod last said.
+        """Whether requests of ``http``, ``tls`` or ``tcp`` go where istiod last sent them.
 
         What was refused was not accepted either, so it is stale, too.
         """

@@ -118,7 +118,7 @@ class Sources(NamedTuple):
 
 
 class Route(Protocol):
-    """An object that says which subsets of a service the requests go to. Nothing changes it: an edit is a new one."""
+    """An object that decides which subsets of a service get the requests. Nothing changes it: an edit is a new one."""
 
     api_version: ClassVar[str]
     kind: ClassVar[str]
@@ -165,7 +165,7 @@ class Route(Protocol):
 
 
 def full_host(host: str, namespace: str) -> str:
-    """A short name belongs to the namespace of the object that says it; one with dots is taken as it is."""
+    """A short name belongs to the namespace of the object that uses it; one with dots is taken as it is."""
     return host if "." in host else f"{host}.{namespace}.svc.cluster.local"
 
 

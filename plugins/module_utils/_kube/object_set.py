@@ -39,7 +39,7 @@ class SetFailure(MeshError):
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of the module that say how."""
+    """The options of the module."""
 
     name: str
     field_manager: str
@@ -203,7 +203,7 @@ class ObjectSet:
         self._wait(refs, lambda ref: not_ready(self._api.get(ref) or {}), described)
 
     def _wait_served(self, definitions: Sequence[Object]) -> None:
-        """An API server says of a kind that it is established a moment before it serves it."""
+        """An API server reports a kind as established a moment before it serves it."""
         self._wait_ready([Ref.of(definition) for definition in definitions])
         kinds: dict[str, list[str]] = {}
         for spec in (definition["spec"] for definition in definitions):

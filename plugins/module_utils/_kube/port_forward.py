@@ -28,7 +28,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 try:
     import websocket
 except ImportError:
-    # The Kubernetes client depends on it, and Cluster says that this one is missing.
+    # The Kubernetes client depends on it, and Cluster reports that this one is missing.
     websocket = None
 
 PROTOCOL = "v4.channel.k8s.io"

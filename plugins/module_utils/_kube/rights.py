@@ -48,7 +48,7 @@ def expanded(entries: Iterable[Mapping[str, Any]]) -> list[Right]:
 
 
 def missing(account: Account, rights: Sequence[Right]) -> list[Right]:
-    """Those that the account lacks. Raises ApiFailure where the API server does not say."""
+    """Those that the account lacks. Raises ApiFailure where the API server does not answer."""
     if not rights:
         return []
     with ThreadPoolExecutor(8) as pool:

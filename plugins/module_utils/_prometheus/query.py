@@ -25,7 +25,7 @@ Sample = tuple[float, float]
 
 
 class SourceFailure(MeshError):
-    """Nothing can be said about the traffic, for a reason that is not a property of the traffic."""
+    """Nothing is known about the traffic, for a reason that is not a property of the traffic."""
 
 
 def key_of(labels: Mapping[str, str]) -> Key:

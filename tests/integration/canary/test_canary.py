@@ -1,4 +1,4 @@
-"""Canaries under a hundred requests a second: who is answered, and what is left when something breaks.
+"""Canaries under a hundred requests a second: which requests fail, and what is left after a failure.
 
 What takes longer is in tests/soak.
 """

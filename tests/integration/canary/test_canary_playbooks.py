@@ -20,7 +20,7 @@ from ..support.snapshots import Snapshot
 
 SERVICE = "menu-service"
 RUN = {"canary_service": SERVICE, "canary_image_tag": "2.0.0"}
-# One run tells all problems at once.
+# One run reports all problems at once.
 WRONG: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     (
         {
@@ -191,7 +191,7 @@ def test_a_job_that_is_killed_rolls_the_canary_back(lab: Lab) -> None:
 
 def test_an_alert_rolls_back_only_a_run_that_began_before_it(lab: Lab, run_playbook: RunPlaybook) -> None:
     def alert(**changes: Any) -> str:
-        """What the playbook says; it may not fail."""
+        """The playbook's message; it must not fail."""
         fired = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         fields = {"name": "HighErrorRate", "service": SERVICE, "namespace": NAMESPACE, "started": fired, **changes}
         run = run_playbook("canary_abort_on_alert.yml", variables={"canary_alert": fields, "canary_drain": "1s"})

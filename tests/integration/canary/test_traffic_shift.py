@@ -34,7 +34,7 @@ TARGET = {
 
 
 class Shifter:
-    """Runs the module as a task, and looks at what came of it."""
+    """Runs the module as a task, and observes the result."""
 
     def __init__(self, run_playbook: RunPlaybook, api: client.ApiClient) -> None:
         self.run_playbook = run_playbook

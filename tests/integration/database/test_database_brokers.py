@@ -122,7 +122,7 @@ def erlang(rabbitmq: Rabbitmq) -> int:
 
 def test_rabbitmq_makes_no_table_for_all_files_that_a_node_allows(rabbitmq: Rabbitmq) -> None:
     rabbitmq.pod.stop()
-    # A test may not raise its own limit: what the chart says is lowered instead.
+    # A test may not raise its own limit: the chart's value is lowered instead.
     most = min(int(rabbitmq.pod.env["RABBITMQ_MAX_OPEN_FILES"]), resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2)
     rabbitmq.pod.env["RABBITMQ_MAX_OPEN_FILES"] = str(most)
     rabbitmq.start()

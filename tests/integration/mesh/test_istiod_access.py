@@ -1,4 +1,4 @@
-"""The ways to istiod and the API server's RBAC: what they open, what they refuse, and who says what is missing."""
+"""Access to istiod and the API server's RBAC: what is allowed, what is refused, and who reports what is missing."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ FOUND: dict[str, tuple[str, dict[str, Any]]] = {
     "google-distributed-cloud": ("v1.33.5-gke.1000", {}),
     "": ("v1.36.3", {}),
 }
-# What the user says -> what counts on a cluster that was found to be GKE.
+# The user's value -> what counts on a cluster that was found to be GKE.
 GIVEN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "another platform": ({"istio_platform": "k3d"}, FOUND["k3d"][1]),
     "none": ({"istio_platform": "none"}, {}),
@@ -45,7 +45,7 @@ GIVEN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a folder below cni": ({"istio_cni_values": {"cni": {"cniBinDir": "/mine"}}}, {"bin": "/mine", "quota": True}),
 }
 AWS_DUAL_STACK = {"service.beta.kubernetes.io/aws-load-balancer-ip-address-type": "dualstack"}
-# The cluster's families, the user's variables -> how many of Cloudflare's networks of each, and what the Service says.
+# The cluster's families, the user's variables -> how many of Cloudflare's networks of each, and the Service's fields.
 FAMILIES: dict[str, tuple[list[str], dict[str, Any], tuple[int, int], list[str], str]] = {
     "IPv4": (["IPv4"], {}, (15, 0), [], ""),
     "IPv6": (["IPv6"], {}, (0, 7), [], ""),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules of one run tell one another, and that it is forgotten when it is no longer true."""
+"""What the modules of one run remember for one another, and that it is forgotten when it is no longer true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways to the dashboards: what the playbook prints is there, and the gateway lets in who has a token."""
+"""Access to the dashboards: what the playbook prints is there, and the gateway accepts users with a token."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from ..support.refusals import refused
 from ..support.snapshots import Snapshot
 
 NAMESPACE = "istio-system"
-# One role a component; together they must say of every pod what it requests.
+# One role a component; together they must state the requests of every pod.
 COMPONENTS = {
     "prometheus": ["prometheus"],
     "grafana": ["grafana"],
@@ -124,7 +124,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 class Cluster:
-    """A plain look at the cluster."""
+    """The cluster's state, read plainly."""
 
     def __init__(self, api: client.ApiClient) -> None:
         self._dynamic = DynamicClient(api)

@@ -179,7 +179,7 @@ def mesh(api: client.ApiClient, kubeconfig: str) -> Iterator[Mesh]:
         while not all(found.get(f"/{version}")[0] == 200 for version in ("v1", "v2")):
             assert time.monotonic() < deadline, "the service does not answer through the gateway"
             time.sleep(1)
-        # Prometheus looks for new pods every few seconds, and until then knows nothing of these requests.
+        # Prometheus discovers new pods every few seconds, and misses these requests until then.
         before: tuple[Counts, Counts] = ({}, {})
         after = later(0)
         while not after[1] or before != after:
@@ -198,7 +198,7 @@ def workloads() -> list[dict[str, Any]]:
     for version in ("v1", "v2"):
         labels = {"app": "reviews", "version": version}
         container = {"name": "reviews", "image": "reviews:1", "ports": port}
-        # As the role's charts do: what really runs says where its metrics are.
+        # As the role's charts do: the real program announces its metrics.
         scraped = {
             "prometheus.io/scrape": "true",
             "prometheus.io/port": "15020",

@@ -290,7 +290,7 @@ def test_retries_can_be_switched_off() -> None:
     api = render({"services": {"api-gateway": {"retries": {"attempts": 0}}}})["VirtualService", "restaurant"]["spec"][
         "http"
     ][0]
-    # Istio refuses a route that says how to retry, and not to.
+    # Istio refuses a route that configures retries and forbids them.
     assert api["retries"] == {"attempts": 0}
 
 

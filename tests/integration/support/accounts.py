@@ -1,4 +1,4 @@
-"""Service accounts with the documented Roles, whole or one right less, and what modules say to them."""
+"""Service accounts with the documented Roles, whole or one right less, and what modules report to them."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def accounts(api: client.ApiClient, kubeconfig: str, tmp_path_factory: pytest.Te
 def reported(
     run_playbook: RunPlaybook, module: str, options: dict[str, Any], kubeconfigs: Sequence[str], **keywords: Any
 ) -> list[str]:
-    """What the module says to each account, its warnings included: one text each."""
+    """What the module reports to each account, its warnings included: one text each."""
     whole = _looped(run_playbook, module, options, kubeconfigs, **keywords)
     # The warnings of a loop are reported together; each names its account.
     names = [f":{Path(kubeconfig).parent.name} may not " for kubeconfig in kubeconfigs]

@@ -1,4 +1,4 @@
-"""A proxy in front of the API server that misbehaves when a test says so.
+"""A proxy in front of the API server that misbehaves on a test's request.
 
     with ApiFaults(kubeconfig) as faults:
         faults.add(Fault("PUT", "/virtualservices/", status=409, nth=2))

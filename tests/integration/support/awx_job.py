@@ -113,7 +113,7 @@ class Kubeconfig:
 
 @dataclass(frozen=True)
 class Job:
-    """How a job ended. refused: what AWX said to the answers, and there was no job."""
+    """How a job ended. refused: AWX's objections to the answers; there was no job then."""
 
     status: str
     text: str
@@ -222,7 +222,7 @@ def exported(inventory: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
     command = ["ansible-inventory", "-i", str(inventory), "--list", "--export"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    # Of the lab only: it looks for its parts beside its inventory, and AWX has no folder of that name.
+    # Of the lab only: it expects its parts beside its inventory, and AWX has no folder of that name.
     found: dict[str, Any] = json.loads(done.stdout.replace("inventory_dir", f"'{inventory}'"))
     held = found["clusters"].setdefault("vars", {})
     held.update(variables)

@@ -1,6 +1,6 @@
-"""Runs at 25 % whose objects go: what goes, how it is put back, and a run that has lost its process.
+"""Runs at 25 % whose objects are deleted: which ones, how they are restored, and a run without its process.
 
-Under a hundred requests a second. The run without a process is made once, by kill -9, and put back for each case.
+Under a hundred requests a second. The run without a process is made once, by kill -9, and restored for each case.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def lab(kubeconfig: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
 
 
 class Kept:
-    """Objects as they were, to be put back."""
+    """Objects as they were, to restore them."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -151,7 +151,7 @@ def until_zero(lab: Lab, canary: str) -> None:
 
 
 class Dead:
-    """A run at 25 % whose process was killed. It can be put back as often as a test likes."""
+    """A run at 25 % whose process was killed. A test can restore it any number of times."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab, self.before, self.canary = lab, Kept(lab), lab.canary

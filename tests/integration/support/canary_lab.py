@@ -1,4 +1,4 @@
-"""A lab to run canaries on: calls of the module as processes that can be killed, faults, and a look at every write."""
+"""A lab to run canaries on: calls of the module as processes that can be killed, faults, and a watch on every write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What canary_load.py measured: who answered, who failed, and whether a share is what a weight says."""
+"""What canary_load.py measured: which version answered, which requests failed, and whether a share equals a weight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Record:
-    """One request; times are of the wall clock. ``status`` 0: no answer, and ``served`` says why."""
+    """One request; times are of the wall clock. ``status`` 0: no answer, and ``served`` has the reason."""
 
     due: float
     sent: float

@@ -47,7 +47,7 @@ class ChartServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        # Go's own way to name whom to trust.
+        # Go's own variable for trusted certificates.
         self.trust = {"SSL_CERT_FILE": str(self._certificate)}
 
     def __enter__(self) -> ChartServer:

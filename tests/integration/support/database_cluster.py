@@ -73,14 +73,14 @@ def names(backups: Path) -> list[str]:
 
 
 def back_up(cluster: Postgresql, folder: Path, backups: Path, **variables: str) -> tuple[int, str]:
-    """One run of the backup's job: its code and what it says."""
+    """One run of the backup's job: its code and its output."""
     environment = {"BACKUP_FOLDER": str(backups), "BACKUP_KEEP": "2", **variables}
     done = cluster.job("postgresql-backup", folder / "backup", host=0, **environment)
     return done.returncode, done.stderr
 
 
 def restore(cluster: Postgresql, folder: Path, backups: Path, **which: str) -> tuple[int, str]:
-    """One run of the restore's job: its code and what it says."""
+    """One run of the restore's job: its code and its output."""
     done = cluster.job("postgresql-restore", folder / "restore", host=0, BACKUP_FOLDER=str(backups), **which)
     return done.returncode, done.stderr
 

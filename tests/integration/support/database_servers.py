@@ -122,7 +122,7 @@ class Pod:
         self.folder = folder
         self.user = user
         self.command: list[str] = container["command"]
-        # What the chart sets with a value; overrides say where things lie here.
+        # What the chart sets with a value; overrides name the places on this machine.
         fixed = {item["name"]: item["value"] for item in container["env"] if "value" in item}
         self.env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **fixed, **overrides}
         self.log = folder / "log"

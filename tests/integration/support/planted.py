@@ -1,4 +1,4 @@
-"""Objects that a test adds to the cluster and takes away again, and who may read them."""
+"""Objects that a test adds to the cluster and deletes again, and an account that reads them."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def blocks(page: str) -> list[Block]:
 
 
 def preparation() -> str:
-    """What README says to set on the lab."""
+    """The variables that README sets on the lab."""
     return next(block.text for block in blocks("README") if not block.elsewhere)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report of a running mesh: whole, true, without a secret, and made even by who may read little."""
+"""The report of a running mesh: whole, true, without a secret, and written even by an account with few rights."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ CASES = list(schema_cases.cases())
 
 
 class Verdict(NamedTuple):
-    """What is said of an object. dropped: fields that the API server does not know."""
+    """What is reported about an object. dropped: fields that the API server does not know."""
 
     refused: bool
     dropped: frozenset[str]
@@ -114,7 +114,7 @@ def difference(cluster: Cluster, obj: dict[str, Any]) -> str:
         return f"refused by {'the cluster' if theirs.refused else 'us'} only: {theirs.text or ours.text}"
     if not theirs.refused and theirs.dropped != ours.dropped:
         return f"dropped fields: {sorted(theirs.dropped)} and {sorted(ours.dropped)}"
-    # istiod loses some of its warnings on the way, and does not see all routes that are covered: we may say more.
+    # istiod loses some of its warnings on the way, and does not see all routes that are covered: we may report more.
     if not theirs.refused and theirs.warned and not ours.warned:
         return f"warned by the cluster only: {theirs.text}"
     return ""

@@ -1,4 +1,4 @@
-"""Each role says of bad variables, all at once, which one it is, what is wrong, and the way out."""
+"""Each role reports all bad variables at once, with the name, the error and the remedy."""
 
 from __future__ import annotations
 

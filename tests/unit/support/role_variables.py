@@ -39,7 +39,7 @@ def answers(questions: Sequence[Question]) -> list[Any]:
 
 
 def problems(role: str, variables: dict[str, Any]) -> Question:
-    """What the role says of its variables before it touches anything, a line each."""
+    """What the role reports about its variables before it changes anything, a line each."""
     for path in sorted((ROLES / role / "tasks").glob("*.yml")):
         for task in _tasks(path):
             imported = task.get("ansible.builtin.import_tasks", "")

@@ -37,7 +37,7 @@ TAIL = "\n\nUse --debug flag to render out invalid YAML\n"
 )
 def test_a_value_is_called_by_its_variable(said: str, wanted: str) -> None:
     assert chart_message(f"{HEAD}{said}{TAIL}", VARIABLES) == wanted
-    # As the modules tell it.
+    # As the modules report it.
     assert chart_message(f"{HEAD}{said}".removeprefix("Error: "), VARIABLES) == wanted
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Relative paths start in the working directory of the process, whatever PWD says."""
+"""Relative paths start in the working directory of the process, whatever PWD is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A playbook that has nothing to do fails and says why: Ansible alone would be green."""
+"""A playbook that has nothing to do fails and gives the reason: Ansible alone would be green."""
 
 from __future__ import annotations
 

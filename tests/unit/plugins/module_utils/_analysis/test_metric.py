@@ -124,7 +124,7 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         (SUCCESS, [GOOD], "pass", "100 % of 1000 requests (shown: at least 99 %)"),
         (SUCCESS, [BAD], "fail", "is 0 % of 1000 requests, below 99 %"),
         (SUCCESS, [GOOD, BAD], "fail", "50 % of 2000"),
-        # B6: what a ratio over a window would have decided, and what cannot be said of so few.
+        # B6: what a ratio over a window would have decided, and what so few cannot decide.
         (
             SUCCESS,
             [requests("v2", "200", 19), requests("v2", "500", 1)],
@@ -133,7 +133,7 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         ),
         (SUCCESS, [requests("v2", "200", 20)], "inconclusive", "more requests or"),
         (SUCCESS, [requests("v2", "200", 990), requests("v2", "500", 10)], "inconclusive", "no number of requests"),
-        # B6: who hangs up says nothing; what ended otherwise without an answer counts if it is asked for.
+        # B6: a client that hangs up proves nothing; what ended otherwise without an answer counts if it is asked for.
         (SUCCESS, [GOOD, requests("v2", "0", 500, response_flags="DC")], "pass", "100 % of 1000"),
         (SUCCESS, [GOOD, requests("v2", "0", 500, response_flags="UR,DC")], "pass", "100 % of 1000"),
         (SUCCESS, [GOOD, requests("v2", "0", 500, response_flags="UC")], "pass", "100 % of 1500"),

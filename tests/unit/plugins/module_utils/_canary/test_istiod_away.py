@@ -49,7 +49,7 @@ def a_proxy_refuses(cluster: FakeCluster) -> None:
     cluster.proxies = {**PROXIES, "web-1.shop": False}
 
 
-# What is done, and who is waited for then.
+# The action, and what it waits for then.
 FAULTS: dict[Callable[[FakeCluster], None], str] = {
     away: "there is no pod of istiod",
     hangs: "istiod pod istiod-1 does not say which proxies it serves: Read timed out.",

@@ -1,4 +1,4 @@
-"""What a run says: little while it goes as planned, and never a word of failure where there is none."""
+"""What a run logs: little while it goes as planned, and never a failure where there is none."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_m5_a_hotfix_of_the_stable_side_is_not_thrown_away(changes: dict[str, ob
 
 
 def test_m6_a_takeover_of_an_old_step_queries_the_proxies_first() -> None:
-    """Taken over, or written once more after a gate: the step's age says nothing of the proxies then."""
+    """Taken over, or written once more after a gate: the step's age proves nothing about the proxies then."""
     world = World(a_run(phase=Phase.PROGRESSING, step=0, weight=5))
     world.now = world.state.step_at + 10 * POLICY.sync_timeout
     pods = {"canary_ready": 2, "canary_wanted": 2, "canary_image": world.state.canary.image, "autoscaler_settled": True}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run whose evidence says neither good nor bad."""
+"""A run whose evidence decides neither way."""
 
 from __future__ import annotations
 

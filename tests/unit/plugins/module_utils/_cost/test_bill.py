@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose a pod, a volume and a load balancer is, what is not counted, and what is said of it."""
+"""The owner of a pod, a volume and a load balancer, what is not counted, and how that is reported."""
 
 from __future__ import annotations
 

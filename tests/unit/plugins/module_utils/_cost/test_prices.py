@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file of prices: what is taken, and what is said of a wrong one."""
+"""A file of prices: what is accepted, and how an invalid one is reported."""
 
 from __future__ import annotations
 

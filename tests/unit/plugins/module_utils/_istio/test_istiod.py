@@ -31,7 +31,7 @@ SECRET = f"{PREFIX}extensions.transport_sockets.tls.v3.Secret"
 
 
 class Istiod:
-    """Behind a port-forward. ``refused``: type -> words; ``watches``: proxy -> type -> names, as istiod tells them."""
+    """Behind a port-forward. ``refused``: type -> words; ``watches``: proxy -> type -> names, as istiod has them."""
 
     def __init__(self, refused: dict[str, str], **sync: str) -> None:
         kinds = ("cluster", "listener", "route", "endpoint")

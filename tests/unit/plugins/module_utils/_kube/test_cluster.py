@@ -315,7 +315,7 @@ def of_a_kubeconfig(folder: Path, server: Server, token: str) -> Path:
 
 
 def of_an_exec_plugin(folder: Path, server: Server, token: str) -> Path:
-    """One that does not say when its token ends."""
+    """One that does not report when its token expires."""
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}}
     (folder / "credential").write_text(json.dumps(credential), encoding="utf-8")
     plugin = {"apiVersion": credential["apiVersion"], "command": "cat", "args": [str(folder / "credential")]}

@@ -1,4 +1,4 @@
-"""What a Pod object says of its life."""
+"""What a Pod object reports about its life."""
 
 from __future__ import annotations
 

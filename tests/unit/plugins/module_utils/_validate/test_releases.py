@@ -111,7 +111,7 @@ def test_an_invalid_version_is_refused(option: str) -> None:
 
 
 class Cluster:
-    """Serves HTTPRoutes, and says what it is asked for."""
+    """Serves HTTPRoutes, and reports the requests."""
 
     def __init__(self, failure: ApiFailure | None = None) -> None:
         self.asked: list[str] = []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Objects that the input defines more than once: which definition counts, and what is said of the others."""
+"""Objects that the input defines more than once: which definition counts, and what is reported about the others."""
 
 from __future__ import annotations
 

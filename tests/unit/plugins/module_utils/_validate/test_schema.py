@@ -147,7 +147,7 @@ def test_what_passes_the_quick_check_passes_the_thorough_one() -> None:
                 assert list(family.explainer.faults(spec, changed["spec"], ("spec",))) == [], what
 
 
-# As Go's regexp says of each.
+# Go's regexp decides the same for each.
 @pytest.mark.parametrize(
     "text",
     *[

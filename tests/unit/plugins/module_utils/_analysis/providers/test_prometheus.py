@@ -62,7 +62,7 @@ def test_what_a_counter_rose_by(series: Any, expected: float) -> None:
 def test_m14_two_replicas_that_are_not_of_the_same_moment_are_not_a_restart() -> None:
     ledger = Ledger(2)
     assert rose(ledger, ok=[(1, 10000), (3, 10020)]) == 20
-    # The other replica scraped a little earlier and says so a little later.
+    # The other replica scraped a little earlier and reports a little later.
     assert rose(ledger, ok=[(3.5, 10015)]) == 0
     assert rose(ledger, ok=[(4.5, 10030)]) == 10
     assert rose(ledger, ok=[(5.5, 3)]) == 3, "a restart is one"

@@ -23,7 +23,7 @@ THREE = {"steps": [5, 25, 100], "step_duration": "1m"}
 
 
 def problems_of(**given: Any) -> list[str]:
-    """What the module says, nothing where it takes the run."""
+    """The module's objections, none where it accepts the run."""
     try:
         refuse_problems(params(**given))
     except PlanFailure as failure:
