@@ -22,8 +22,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.integration.canary_lab import PROXIES, Lab, success
-from tests.integration.canary_records import failed, read
+from tests.integration.support.canary_lab import PROXIES, Lab, success
+from tests.integration.support.canary_records import failed, read
 
 RATE, WEIGHT, ERRORS = 100, 25, 0.5
 # Provider, and seconds from round to round.

@@ -45,7 +45,7 @@ from benchmarks.process_tree import Usage, measured
 
 OWNER = {"app.kubernetes.io/managed-by": "benchmarks-clusters"}
 SERVICE = "shop"
-# Without requests there is no evidence, so a query has to do, which says nothing either.
+# Without requests there is no evidence, so a query takes its place, which proves nothing either.
 NOTHING = {"name": "failures", "query": "vector(0)", "window": "500ms", "threshold_range": {"max": 1}}
 VARIABLES: dict[str, Any] = {
     "canary_service": SERVICE,
@@ -136,7 +136,7 @@ def _address(number: int) -> str:
 
 def _inventory(hosts: int, uid: str, lab: Path, kubeconfig: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Group fleet below clusters: the lab's variables hold where a host has none of its own."""
-    # Of each host, since files of group_vars would overrule what an inventory says of a group.
+    # Of each host, since files of group_vars would override an inventory's variables of a group.
     shared = {
         **VARIABLES,
         "lab_state_dir": str(lab.resolve().parent),

@@ -1,4 +1,4 @@
-"""The commands that are typed while something is wrong, beside the code of before, in turns, on a lab of `make up`.
+"""The commands that are typed while something is wrong, beside the previous code, in turns, on a lab of `make up`.
 
     python benchmarks/commands.py [--runs 5] [--against CHECKOUT [--against-lab FOLDER]] [--only abort ...]
 
@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.integration.canary_lab import FINAL, QUICK, Lab, Sightings
+from tests.integration.support.canary_lab import FINAL, QUICK, Lab, Sightings
 
 # What needs no lab.
 ALONE = ("empty", "ping", "validate")

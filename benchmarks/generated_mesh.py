@@ -4,7 +4,7 @@
 
 """Meshes of any size with faults planted in them, for benchmarks and for tests of scale.
 
-Of every hundred services ten have one fault each; the rest is flawless. ``planted`` says what has to be found where.
+Of every hundred services ten have one fault each; the rest is flawless. ``planted`` says what must be found where.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REPLICAS = 2
 
 
 class Fault(NamedTuple):
-    """codes: any of them names the fault. kind, namespace, name: the object at which it has to be named."""
+    """codes: any of them names the fault. kind, namespace, name: the object at which it must be named."""
 
     what: str
     codes: tuple[str, ...]
@@ -26,7 +26,7 @@ class Fault(NamedTuple):
     name: str
 
 
-# Last two digits of a service's number: what is wrong with it, the object that is wrong, codes that say so.
+# Last two digits of a service's number: its fault, the faulty object, the codes that report it.
 _FAULTS: dict[int, tuple[str, str, tuple[str, ...]]] = {
     3: ("route to an unknown host", "VirtualService", ("IST0101",)),
     13: ("route to an unknown subset", "VirtualService", ("IST0101",)),
@@ -129,10 +129,10 @@ def _service(number: int) -> Iterator[str]:
         "subset": "v2" if fault == 13 else "v1",
         "typo": "      timeoutt: 3s\n" if fault == 73 else "",
         "timeout": "1s" if fault == 83 else "20s",
-        "selected": "nobody" if fault == 43 else name,
+        "selected": "no-pod" if fault == 43 else name,
         "caller": "lost" if fault == 53 else namespace,
     }
-    # An unknown host is told by the host alone where no subset is named with it.
+    # An unknown host is reported by the host alone where no subset is named with it.
     fields["subset_line"] = "" if fault == 3 else f"            subset: {fields['subset']}\n"
     fields["first_match"] = "      match:\n        - uri:\n            prefix: /\n" if fault == 93 else ""
     fields["unreachable"] = _UNREACHABLE.format(name=name) if fault == 93 else ""

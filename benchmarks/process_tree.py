@@ -54,7 +54,7 @@ class _Peak:
         self.memory, self.processes = 0.0, 0
         self._root = root
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._observe, daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -63,7 +63,7 @@ class _Peak:
         self._end.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _observe(self) -> None:
         while not self._end.wait(_INTERVAL):
             found = tree(self._root)
             self.processes = max(self.processes, len(found))

@@ -1,9 +1,9 @@
-"""site.yml beside the code of before and beside the design document's shell steps, in turns, on a lab of `make up`.
+"""site.yml beside the previous code and beside the design document's shell steps, in turns, on a lab of `make up`.
 
     python benchmarks/site.py [--runs 5] [--against CHECKOUT [--against-lab FOLDER]] [--from-empty] [--no-shell]
         [ansible-playbook arguments]
 
-- ours: site.yml of this checkout where nothing is to be done; with --from-empty, on a lab that uninstall.yml emptied.
+- ours: site.yml of this checkout where nothing needs a change; with --from-empty, on a lab that uninstall.yml emptied.
 - against: the same of another checkout, by its .venv if it has one, else by this one's. It needs the collection's link
   (`make setup`), and either a link .lab to the lab or, where its charts are others, a lab of its own, whose folder is
   given.
@@ -49,7 +49,7 @@ class Seconds(NamedTuple):
 
 
 def measured(command: list[str], **options: Any) -> tuple[Seconds, str]:
-    """What the command took with all that it started, and what it said. Ends the benchmark where it fails."""
+    """The time of the command with all its processes, and its output. Ends the benchmark where it fails."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
     wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -39,7 +39,7 @@ def api_server(tools: Mapping[str, str], folder: Path) -> Iterator[Server]:
     pki.ensure(["127.0.0.1"], node_address="127.0.0.1")
     server = Server(port, pki, folder / "kubeconfig")
     with ExitStack() as ended:
-        # Nobody needs its data after a power cut.
+        # Its data need not survive a power cut.
         store = [tools["etcd"], f"--data-dir={folder}/etcd", "--unsafe-no-fsync", "--log-level=error"]
         store += [f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}", f"--listen-peer-urls={peer}"]
         store += [f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}"]

@@ -30,7 +30,7 @@ def entry(file: str) -> None:
         result = validate(reader.loaded, Settings(), all_checks(), Request(Policy({})), reader.files)
     json.dump(result.findings, sys.stdout)
     sys.stdout.flush()
-    # Taking the objects apart one by one is of no use to anybody any more.
+    # Taking the objects apart one by one is of no use any more.
     os._exit(0)
 
 

@@ -69,7 +69,7 @@ def documents(services: int, *, namespaces: bool) -> Iterator[dict[str, Any]]:
 
 
 def kept(faults: list[Fault]) -> list[Fault]:
-    """Without unknown fields: the API server does not keep them, so nobody can find them there."""
+    """Without unknown fields: the API server does not keep them, so they cannot be found there."""
     return [fault for fault in faults if "MESH101" not in fault.codes]
 
 

@@ -85,7 +85,7 @@ def machine() -> str:
 
 
 def load() -> str:
-    """Of the last minute: what else the machine had to do."""
+    """Of the last minute: the machine's other work."""
     return f"{os.getloadavg()[0]:.1f}"
 
 

@@ -95,7 +95,7 @@ HISTORY = 300.0
 
 
 def simulate(cell: Cell, seed: int) -> End:
-    """One run. It has ended when it goes back, when it is promoted, or when it pauses."""
+    """One run. It has ended when it is rolled back, when it is promoted, or when it pauses."""
     mesh = Mesh(cell.rate, cell.scrape, cell.stable, cell.canary, random.Random(seed))  # noqa: S311
     duration, deadline = STEPS[cell.steps]
     mesh.until(HISTORY)
@@ -237,8 +237,8 @@ def main() -> None:
     ]
     print(f"{options.runs} runs a cell; percent of the runs, with 95 % intervals\n")
     heads = (
-        ("healthy", "taken back | promoted | within twice the steps' time | paused | median s | holds |"),
-        ("bad", "not promoted | taken back | stopped at, % | median s | holds |"),
+        ("healthy", "rolled back | promoted | within twice the steps' time | paused | median s | holds |"),
+        ("bad", "not promoted | rolled back | stopped at, % | median s | holds |"),
     )
     with ProcessPoolExecutor(options.jobs) as pool:
         results = pool.map(simulate_all, chosen, [options.runs] * len(chosen))

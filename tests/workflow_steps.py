@@ -45,7 +45,7 @@ class Step:
         return [self.words[at + 1] for at, word in enumerate(self.words) if word == option]
 
     def environment(self, values: Mapping[str, str]) -> dict[str, str]:
-        """With each expression replaced by its value, which the caller has to know."""
+        """With each expression replaced by its value, which the caller must know."""
         return {name: EXPRESSION.sub(lambda found: values[found[1]], text) for name, text in self.env.items()}
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # tools/core.sh VERSION [pytest's arguments]: the unit tests of modules and pure core with one of the ansible-cores that the collection
-# supports, in a virtual environment of its own, .ansible/core-VERSION. Python has to be one that this ansible-core runs on.
+# supports, in a virtual environment of its own, .ansible/core-VERSION. Python must be one that this ansible-core supports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 core=${1:-}
 # The packages `ansible` by the ansible-core that they bring.
 declare -A package=([2.19]=12 [2.20]=13 [2.21]=14)
 if [ -z "${package[${core:-none}]:-}" ]; then
-  echo "core: CORE is '$core'; it has to be one of 2.19, 2.20, 2.21. For example: make core CORE=2.19" >&2
+  echo "core: CORE is '$core'; it must be one of 2.19, 2.20, 2.21. For example: make core CORE=2.19" >&2
   exit 1
 fi
 shift

@@ -9,7 +9,7 @@ second=(-i inventories/lab -e lab_name=second -e lab_port_offset=200)
 log=tests/output/second_lab.log
 pytest_log=tests/output/pytest.log
 
-# Once molecule's lab is up, so that no tool is built twice. Helm 4, which no lab needs, is built while molecule goes on.
+# Once molecule's lab is up, so that no tool is built twice. Helm 4, which no lab needs, is built while molecule continues.
 begin_second_lab() {
   until [ -f .lab-molecule/kubeconfig ]; do sleep 1; done
   ansible-playbook "${second[@]}" playbooks/lab_up.yml && ansible-playbook "${second[@]}" playbooks/site.yml && python tools/pinned.py helm4

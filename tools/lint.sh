@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every linter, each even where another one complained: one run shows everything that is to be done.
+# Every linter, each even where another one failed: one run shows everything that needs a fix.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 status=0

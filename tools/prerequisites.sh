@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that the programs exist which the lab calls and pip cannot install.
-# Says what is missing and, as root on a machine with apt, installs it. Everywhere else it names the packages and goes on:
+# Reports what is missing and, as root on a machine with apt, installs it. Everywhere else it names the packages and continues:
 # without root the lab leaves out the pod network, and everything that needs no traffic still works.
 set -euo pipefail
 
@@ -23,5 +23,5 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   apt-get -qq update
   apt-get -qq -y install --no-install-recommends "${packages[@]}" >/dev/null
 else
-  echo "prerequisites: missing ${packages[*]} (Debian names). Install them for the whole lab; going on without." >&2
+  echo "prerequisites: missing ${packages[*]} (Debian names). Install them for the whole lab; continuing without them." >&2
 fi

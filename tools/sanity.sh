@@ -28,5 +28,5 @@ echo 'import ensurepip; ensurepip.bootstrap(upgrade=True)' > "$home/.ansible/tes
 
 export PIP_QUIET=1 PIP_CACHE_DIR=${PIP_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pip}
 cd "$tree/corpv3/service_mesh"
-# yamllint: the application's Helm templates are no YAML; `make lint` runs yamllint on everything else.
+# yamllint: the application's Helm templates are not YAML; `make lint` runs yamllint on everything else.
 HOME=$home ANSIBLE_CONFIG=/dev/null ansible-test sanity --local --python "$python" --color no --skip-test yamllint "$@"

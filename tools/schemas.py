@@ -37,7 +37,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
 Schema = dict[str, Any]
 GROUPS = {"istio": r".*\.istio\.io", "gateway": r"gateway\.networking\.k8s\.io"}
 FOLDER = ROOT / "plugins/module_utils/_validate/schema"
-# Keywords that say something about a value. The rest is for people, or for the API server's own bookkeeping.
+# Keywords that restrict a value. The rest is for people, or for the API server's own bookkeeping.
 KEPT = (
     "type",
     "format",
@@ -58,7 +58,7 @@ KEPT = (
 
 
 def folder_of(source: str) -> Path:
-    """Where the source lies on this machine; a Go module is downloaded first."""
+    """Where the source is stored on this machine; a Go module is downloaded first."""
     found = re.fullmatch(r"([\w./-]+@v[\w.-]+)(/.*)", source)
     if not found:
         return Path(source).expanduser()
@@ -119,7 +119,7 @@ def compact(schema: Schema) -> Schema:
 
 
 def exclusive(combined: Schema) -> Schema:
-    """A oneof of protobuf comes as oneOf of [none of them, the first, the second ...]: a list of names says it."""
+    """A oneof of protobuf comes as oneOf of [none of them, the first, the second ...]: a list of names is enough."""
     every = combined.pop("allOf", [])
     groups = [names for part in [combined, *every] if len(names := names_of_oneof(part)) > 1]
     rest = {} if names_of_oneof(combined) else dict(combined)

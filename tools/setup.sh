@@ -25,8 +25,8 @@ with_uv() {
 }
 with_uv || "${pip[@]}" --upgrade --requirement "$requirements"
 
-# uv compiles nothing, and where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE, as in many images), every start would
-# compile anew: twice the time of each ansible-playbook. Ansible compiles collections itself, each time, and reads none of theirs.
+# uv compiles nothing, and where Python must write no bytecode (PYTHONDONTWRITEBYTECODE, as in many images), every start would
+# compile again: twice the time of each ansible-playbook. Ansible compiles collections itself, each time, and reads none of theirs.
 .venv/bin/python -m compileall -q -j 0 -x ansible_collections "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 # Roles and modules are called by their full names, so Ansible must find the checkout as corpv3.service_mesh.

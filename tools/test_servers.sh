@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what tests/integration/test_database_servers.py runs: Debian's PostgreSQL, Redis and RabbitMQ. Root and apt only.
-# The packages would start a server each, on ports that may be somebody else's; the tests start their own.
+# Installs what tests/integration/database/test_database_servers.py runs: Debian's PostgreSQL, Redis and RabbitMQ. Root and apt only.
+# The packages would start a server each, on ports that may be in use; the tests start their own.
 set -euo pipefail
 
 export DEBIAN_FRONTEND=noninteractive

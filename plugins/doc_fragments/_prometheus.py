@@ -11,7 +11,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   prometheus:
-    description: Where measurements are read. Without it, nothing is told that is measured.
+    description: Where measurements are read. Without it, no measurements are reported.
     type: dict
     suboptions:
       url:

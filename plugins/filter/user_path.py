@@ -16,7 +16,7 @@ description:
   - A relative path starts in the working directory of the C(ansible-playbook) process, as the user of any other command
     expects.
   - A module on a local connection runs in the playbook's folder instead, which is an installed collection's for
-    C(ansible-playbook corpv3.service_mesh.validate). The environment variable E(PWD) is no help, since pre-commit and
+    C(ansible-playbook corpv3.service_mesh.validate). The environment variable E(PWD) does not help: pre-commit and
     other programs that change the directory leave the old one in it.
   - C(~) and environment variables are expanded. An absolute path, such as V(/dev/stdout), stays as it is.
 options:
@@ -59,7 +59,7 @@ def user_path(value: Any, keys: Sequence[str] | None = None) -> Any:
     if isinstance(value, dict):
         return {key: user_path(path) if keys is None or key in keys else path for key, path in value.items()}
     if keys is not None:
-        # Whoever takes the dictionary refuses what is none, with its own words.
+        # The option that takes the dictionary reports a value of another type in its own words.
         return value
     if isinstance(value, list):
         return [user_path(path) for path in value]

@@ -116,7 +116,7 @@ def _tags_of(playbooks: tuple[str, ...], loader: DataLoader) -> frozenset[str] |
                         return None
                     found.update(map(str, task.tags))
     except AnsibleError:
-        # One of several playbooks: its own turn will tell what is wrong with it.
+        # One of several playbooks: its own run reports its errors.
         return None
     finally:
         AnsibleCollectionConfig.default_collection = default_collection

@@ -249,7 +249,7 @@ def prices(path: str | None) -> Prices:
 
 
 def usage_of(params: dict[str, Any], window: Window, notes: list[str]) -> Usage:
-    """The bill is useful without it; ``notes`` say why it is missing."""
+    """The bill is useful without it; ``notes`` give the reason."""
     server = prometheus_of(params)
     if server is None:
         notes.append("prometheus is not set, so it is not known what is used")

@@ -36,7 +36,7 @@ attributes:
     support: full
 options:
   name:
-    description: Name of the set. It has to be a valid value for a label.
+    description: Name of the set. It must be a valid value for a label.
     type: str
     required: true
     version_added: 0.1.0
@@ -52,13 +52,13 @@ options:
   namespaces:
     description:
       - Namespaces to make first where they are missing.
-      - They are no part of the set. They get no label, and are neither changed nor removed.
+      - They are not part of the set. They get no label, and are neither changed nor removed.
     type: list
     elements: str
     default: []
     version_added: 0.1.0
   state:
-    description: Whether the objects are to be there.
+    description: Whether the objects should exist.
     type: str
     choices: [present, absent]
     default: present
@@ -172,7 +172,7 @@ def argument_spec() -> dict[str, Any]:
 
 def settings(params: dict[str, Any]) -> Settings:
     if not _LABEL_VALUE.fullmatch(params["name"]):
-        raise SetFailure(f"name '{params['name']}' is no valid value for a label: letters, digits, '-', '_' and '.'")
+        raise SetFailure(f"name '{params['name']}' is not a valid value for a label: letters, digits, '-', '_' and '.'")
     kinds = []
     for entry in params["prune_kinds"]:
         api_version, _slash, kind = entry.rpartition("/")

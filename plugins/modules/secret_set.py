@@ -35,7 +35,7 @@ attributes:
     support: full
 options:
   secrets:
-    description: The Secrets. Their namespaces have to exist.
+    description: The Secrets. Their namespaces must exist.
     type: list
     elements: dict
     required: true

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one rule for images: what a container runtime could pull, with what tells it from another one."""
+"""The one rule for images: what a container runtime could pull, with what distinguishes it from another one."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from typing import Any
 
 import yaml
 
-from ..integration.canary_lab import ROOT, Lab
-from ..integration.database_servers import free_port
+from ..integration.support.canary_lab import ROOT, Lab
+from ..integration.support.database_servers import free_port
 
 ALERTMANAGER = "v0.34.2"
 # Of the module's content, as go.sum has it.
@@ -89,14 +89,14 @@ def process(argv: list[str], port: int, log: Path, environment: Mapping[str, str
 
 
 class Chat:
-    """A webhook as chats have it. Keeps what it was told."""
+    """A webhook as chats have it. Keeps what it receives."""
 
     def __init__(self) -> None:
-        self.told = told = list[str]()
+        self.received = received = list[str]()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+                received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
                 self.send_response(200)
                 self.end_headers()
 
@@ -183,7 +183,7 @@ def rulebook(lab: Lab, folder: Path) -> Iterator[Rulebook]:
 
 
 def quick(rules: str, alert: str) -> str:
-    """A rule file one of whose alerts fires within seconds. Nothing but the times is another."""
+    """A rule file one of whose alerts fires within seconds. Only the times differ."""
     text = rules.replace("[5m]", "[10s]").replace("interval: 30s", "interval: 1s").replace("> 300", "> 5")
     return re.sub(rf"(alert: {alert}\n(?:(?!alert: ).)*?for: )\w+", r"\g<1>2s", text, flags=re.DOTALL)
 
@@ -218,7 +218,7 @@ def alerting(lab: Lab, hook: Rulebook, folder: Path, alert: str) -> Iterator[str
 
 
 def alertmanager_configuration(port: int, token: Path) -> dict[str, Any]:
-    """The receiver and the route that docs/alerts-that-act.md tells to set, in what role prometheus makes of them."""
+    """The receiver and the route of docs/alerts-that-act.md, as role prometheus renders them."""
     text = (ROOT / "docs/alerts-that-act.md").read_text(encoding="utf-8")
     documented = yaml.safe_load(text.split("```yaml\n")[1].partition("```")[0])
     receivers, routes = (
@@ -228,11 +228,11 @@ def alertmanager_configuration(port: int, token: Path) -> dict[str, Any]:
     hook = receivers[0]["webhook_configs"][0]
     hook["url"] = f"http://127.0.0.1:{port}/alerts"
     hook["http_config"]["authorization"]["credentials_file"] = str(token)
-    # Reminders that nobody has to wait for.
+    # Reminders without a long wait.
     routes = [{**route, "group_interval": "2s", "repeat_interval": "4s"} for route in routes]
     return {
-        "receivers": [{"name": "nobody"}, *receivers],
-        "route": {"receiver": "nobody", "group_by": ["alertname", "namespace"], "routes": routes},
+        "receivers": [{"name": "unused"}, *receivers],
+        "route": {"receiver": "unused", "group_by": ["alertname", "namespace"], "routes": routes},
     }
 
 

@@ -11,7 +11,6 @@ import pytest
 # The fixtures of the integration tests are to use the soak's lab.
 os.environ.setdefault("SERVICE_MESH_TEST_LAB", "canary:500")
 
-from ..integration.canary_lab import ROOT, Lab
 from ..integration.conftest import (
     api,
     cluster_snapshot,
@@ -19,6 +18,7 @@ from ..integration.conftest import (
     pytest_collection_modifyitems,
     run_playbook,
 )
+from ..integration.support.canary_lab import ROOT, Lab
 
 __all__ = ["api", "cluster_snapshot", "kubeconfig", "pytest_collection_modifyitems", "run_playbook"]
 

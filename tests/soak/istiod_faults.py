@@ -12,8 +12,8 @@ from typing import Any
 
 from kubernetes import client
 
-from ..integration.canary_gone import created
-from ..integration.canary_lab import NAMESPACE, Lab
+from ..integration.support.canary_gone import created
+from ..integration.support.canary_lab import NAMESPACE, Lab
 
 SYSTEM, ISTIOD = "istio-system", "istiod"
 # The proxies that send the requests of the tests' path to order-service.
@@ -71,7 +71,7 @@ def _ready(lab: Lab) -> int:
 
 @contextlib.contextmanager
 def without_validation(lab: Lab) -> Iterator[None]:
-    """While istiod's webhook is registered and nothing answers for it, nobody can write a route."""
+    """While istiod's webhook is registered and nothing answers for it, no client can write a route."""
     hooks = client.AdmissionregistrationV1Api(lab.api)
     kept = [hook for hook in hooks.list_validating_webhook_configuration().items if "istio" in hook.metadata.name]
     for hook in kept:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A lab of its own, everything that a canary may have to live through, and nothing left running. Arguments go to pytest; where
-# they name no path, they choose from the whole folder. KEEP_LAB=1 leaves the lab for another look. What was measured stands in
+# A lab of its own, everything that a canary must survive, and nothing left running. Arguments go to pytest; where
+# they name no path, they choose from the whole folder. KEEP_LAB=1 leaves the lab running. The results are in
 # tests/output/soak.txt.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import NAMESPACE, Lab
+from ..integration.support.canary_lab import NAMESPACE, Lab
 from .conftest import Report
 
 # alert: the service whose fault raises it, and the label that names it.
@@ -32,7 +32,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"service": "menu-service", "memory_mb": 240},
 )
 PATHS = {"errors": "/api/v1/restaurants", "latency": "/api/v1/notifications"}
-# So little that two cores with other work can give it; the rule looks at the share.
+# So little that two cores with other work can give it; the rule uses the share.
 CPU_LIMIT = "50m"
 # rate()'s 5 minutes, 10 minutes of `for`, evaluations, and a busy machine.
 FIRING_SECONDS = 2400
@@ -50,7 +50,7 @@ class Watch:
     firing: dict[str, float] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
 
-    def look(self) -> set[str]:
+    def observe(self) -> set[str]:
         """Those of the five that fire now, for the service that they should."""
         with _OPENER.open(f"{self.lab.prometheus}/api/v1/alerts", timeout=30) as answer:
             alerts = json.load(answer)["data"]["alerts"]
@@ -111,7 +111,7 @@ def test_the_documents_alerts_fire_and_resolve(lab: Lab, faults: None, report: R
             stack.enter_context(lab.load(path, rate=3, name=name))
         while set(watch.firing) != set(EXPECTED):
             assert time.monotonic() - watch.begin < FIRING_SECONDS, f"firing: {sorted(watch.firing)}"
-            watch.look()
+            watch.observe()
             time.sleep(5)
         for name, at in watch.firing.items():
             report(
@@ -121,7 +121,7 @@ def test_the_documents_alerts_fire_and_resolve(lab: Lab, faults: None, report: R
         ended, resolved = time.monotonic(), dict[str, float]()
         while set(resolved) != set(EXPECTED):
             assert time.monotonic() - ended < RESOLVED_SECONDS, f"resolved: {sorted(resolved)}"
-            for name in set(EXPECTED) - watch.look() - set(resolved):
+            for name in set(EXPECTED) - watch.observe() - set(resolved):
                 resolved[name] = time.monotonic() - ended
             time.sleep(5)
         for name, seconds in resolved.items():

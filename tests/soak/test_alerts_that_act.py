@@ -1,4 +1,4 @@
-"""An alert takes its service's canary back, once, and nothing else does."""
+"""An alert rolls its service's canary back, once, and nothing else does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import NAMESPACE, Call, Lab, success
+from ..integration.support.canary_lab import NAMESPACE, Call, Lab, success
 from .alert_chain import Rulebook, alerting, alerts_of, rulebook
 from .conftest import Report
 
@@ -31,13 +31,13 @@ def hook(lab: Lab, tmp_path: Path) -> Iterator[Rulebook]:
 
 
 def split(lab: Lab, service: str = "") -> None:
-    """A canary with half of the traffic that nobody measures."""
+    """A canary with half of the traffic and no measurement."""
     call = lab.call(strategy="split", steps=[50], image_tag=lab.tag(), **({"service": service} if service else {}))
     assert call.wait() == 0, call.tail
 
 
 def carried(lab: Lab) -> Call:
-    """A canary with half of the traffic that a process carries on, which finds nothing wrong."""
+    """A canary with half of the traffic and a process, which finds no failure."""
     metrics = [success(threshold_range={"min": 1})]
     call = lab.call(steps=[50], step_duration="10m", image_tag=lab.tag(), metrics=metrics, min_share=0)
     lab.until("half of the traffic", lambda: lab.now().weights[lab.canary] == 50)
@@ -45,7 +45,7 @@ def carried(lab: Lab) -> Call:
 
 
 def rollbacks(lab: Lab) -> list[str]:
-    """The reasons for which the newest run was taken back."""
+    """The reasons for which the newest run was rolled back."""
     return [event["reason"] for event in lab.now().state["history"] if event["phase"] == "RollingBack"]
 
 
@@ -77,11 +77,11 @@ def alert(name: str = "HighErrorRate", **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("run", range(RUNS))
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("begin", [split, carried], ids=["split", "carried"])
-def test_a_firing_alert_takes_the_canary_back(
+def test_a_firing_alert_rolls_the_canary_back(
     lab: Lab, hook: Rulebook, report: Report, tmp_path: Path, name: str, begin: Any, run: int
 ) -> None:
     if name == "CanaryAbandoned" and begin is carried:
-        pytest.skip("somebody carries it on")
+        pytest.skip("the run has a process")
     stable, canary = lab.stable, lab.canary
     begin(lab)
     with alerting(lab, hook, tmp_path, name) as alertmanager, lab.load(rate=40), lab.sightings() as sightings:
@@ -94,21 +94,21 @@ def test_a_firing_alert_takes_the_canary_back(
         moment = lab.until("the weight is 0", back, PATIENCE_SECONDS)
         firing = {found["labels"]["alertname"]: found for found in alerts_of(alertmanager)}
         # Reminders arrive meanwhile.
-        lab.until("the run is over", lambda: lab.now().state["phase"] == "Failed", PATIENCE_SECONDS)
-        lab.until("somebody is told", lambda: hook.chat.told, PATIENCE_SECONDS)
+        lab.until("the run has ended", lambda: lab.now().state["phase"] == "Failed", PATIENCE_SECONDS)
+        lab.until("the chat is notified", lambda: hook.chat.received, PATIENCE_SECONDS)
         lab.fault(clear=True)
         time.sleep(8)
     assert sightings.seen[-1].weights == {stable: 100, canary: 0}
     reasons = rollbacks(lab)
     assert len(reasons) == 1 and f"alert {name} fires since" in reasons[0], reasons
-    assert len(hook.chat.told) == 1 and name in hook.chat.told[0], hook.chat.told
+    assert len(hook.chat.received) == 1 and name in hook.chat.received[0], hook.chat.received
     begun = since(firing[name]["startsAt"])
     plays = hook.plays
-    report(f"weight 0 {moment - begun:.1f} s after {name} began to fire; {plays} playbook(s); {hook.chat.told[0]}")
+    report(f"weight 0 {moment - begun:.1f} s after {name} began to fire; {plays} playbook(s); {hook.chat.received[0]}")
     assert moment - begun > 0
 
 
-def test_several_alerts_and_reminders_take_it_back_once(lab: Lab, hook: Rulebook, report: Report) -> None:
+def test_several_alerts_and_reminders_roll_it_back_once(lab: Lab, hook: Rulebook, report: Report) -> None:
     split(lab)
     both = [alert("HighErrorRate"), alert("HighLatency")]
     for __ in range(3):
@@ -118,13 +118,13 @@ def test_several_alerts_and_reminders_take_it_back_once(lab: Lab, hook: Rulebook
     assert hook.post(*({**found, "status": "resolved"} for found in both)) == 200
     lab.until("four playbooks have run", lambda: hook.ended == 4, PATIENCE_SECONDS)
     assert lab.now().state["phase"] == "Failed", hook.text
-    assert len(rollbacks(lab)) == 1 and len(hook.chat.told) == 1, hook.text
+    assert len(rollbacks(lab)) == 1 and len(hook.chat.received) == 1, hook.text
     # A run that began after the alert: its reminders are not about it.
     split(lab)
     hook.post(*({**found, "fingerprint": f"third {found['fingerprint']}"} for found in both))
     lab.until("six playbooks have run", lambda: hook.ended == 6, PATIENCE_SECONDS)
-    assert lab.now().weights[lab.canary] == 50 and len(hook.chat.told) == 1, hook.text
-    report(f"{hook.plays} playbooks, told once: {hook.chat.told[0]}")
+    assert lab.now().weights[lab.canary] == 50 and len(hook.chat.received) == 1, hook.text
+    report(f"{hook.plays} playbooks, notified once: {hook.chat.received[0]}")
 
 
 def test_what_is_not_about_it_does_nothing(lab: Lab, hook: Rulebook, tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_what_is_not_about_it_does_nothing(lab: Lab, hook: Rulebook, tmp_path: P
     ]
     assert hook.post(*asked) == 200
     lab.until("they have been looked at", lambda: hook.ended == len(asked), PATIENCE_SECONDS)
-    assert lab.now().weights[lab.canary] == 50 and not hook.chat.told, hook.text
+    assert lab.now().weights[lab.canary] == 50 and not hook.chat.received, hook.text
     assert hook.text.count("Nothing was changed") == len(asked), hook.text
     assert not trap.exists(), "what an alert says was evaluated"
 
     # And the rulebook is still there for one that is, by its full name.
     assert hook.post(alert("HighLatency", labels={"destination_service": full})) == 200
-    lab.until("it is taken back", lambda: lab.now().weights[lab.canary] == 0, PATIENCE_SECONDS)
-    lab.until("somebody is told", lambda: hook.chat.told, PATIENCE_SECONDS)
+    lab.until("it is rolled back", lambda: lab.now().weights[lab.canary] == 0, PATIENCE_SECONDS)
+    lab.until("the chat is notified", lambda: hook.chat.received, PATIENCE_SECONDS)

@@ -1,6 +1,7 @@
-"""Every job template and the canary's workflow, as AWX runs them (tests/integration/awx_job.py), answers good and bad.
+"""Every job template and the canary's workflow, as AWX runs them, with good answers and bad ones.
 
-Also playbooks/awx.yml with all of its objects; what CI runs of it has fewer, since each object is a process.
+tests/integration/support/awx_job.py runs them. Also playbooks/awx.yml with all of its objects; CI's run of it has
+fewer, since each object is a process.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ..integration import test_awx_controller
-from ..integration.awx_account import awx, credential
-from ..integration.awx_job import Artifacts, Awx, Credential, Job, Kubeconfig
-from ..integration.canary_lab import ROOT, Lab
+from ..integration.pipelines import test_awx_controller
+from ..integration.support.awx_account import awx, credential
+from ..integration.support.awx_job import Artifacts, Awx, Credential, Job, Kubeconfig
+from ..integration.support.canary_lab import ROOT, Lab
 from .conftest import Report
 
 __all__ = ["awx", "credential"]
@@ -40,7 +41,7 @@ def release(lab: Lab) -> dict[str, Any]:
 
 
 def refused(job: Job, *words: str) -> None:
-    """The job has failed, has changed nothing, and has said each of the words."""
+    """The job has failed, has changed nothing, and has reported each of the words."""
     assert (job.status, job.changed) == ("failed", 0), job.text
     assert [word for word in words if word not in job.running_text] == [], job.text
 
@@ -116,7 +117,7 @@ def test_verbs_without_a_canary(awx: Awx, menu: Lab) -> None:
         refused(awx.launch(verb, ASKED), "run")
 
 
-def test_a_cancelled_job_takes_its_canary_back(awx: Awx, menu: Lab, report: Report) -> None:
+def test_a_cancelled_job_rolls_its_canary_back(awx: Awx, menu: Lab, report: Report) -> None:
     stable, canary = menu.stable, menu.canary
     seen: list[float] = []
 
@@ -170,7 +171,7 @@ def test_a_release_that_is_denied(awx: Awx, menu: Lab, report: Report) -> None:
         artifacts = up_to_approval(awx, menu, answers)
         begin = time.monotonic()
         job = awx.launch("canary abort", {**answers, "canary_reason": "it was denied"}, artifacts=artifacts)
-        report(f"from the denial to the end of the way back {time.monotonic() - begin:.0f} s")
+        report(f"from the denial to the end of the rollback {time.monotonic() - begin:.0f} s")
     assert job.status == "successful", job.text
     assert menu.now().weights[stable] == 100
     end = awx.launch("not released", answers, artifacts=job.artifacts)
@@ -190,7 +191,7 @@ def test_a_bad_release(awx: Awx, menu: Lab) -> None:
     assert job.artifacts["canary_reason"]
 
 
-def test_a_canary_that_is_held_and_goes_on(awx: Awx, menu: Lab) -> None:
+def test_a_canary_that_is_held_and_resumed(awx: Awx, menu: Lab) -> None:
     # Enough steps for another job to start beside it.
     answers, canary = {**release(menu), "canary_steps": "10,20,30,40,50"}, menu.canary
     jobs: list[Job] = []
@@ -204,9 +205,9 @@ def test_a_canary_that_is_held_and_goes_on(awx: Awx, menu: Lab) -> None:
         status = awx.launch("canary status")
         assert re.search(r"menu-service.*Paused|Paused.*menu-service", status.running_text), status.text
         assert "AWX job" in status.running_text
-        # The job that runs it goes on with it; this one only says so.
-        going_on = awx.launch("canary resume", answers)
-        assert going_on.status == "successful", going_on.text
+        # The job that runs it resumes it; this one only requests it.
+        resuming = awx.launch("canary resume", answers)
+        assert resuming.status == "successful", resuming.text
         run.join(timeout=240)
     assert [job.status for job in jobs] == ["successful"], jobs[0].text if jobs else "it still runs"
     assert menu.now().weights[canary] == 100
@@ -224,7 +225,7 @@ def test_the_credential_of_another_cluster(awx: Awx, menu: Lab, credential: Cred
 
 
 def test_all_objects_are_made_once(report: Report) -> None:
-    controller = test_awx_controller.controller_with_what_has_to_be_there()
+    controller = test_awx_controller.controller_with_required_objects()
     with test_awx_controller.serve(controller) as address:
         begin = time.monotonic()
         rc, __, text = test_awx_controller.apply(address)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 
-from ..integration.accounts import HOME, Accounts, documented
-from ..integration.canary_lab import Lab
-from ..integration.canary_records import failed, read
-from ..integration.test_bad_input import kubeconfig_of
+from ..integration.support.accounts import HOME, Accounts, documented, kubeconfig_of
+from ..integration.support.canary_lab import Lab
+from ..integration.support.canary_records import failed, read
 from .conftest import Report
 
 ROLES = documented("canary-operator.yml", "canary-proxies.yml", "istiod-by-pod-address.yml")

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ..integration.api_faults import ApiFaults, Fault
-from ..integration.canary_lab import FINAL, ROOT, VIRTUAL_SERVICES, Call, Lab
-from ..integration.canary_records import failed, read
+from ..integration.support.api_faults import ApiFaults, Fault
+from ..integration.support.canary_lab import FINAL, ROOT, VIRTUAL_SERVICES, Call, Lab
+from ..integration.support.canary_records import failed, read
 from .conftest import Report
 
 # Runs that write often and die often.
@@ -69,7 +69,7 @@ def test_death_at_a_write(
 
 
 def finished(lab: Lab, before: dict[str, tuple[int, str]]) -> None:
-    """The stable side has its pods, the other one none, and the autoscaler is nobody's any more."""
+    """The stable side has its pods, the other one none, and the autoscaler has no target any more."""
     stable, idle = lab.stable, lab.canary
     lab.until("the idle side's pods are gone", lambda: not lab.pods(idle))
     assert len(lab.pods(stable)) == max(replicas for replicas, __ in before.values())
@@ -109,7 +109,7 @@ def test_an_api_server_that_fails_one_request_of_five(
 
 
 @pytest.mark.parametrize("fault", [{"status": 409}, {"status": 500}, {"reset": True}], ids=["409", "500", "reset"])
-def test_the_way_back_retries_at_once(lab: Lab, report: Report, tmp_path: Path, fault: dict[str, Any]) -> None:
+def test_the_rollback_retries_at_once(lab: Lab, report: Report, tmp_path: Path, fault: dict[str, Any]) -> None:
     """Half of the writes fail exactly when the canary does."""
     stable, canary = lab.stable, lab.canary
     with ApiFaults(lab.kubeconfig) as faults, lab.sightings() as sightings, lab.load():
@@ -160,7 +160,7 @@ def test_an_istiod_that_restarts(lab: Lab, report: Report) -> None:
 
 
 @pytest.mark.parametrize(("policy", "code", "share"), [("rollback", 2, 0), ("reassert", 0, 100), ("fail", 2, 30)])
-def test_a_split_that_somebody_changes_by_hand(lab: Lab, report: Report, policy: str, code: int, share: int) -> None:
+def test_a_split_that_is_changed_by_hand(lab: Lab, report: Report, policy: str, code: int, share: int) -> None:
     stable, canary = lab.stable, lab.canary
     with lab.load() as load:
         call = lab.call(image_tag=lab.tag(), steps=[10, 50], step_duration="5s", on_drift=policy)

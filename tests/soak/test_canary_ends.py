@@ -1,4 +1,4 @@
-"""Whatever ends ansible-playbook, at each phase: the traffic goes back by itself, or by the next canary_reconcile.yml.
+"""However ansible-playbook ends, at each phase: it rolls the traffic back, or the next canary_reconcile.yml does.
 
 What the user sees last says which of the two, and what to type.
 """
@@ -21,8 +21,8 @@ import pexpect
 import pytest
 from kubernetes import client
 
-from ..integration.canary_lab import ENVIRONMENT, NAMESPACE, QUICK, ROOT, Lab
-from ..integration.canary_records import failed, read
+from ..integration.support.canary_lab import ENVIRONMENT, NAMESPACE, QUICK, ROOT, Lab
+from ..integration.support.canary_records import failed, read
 from .conftest import Report
 
 # Ansible's own word for Ctrl-C comes after all of ours.
@@ -76,7 +76,7 @@ class Terminal:
         self._process.close()
 
     def lines(self) -> list[str]:
-        """All that it has shown, once nothing writes to it any more."""
+        """All that it has shown, once no process writes to it any more."""
         deadline = time.monotonic() + 60
         while _PROMPT not in self.text or time.monotonic() < self._read_at + _QUIET_SECONDS:
             assert time.monotonic() < deadline, self.text[-2000:]
@@ -125,7 +125,7 @@ def cancelled_workflow(terminal: Terminal) -> None:
 
 
 def all_killed(terminal: Terminal) -> None:
-    """The machine, the container, or all of its processes at once: nothing is left that could go back."""
+    """The machine, the container, or all of its processes at once: no process is left that could roll back."""
     children = _descendants(terminal.ansible)
     for pid in (terminal.ansible, *children):
         with contextlib.suppress(ProcessLookupError):
@@ -186,9 +186,9 @@ def pause(lab: Lab) -> None:
 
 
 def abort(lab: Lab) -> None:
-    """By another process, which does not live to carry it on."""
+    """By another process, which does not live to complete it."""
     call = lab.call("aborted", drain="2m")
-    lab.until("the way back", lambda: lab.now().state.get("phase") == "RollingBack")
+    lab.until("the rollback", lambda: lab.now().state.get("phase") == "RollingBack")
     call.kill()
 
 
@@ -231,14 +231,14 @@ def at(lab: Lab, phase: str) -> Iterator[Terminal]:
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 @pytest.mark.parametrize("phase", PHASES)
-def test_it_goes_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) -> None:
+def test_it_rolls_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) -> None:
     stable, canary = lab.stable, lab.canary
     with lab.load() as load, lab.sightings() as sightings:
         with at(lab, phase) as terminal:
             begin = time.time()
             end(terminal)
             if phase != "Finalising":
-                lab.until("the way back", lambda: lab.now().state["phase"] in ("RollingBack", "Failed"), 10)
+                lab.until("the rollback", lambda: lab.now().state["phase"] in ("RollingBack", "Failed"), 10)
                 assert lab.now().weights == {stable: 100, canary: 0}
 
                 def zero_at() -> float:
@@ -265,13 +265,13 @@ def test_it_goes_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) 
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_what_nothing_is_left_of_the_next_reconcile_takes_back(lab: Lab, report: Report, phase: str) -> None:
+def test_a_run_without_any_process_is_rolled_back_by_the_next_reconcile(lab: Lab, report: Report, phase: str) -> None:
     """Also what was decided already, a promotion, it brings to its end."""
     stable, canary = lab.stable, lab.canary
     with lab.load() as load, lab.sightings() as sightings:
         with at(lab, phase) as terminal:
             if PHASES[phase].traffic:
-                # Every run says so as soon as the canary gets traffic, since then nothing can any more.
+                # Every run reports this as soon as the canary gets traffic: later no process can.
                 lab.until("the notice", lambda: "canary_reconcile.yml does, on its schedule" in terminal.text, 5)
             all_killed(terminal)
             before = lab.now()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import PROXIES, Lab, slowness, success
+from ..integration.support.canary_lab import PROXIES, Lab, slowness, success
 from .conftest import Report
 
 SLOW_SECONDS = 8.0
@@ -66,7 +66,7 @@ def useless_prometheus(kind: str) -> Iterator[str]:
 
 
 def without_evidence(lab: Lab, report: Report, phase: str, **options: Any) -> dict[str, Any]:
-    """The run ends as its policy says, and never had more traffic than its first step."""
+    """The run ends as its policy requires, and never had more traffic than its first step."""
     stable, canary = lab.stable, lab.canary
     with lab.sightings() as sightings:
         call = lab.call(image_tag=lab.tag(), **{**IMPATIENT, **options})

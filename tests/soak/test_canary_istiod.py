@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from ..integration.canary_lab import Call, Lab
-from ..integration.canary_load import Load
-from ..integration.canary_records import failed, read
-from ..integration.runbook_pages import Shell, blocks
+from ..integration.support.canary_lab import Call, Lab
+from ..integration.support.canary_load import Load
+from ..integration.support.canary_records import failed, read
+from ..integration.support.runbook_pages import Shell, blocks
 from .conftest import Report
 from .istiod_faults import FAULTS, istiods, scaled
 
@@ -79,7 +79,7 @@ def taken_to_its_end(lab: Lab, canary: str) -> None:
 
 
 @each_fault
-def test_at_a_step_it_goes_back_and_keeps_the_pods(lab: Lab, fault: Any) -> None:
+def test_at_a_step_it_rolls_back_and_keeps_the_pods(lab: Lab, fault: Any) -> None:
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "increase")
@@ -96,7 +96,7 @@ def test_at_a_step_it_goes_back_and_keeps_the_pods(lab: Lab, fault: Any) -> None
 
 
 @each_fault
-def test_on_the_way_back_the_canary_keeps_its_pods(lab: Lab, report: Report, fault: Any) -> None:
+def test_during_a_rollback_the_canary_keeps_its_pods(lab: Lab, report: Report, fault: Any) -> None:
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "increase")
@@ -134,7 +134,7 @@ def test_while_it_promotes_both_sides_keep_their_pods(lab: Lab, fault: Any) -> N
 
 @each_fault
 def test_once_every_proxy_has_it_the_promotion_ends(lab: Lab, fault: Any) -> None:
-    """Nothing has to reach a proxy any more."""
+    """No proxy needs anything any more."""
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "promotion")
@@ -148,7 +148,7 @@ def test_once_every_proxy_has_it_the_promotion_ends(lab: Lab, fault: Any) -> Non
         no_request_failed(load)
 
 
-def test_where_istios_webhook_is_away_it_is_said_at_once_with_what_helps(lab: Lab, report: Report) -> None:
+def test_an_unavailable_istio_webhook_is_reported_at_once_with_the_remedy(lab: Lab, report: Report) -> None:
     canary = lab.canary
     with lab.load() as load:
         call = at_gate(lab, "increase")
@@ -166,7 +166,7 @@ def test_where_istios_webhook_is_away_it_is_said_at_once_with_what_helps(lab: La
 
 
 def test_the_last_resort_is_the_runbooks(lab: Lab, report: Report, tmp_path: Path) -> None:
-    """Its webhook no longer bars the weights; what the proxies have is another matter. istiod mends the webhook."""
+    """Its webhook no longer bars the weights; what the proxies have is another matter. istiod fixes the webhook."""
     canary, shell = lab.canary, Shell(lab.kubeconfig, tmp_path)
     resort = next(block.text for block in blocks("istio_webhook_unreachable") if "failurePolicy" in block.text)
     hooks = client.AdmissionregistrationV1Api(lab.api)

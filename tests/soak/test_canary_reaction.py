@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import PROXIES, Lab
-from ..integration.canary_records import bad, failed, read
+from ..integration.support.canary_lab import PROXIES, Lab
+from ..integration.support.canary_records import bad, failed, read
 from .conftest import Report
 from .test_canary_traffic import FAULTS
 

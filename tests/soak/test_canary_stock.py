@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-from ..integration.canary_lab import HOST, Lab
-from ..integration.canary_records import binomial_interval, failed, read, sent_within, versions
+from ..integration.support.canary_lab import HOST, Lab
+from ..integration.support.canary_records import binomial_interval, failed, read, sent_within, versions
 
 # How long a weight takes to reach the proxies of a busy machine.
 SETTLING_SECONDS = 2.0
@@ -30,7 +30,7 @@ def test_copies_are_measured_where_they_arrive(lab: Lab) -> None:
         call = lab.call(image_tag=lab.tag(), strategy="mirror", mirror_percentage=100, steps=[50], step_duration="2s")
         lab.until("copies", lambda: lab.now().state.get("step") == 0, 60)
         begin = time.time()
-        # Copies alone have to show that the version is good.
+        # Copies alone must show that the version is good.
         lab.until("the first weight", lambda: lab.now().weights[canary] == 50, 60)
         end = time.time()
         seen = counted("source") - at_clients
@@ -44,7 +44,7 @@ def test_copies_are_measured_where_they_arrive(lab: Lab) -> None:
     assert seen <= versions(sent_within(records, end - 0.5, end + 1))[canary]
 
 
-def test_copies_that_fail_take_the_run_back_and_nobody_has_seen_them(lab: Lab) -> None:
+def test_copies_that_fail_roll_the_run_back_and_reach_no_client(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     lab.fault(service=lab.service, version=canary, error_rate=1)
     with lab.load() as load, lab.sightings() as sightings:
@@ -60,7 +60,7 @@ def test_testers_alone_show_whether_the_version_is_good(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
     match = {"headers": {"x-tester": {"exact": "yes"}}}
     with (
-        lab.load(rate=60) as everybody,
+        lab.load(rate=60) as crowd,
         lab.load(name="testers", rate=40, headers=["x-tester: yes"]) as testers,
     ):
         call = lab.call(
@@ -78,8 +78,8 @@ def test_testers_alone_show_whether_the_version_is_good(lab: Lab) -> None:
         end = time.time()
         assert lab.call("aborted", reason="it is shown").wait() == 0
         call.wait()
-    assert not failed([*read(everybody.output), *read(testers.output)])
-    assert set(versions(sent_within(read(everybody.output), begin, end))) == {stable}
+    assert not failed([*read(crowd.output), *read(testers.output)])
+    assert set(versions(sent_within(read(crowd.output), begin, end))) == {stable}
     assert set(versions(sent_within(read(testers.output), begin, end))) == {canary}
 
 
@@ -115,7 +115,7 @@ def test_clients_stay_where_they_were_and_the_share_is_the_weight(whole_lab: Lab
     def answered() -> list[str]:
         """By the second request of each: the first one may draw a side."""
         drawn, again = ([client.ask() for client in clients] for __ in range(2))
-        assert drawn == again, "within a step everybody stays"
+        assert drawn == again, "within a step every client stays"
         return again
 
     def answered_at(phase: str) -> list[str]:

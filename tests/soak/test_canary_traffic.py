@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ..integration.canary_lab import PROXIES, Lab, shares
-from ..integration.canary_records import bad, failed, lateness, longest_gap, rate, read, versions
+from ..integration.support.canary_lab import PROXIES, Lab, shares
+from ..integration.support.canary_records import bad, failed, lateness, longest_gap, rate, read, versions
 from .conftest import Report
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -23,7 +23,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 def ready(pod: Any) -> bool:
-    """A pod that goes is ready until its preStop hook is over, and does not count."""
+    """A pod that goes is ready until its preStop hook has ended, and does not count."""
     statuses = pod.status.container_statuses or []
     return not pod.metadata.deletion_timestamp and bool(statuses) and all(status.ready for status in statuses)
 
@@ -84,7 +84,7 @@ def test_blue_green(lab: Lab, report: Report) -> None:
     assert [event["weight"] for event in result["history"] if event["weight"] not in (0, 100)] == []
 
 
-def test_mirrored_requests_come_first_and_nobody_sees_them(lab: Lab, report: Report) -> None:
+def test_mirrored_requests_come_first_and_reach_no_client(lab: Lab, report: Report) -> None:
     canary = lab.canary
     query = (
         f'sum(istio_requests_total{{reporter="destination",destination_service_name="{lab.service}",'
@@ -92,18 +92,18 @@ def test_mirrored_requests_come_first_and_nobody_sees_them(lab: Lab, report: Rep
     )
     before, seen = lab.value(query), list[float]()
 
-    def look(canary: str) -> None:
+    def observe(canary: str) -> None:
         lab.until("the mirror", lambda: lab.now().state.get("step") == 0, 120)
-        # Prometheus looks for new pods every five seconds.
+        # Prometheus discovers new pods every five seconds.
         lab.until("50 copies", lambda: lab.value(query) - before > 50, 25)
         assert lab.now().weights[canary] == 0
         seen.append(lab.value(query) - before)
 
-    healthy(lab, report, look, strategy="mirror", mirror_percentage=50, steps=[50], step_duration="30s")
+    healthy(lab, report, observe, strategy="mirror", mirror_percentage=50, steps=[50], step_duration="30s")
     report(f"{seen[0]:.0f} requests were copied to the canary at weight 0")
 
 
-def test_testers_first_then_everybody(lab: Lab, report: Report) -> None:
+def test_testers_first_then_all_clients(lab: Lab, report: Report) -> None:
     stable, canary = lab.stable, lab.canary
     with (
         lab.unhidden(),
@@ -119,17 +119,17 @@ def test_testers_first_then_everybody(lab: Lab, report: Report) -> None:
         time.sleep(3)
         end = time.time()
         assert call.wait() == 0, call.tail
-    everybody, testers = read(crowd.output), read(load.output)
-    assert not failed(everybody + testers)
-    during = [versions(r for r in records if begin < r.sent < end) for records in (everybody, testers)]
-    report(f"everybody {dict(during[0])}, testers {dict(during[1])}, 0 of {len(everybody + testers)} failed")
+    others, testers = read(crowd.output), read(load.output)
+    assert not failed(others + testers)
+    during = [versions(r for r in records if begin < r.sent < end) for records in (others, testers)]
+    report(f"others {dict(during[0])}, testers {dict(during[1])}, 0 of {len(others + testers)} failed")
     assert set(during[0]) == {stable}
     assert set(during[1]) == {canary}
     assert lab.now().weights == {stable: 0, canary: 100}
 
 
 def test_the_gateway_of_the_api_itself(whole_lab: Lab, report: Report) -> None:
-    """Two VirtualServices say who gets its requests: the mesh's and the ingress gateway's."""
+    """Two VirtualServices decide which version gets its requests: the mesh's and the ingress gateway's."""
     lab = Lab(whole_lab.kubeconfig, whole_lab.folder, service="api-gateway", calls=whole_lab.calls)
     stable, canary = lab.stable, lab.canary
     at_the_edge, in_the_mesh = lab.sightings("restaurant", "api"), lab.sightings()

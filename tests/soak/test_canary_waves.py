@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..integration.canary_lab import PROXIES, Lab, slowness, success
-from ..integration.canary_records import failed, read
+from ..integration.support.canary_lab import PROXIES, Lab, slowness, success
+from ..integration.support.canary_records import failed, read
 from .conftest import Report
 
 SERVICES = {"first": "menu-service", "second": "order-service", "third": "auth-service"}

@@ -6,11 +6,12 @@ from typing import Any
 
 from kubernetes import client
 
-from ..integration.conftest import RunPlaybook, Snapshot
-from ..integration.database_servers import wait_for
-from ..integration.test_database import NAMESPACE as DATABASE_NAMESPACE
-from ..integration.test_database import claims, secrets, small
-from ..integration.test_logs_and_traces import APPS, CORE, config_of, get, names
+from ..integration.database.test_database import NAMESPACE as DATABASE_NAMESPACE
+from ..integration.database.test_database import claims, secrets, small
+from ..integration.observability.test_logs_and_traces import APPS, CORE, config_of, get, names
+from ..integration.support.database_servers import wait_for
+from ..integration.support.playbooks import RunPlaybook
+from ..integration.support.snapshots import Snapshot
 
 __all__ = ["get"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..integration.database_cluster import (
+from ..integration.support.database_cluster import (
     archive,
     archiving,
     back_up,
@@ -33,7 +33,7 @@ from ..integration.database_cluster import (
     superuser,
     why_not_ready,
 )
-from ..integration.database_servers import PASSWORD, Pod, Postgresql, wait_for
+from ..integration.support.database_servers import PASSWORD, Pod, Postgresql, wait_for
 
 __all__ = ["archive", "backups", "cluster", "folder", "prepared"]
 
@@ -65,7 +65,7 @@ class Writer:
             if self._cluster.write_anywhere("INSERT INTO orders VALUES (:number)", order):
                 self.acknowledged.append(order)
 
-    def goes_on(self) -> None:
+    def continues(self) -> None:
         """Wait until ten more are acknowledged."""
         goal = len(self.acknowledged) + 10
         wait_for(lambda: len(self.acknowledged) >= goal, "writes are acknowledged again", seconds=300)
@@ -78,7 +78,7 @@ class Writer:
 
 @pytest.fixture
 def synchronous(folder: Path, prepared: Postgresql) -> Iterator[Postgresql]:
-    """Three servers of which one besides the primary has to have each row before it is acknowledged."""
+    """Three servers of which one besides the primary must have each row before it is acknowledged."""
     servers = Postgresql(folder, data_of=prepared, settings={"synchronous_standby_names": ANY_ONE})
     try:
         servers.start()
@@ -99,13 +99,13 @@ def test_a_stream_lost_by_a_wrong_password_costs_no_row_and_no_backup(
     second = synchronous.pods[1]
     stale_after_a_second(second)
     with Writer(synchronous) as writer:
-        writer.goes_on()
+        writer.continues()
         second.stop()
         secret = second.folder / "secrets/replicator-password"
         secret.write_text("wrong")
         second.start()
-        wait_for(lambda: "has lacked what the primary has" in why_not_ready(second), second.said)
-        writer.goes_on()
+        wait_for(lambda: "has lacked what the primary has" in why_not_ready(second), second.output)
+        writer.continues()
         before_the_backup = list(writer.acknowledged)
         code, said = back_up(synchronous, folder, backups)
         assert code == 0, said
@@ -113,7 +113,7 @@ def test_a_stream_lost_by_a_wrong_password_costs_no_row_and_no_backup(
         second.stop()
         secret.write_text(PASSWORD + "replicator")
         second.start()
-        writer.goes_on()
+        writer.continues()
     all_have_everything(synchronous, writer)
     code, said = restore(synchronous, folder, backups)
     assert code == 0, said
@@ -125,31 +125,31 @@ def test_a_lost_slot_costs_no_row(synchronous: Postgresql) -> None:
     second = synchronous.pods[1]
     stale_after_a_second(second)
     with Writer(synchronous) as writer:
-        writer.goes_on()
+        writer.continues()
         second.stop()
         keep_little_wal(synchronous)
         for __ in range(4):
-            writer.goes_on()
+            writer.continues()
             superuser(synchronous, 0, "SELECT pg_switch_wal()")
         superuser(synchronous, 0, "CHECKPOINT")
         second.start()
-        wait_for(lambda: "Run rejoin.sh --clone here" in second.said(), second.said)
+        wait_for(lambda: "Run rejoin.sh --clone here" in second.output(), second.output)
         assert why_not_ready(second)
         cloned = second.run("rejoin.sh", "--clone")
         assert cloned.returncode == 0, cloned.stderr
-        writer.goes_on()
+        writer.continues()
     all_have_everything(synchronous, writer)
 
 
 def test_an_empty_primary_beside_late_peers_costs_no_row(synchronous: Postgresql) -> None:
     first, second, third = synchronous.pods
     with Writer(synchronous) as writer:
-        writer.goes_on()
+        writer.continues()
         restart_primary_without_data(synchronous, 60)
         wait_for(lambda: (first.folder / "run/state").exists() and not first.healthy(), "it looks for others")
         third.start()
         second.start()
-        wait_for(lambda: "has no data, but server" in first.said(), first.said)
+        wait_for(lambda: "has no data, but server" in first.output(), first.output)
         # The runbook: the one with the greatest position.
         wait_for(lambda: second.run("status.sh").stdout.count("replica") == 2, "both replicas serve")
         positions = {
@@ -159,7 +159,7 @@ def test_an_empty_primary_beside_late_peers_costs_no_row(synchronous: Postgresql
         synchronous.name_primary(best)
         promoted = synchronous.pods[best].run("promote.sh")
         assert promoted.returncode == 0, promoted.stderr
-        writer.goes_on()
+        writer.continues()
     all_have_everything(synchronous, writer)
 
 
@@ -169,9 +169,9 @@ def test_a_replica_that_is_ahead_has_every_row_also_when_another_one_is_forced(s
     restart(third)
     wait_for(third.healthy, "the replica is ready")
     with Writer(synchronous) as writer:
-        writer.goes_on()
+        writer.continues()
         second.kill()
-        writer.goes_on()
+        writer.continues()
         first.kill()
         synchronous.name_primary(1)
         second.start()
@@ -182,9 +182,9 @@ def test_a_replica_that_is_ahead_has_every_row_also_when_another_one_is_forced(s
         forced = second.run("promote.sh", "--force")
         assert forced.returncode == 0, forced.stderr
     assert before_it_is_forced - set(map(int, synchronous.sql(1, "SELECT id FROM orders").split()))
-    wait_for(lambda: "has lacked what the primary has" in why_not_ready(third), third.said)
+    wait_for(lambda: "has lacked what the primary has" in why_not_ready(third), third.output)
     there = set(map(int, synchronous.sql(2, "SELECT id FROM orders").split()))
-    assert before_it_is_forced <= there, "until it is copied anew, everything can be had there"
+    assert before_it_is_forced <= there, "until it is copied again, every row can be read there"
 
 
 def test_a_migration_in_the_night_neither_kills_the_dump_nor_waits_for_it(
@@ -207,8 +207,8 @@ def test_a_migration_in_the_night_neither_kills_the_dump_nor_waits_for_it(
     subprocess.run(["sleep", "35"], check=True)
     subprocess.run(["kill", "-CONT", str(dump)], check=True)
     assert pod.process
-    assert pod.process.wait(timeout=300) == 0, pod.said()
-    assert "restored, and equal" in pod.said()
+    assert pod.process.wait(timeout=300) == 0, pod.output()
+    assert "restored, and equal" in pod.output()
     rows_everywhere(cluster, 100)
     code, said = restore(cluster, folder, backups)
     assert code == 0, said
@@ -252,7 +252,7 @@ def test_replicas_serve_reads_while_there_is_no_primary(cluster: Postgresql) -> 
         wait_for(pod.healthy, "the replica is ready")
     cluster.pods[0].kill()
     wait_for(lambda: "streaming" not in cluster.pods[1].run("status.sh").stdout, "the stream ends")
-    # A second is what counts as old here, and nobody has anything newer.
+    # A second is what counts as old here, and no server has anything newer.
     subprocess.run(["sleep", "2.5"], check=True)
     assert [why_not_ready(pod) for pod in cluster.pods[1:]] == ["", ""]
     assert count(cluster, 1) == "0"
@@ -275,8 +275,8 @@ def test_a_replica_that_was_ahead_is_not_ready_beside_the_new_primary(cluster: P
     assert forced.returncode == 0, forced.stderr
     cluster.sql(1, "INSERT INTO orders VALUES (1001)")
     # It has 100 rows that were given up, and will never get the new ones.
-    wait_for(lambda: "has lacked what the primary has" in why_not_ready(third), third.said)
-    wait_for(lambda: "run rejoin.sh --clone here" in third.said().lower(), third.said)
+    wait_for(lambda: "has lacked what the primary has" in why_not_ready(third), third.output)
+    wait_for(lambda: "run rejoin.sh --clone here" in third.output().lower(), third.output)
     assert count(cluster, 2) == "100"
     cloned = third.run("rejoin.sh", "--clone")
     assert cloned.returncode == 0, cloned.stderr
@@ -303,7 +303,7 @@ def small_volume(backups: Path) -> Iterator[Path]:
     """One that a dump fits on, and a second one not."""
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=0777", "tmpfs", str(backups)], check=False)
     if done.returncode != 0:
-        pytest.skip("a small volume has to be mounted, which this machine does not let root do")
+        pytest.skip("the test needs a small volume, and this machine does not let root mount one")
     yield backups
     subprocess.run(["umount", str(backups)], check=True)
 
@@ -330,12 +330,12 @@ def test_a_full_volume_costs_no_backup(cluster: Postgresql, folder: Path, small_
     assert cluster.sql(0, "SELECT count(*) FROM orders", database="restaurant_restored") == "50000"
 
 
-def test_an_archive_that_lost_its_place_starts_anew(cluster: Postgresql, archive: Pod) -> None:
+def test_an_archive_that_lost_its_place_starts_again(cluster: Postgresql, archive: Pod) -> None:
     """It was away for longer than the primary kept WAL for it."""
     archive.env |= {"ARCHIVE_KEEP": "1"}
     try:
         archive.start()
-        wait_for(lambda: copies(archive), archive.said)
+        wait_for(lambda: copies(archive), archive.output)
         assert archive.stop() == 0
         cluster.sql(0, "CREATE TABLE orders (id int)")
         keep_little_wal(cluster)
@@ -345,10 +345,10 @@ def test_an_archive_that_lost_its_place_starts_anew(cluster: Postgresql, archive
         cluster.sql(0, "CHECKPOINT", "postgres", "postgres")
         old = copies(archive)
         archive.start()
-        wait_for(lambda: "starting anew with a new copy" in archive.said(), archive.said)
-        wait_for(lambda: copies(archive) and copies(archive) != old, archive.said)
+        wait_for(lambda: "starting anew with a new copy" in archive.output(), archive.output)
+        wait_for(lambda: copies(archive) and copies(archive) != old, archive.output)
         wait_for(lambda: len(copies(archive)) == 1, "the older copy goes")
-        wait_for(lambda: archiving(archive), archive.said)
+        wait_for(lambda: archiving(archive), archive.output)
         cluster.sql(0, "INSERT INTO orders VALUES (0)")
         wait_for(lambda: count(cluster, 0) == "41", "all rows")
         done = archive.run("restore_to_time.sh", "latest")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from ..integration.canary_lab import ROOT
+from ..integration.support.canary_lab import ROOT
 from .conftest import Report
 
 # Afterwards the lab has no mesh.
@@ -78,13 +78,13 @@ def claims(folder: Path) -> dict[str, str]:
     }
 
 
-def take_away(site: Site) -> None:
+def remove_everything(site: Site) -> None:
     gone = site("staging", playbook="uninstall.yml", istio_uninstall_crds=True, service_mesh_uninstall_volumes=True)
     assert gone.returncode == 0, gone.stdout[-4000:]
 
 
 def test_from_staging_to_production_and_back(site: Site, folder: Path, report: Report) -> None:
-    take_away(site)
+    remove_everything(site)
     before: dict[str, str] = {}
     # Production has two replicas of PostgreSQL more. Their volumes stay when they go.
     for environment, more in (("staging", None), ("production", 2), ("staging", 0)):
@@ -104,7 +104,7 @@ def test_from_staging_to_production_and_back(site: Site, folder: Path, report: R
 
 
 def test_development_knows_nothing_of_istio(site: Site, folder: Path) -> None:
-    take_away(site)
+    remove_everything(site)
     done = site("development")
     assert done.returncode == 0, done.stdout[-4000:]
     api = config.new_client_from_config(str(folder / "kubeconfig"))

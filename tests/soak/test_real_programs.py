@@ -1,7 +1,7 @@
 """Jaeger and Alertmanager with what the roles render: a span is found after a restart, an alert reaches its receiver.
 
 SERVICE_MESH_TEST_JAEGER names Jaeger's binary (docs/testing.md says how to build it). What the other programs make of
-their configuration is in tests/integration/test_rendered_configuration.py.
+their configuration is in tests/integration/observability/test_rendered_configuration.py.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ..integration.database_servers import free_port
-from ..integration.test_rendered_configuration import releases, rendered
+from ..integration.observability.test_rendered_configuration import releases, rendered
+from ..integration.support.database_servers import free_port
 from .alert_chain import alertmanager
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -151,10 +151,10 @@ def found(jaegers: Jaegers, shows: str) -> list[str]:
 
 
 class _Hook(BaseHTTPRequestHandler):
-    told: list[dict[str, Any]]
+    received: list[dict[str, Any]]
 
     def do_POST(self) -> None:
-        self.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(200)
         self.end_headers()
 
@@ -163,8 +163,8 @@ class _Hook(BaseHTTPRequestHandler):
 
 
 def test_a_critical_alert_reaches_its_receiver_and_silences_the_warning(tmp_path: Path) -> None:
-    told: list[dict[str, Any]] = []
-    hook = ThreadingHTTPServer(("127.0.0.1", 0), type("Hook", (_Hook,), {"told": told}))
+    received: list[dict[str, Any]] = []
+    hook = ThreadingHTTPServer(("127.0.0.1", 0), type("Hook", (_Hook,), {"received": received}))
     threading.Thread(target=hook.serve_forever, daemon=True).start()
     values = releases("production")["prometheus"]
     url = f"http://127.0.0.1:{hook.server_port}"
@@ -184,9 +184,9 @@ def test_a_critical_alert_reaches_its_receiver_and_silences_the_warning(tmp_path
         alerts = [{"labels": common | {"severity": severity}} for severity in ("critical", "warning")]
         ask(f"http://127.0.0.1:{port}/api/v2/alerts", alerts)
         deadline = time.monotonic() + 30
-        while not told and time.monotonic() < deadline:
+        while not received and time.monotonic() < deadline:
             time.sleep(0.1)
         # What Grafana asks of its data source.
         assert "versionInfo" in ask(f"http://127.0.0.1:{port}/api/v2/status")
     hook.shutdown()
-    assert [alert["labels"]["severity"] for message in told for alert in message["alerts"]] == ["critical"]
+    assert [alert["labels"]["severity"] for message in received for alert in message["alerts"]] == ["critical"]

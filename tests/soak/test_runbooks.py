@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ..integration.canary_lab import FINAL, QUICK, Call, Lab
-from ..integration.runbook_pages import Shell, blocks, pages
+from ..integration.support.canary_lab import FINAL, QUICK, Call, Lab
+from ..integration.support.runbook_pages import Shell, blocks, pages
 from .conftest import Report
 
 HELD = {**QUICK, "canary_gates": [{"at": "promotion", "type": "hold", "timeout": "10m"}]}

@@ -1,4 +1,4 @@
-"""The workflows that tests/integration/test_workflows.py leaves out: those that deploy, and a canary with its ends."""
+"""Workflows that deploy, and a canary with its ends. tests/integration/pipelines/test_workflows.py has the others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ..integration.canary_lab import PROXIES, Lab, slowness, success
-from ..integration.workflow_lab import VALUES, Runner
+from ..integration.support.canary_lab import PROXIES, Lab, slowness, success
+from ..integration.support.workflow_lab import VALUES, Runner
 from ..workflow_steps import step
 
 SERVICE = "order-service"
@@ -64,14 +64,14 @@ def test_a_canary_waits_for_its_approval_and_is_promoted(runner: Runner, lab: La
     summary = runner.summary.read_text(encoding="utf-8")
     assert f"### {SERVICE} on staging: Succeeded" in summary, summary
     assert "| when | phase | traffic | why | who |" in summary and "| Promoting | 100 % |" in summary, summary
-    # A late abort does no harm, and says what to do instead.
+    # A late abort does no harm, and names the remedy.
     late = runner.run(step("canary.yml", "abort", "Take it back"), inputs_image_tag=tag, **INPUTS)
     assert late.returncode != 0 and "To go back, run a canary to" in late.stdout, late.stdout[-3000:]
     assert lab.now().weights[canary] == 100
 
 
 @pytest.mark.parametrize("workflow", ["canary.yml", "canary-abort.yml"])
-def test_a_canary_that_nobody_approves_is_taken_back(workflow: str, runner: Runner, lab: Lab) -> None:
+def test_a_canary_without_approval_is_rolled_back(workflow: str, runner: Runner, lab: Lab) -> None:
     tag, stable = lab.tag(), lab.stable
     with lab.load() as load:
         good(runner.run(step("canary.yml", "canary", "Bring it forward"), inputs_image_tag=tag, **INPUTS))
@@ -80,7 +80,7 @@ def test_a_canary_that_nobody_approves_is_taken_back(workflow: str, runner: Runn
                 step("canary.yml", "clean-up", "Take back what nobody carries on"), inputs_image_tag=tag, **INPUTS
             )
         )
-        assert lab.now().state["phase"] == "WaitingPromotion", "somebody is being asked, so it is nobody's to tidy up"
+        assert lab.now().state["phase"] == "WaitingPromotion", "a run that waits for an approval is not orphaned"
         reason = {"inputs_reason": "customers cannot pay; | \"quoted\" 'and' {{ not a template }}"}
         good(runner.run(step(workflow, "abort", "Take it back"), inputs_image_tag=tag, **INPUTS, **reason))
     assert load.output.stat().st_size > 0

@@ -36,7 +36,7 @@ MENDED = ROUTE.replace("prot: 80", "port: {number: 80}")
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Without what this checkout tells Ansible, and with a PWD that is not the working directory."""
+    """Without this checkout's configuration of Ansible, and with a PWD that is not the working directory."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "GIT_", "PYTHON"))}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
@@ -160,7 +160,7 @@ def test_a_tree_without_configuration_is_not_called_good(repository: Path, colle
     assert green.returncode == 0, green.stdout
 
 
-def test_a_path_that_is_not_there_is_told_with_where_it_starts(repository: Path, collections: str) -> None:
+def test_a_missing_path_is_reported_with_its_start(repository: Path, collections: str) -> None:
     red = hook(repository, collections, ["-e", '{"validate_live": false, "validate_paths": ["nope/"]}'])
     assert red.returncode != 0
     assert f"'nope/' does not exist. Relative paths start at {repository}." in words(red)

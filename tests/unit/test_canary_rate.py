@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from ..integration.canary_rate import carried
-from ..integration.canary_records import Record
+from ..integration.support.canary_rate import carried
+from ..integration.support.canary_records import Record
 
 
 class Machine:
@@ -31,19 +31,19 @@ class Machine:
 
 @pytest.mark.parametrize("refuses", [False, True])
 @pytest.mark.parametrize(("capacity", "asked"), [(150, [100]), (60, [100, 50]), (30, [100, 50, 25])])
-def test_the_rate_is_what_the_machine_carries_and_a_lower_one_is_told(
+def test_the_rate_is_what_the_machine_carries_and_a_lower_one_is_reported(
     capacity: float, asked: list[float], refuses: bool
 ) -> None:
     machine = Machine(capacity, refuses)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert carried(100, machine) == asked[-1]
     assert machine.asked == asked
-    said = [str(warning.message).partition(": at ")[0] for warning in told]
-    assert said == ([f"sending {asked[-1]:g} requests a second"] if len(asked) > 1 else [])
+    messages = [str(warning.message).partition(": at ")[0] for warning in caught]
+    assert messages == ([f"sending {asked[-1]:g} requests a second"] if len(asked) > 1 else [])
 
 
-def test_a_machine_that_carries_nothing_is_no_ground_to_judge_a_canary() -> None:
+def test_a_machine_that_carries_nothing_cannot_judge_a_canary() -> None:
     with pytest.raises(AssertionError, match=r"at 25 a second, 40 of 50 fail"):
         carried(100, Machine(5, refuses=True), patience=0)
 

@@ -1,4 +1,4 @@
-"""What the components are told of one another: names that one role gives and another one asks for."""
+"""What the components know about one another: names that one role gives and another one asks for."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "roles/grafana/files/dashboards"
 NAMES = ["mesh", "performance", "restaurant", "service", "workload"]
-# Grafana's own panels: any other would have to be downloaded, and Angular's were removed in Grafana 12.
+# Grafana's own panels: any other must be downloaded, and Angular's were removed in Grafana 12.
 CORE_PANELS = {"bargauge", "logs", "row", "stat", "table", "timeseries", "traces"}
 sys.path.insert(0, str(ROOT / "tools"))
 

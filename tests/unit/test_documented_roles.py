@@ -21,7 +21,7 @@ DOCS = sorted(path.name for path in (ROOT / "docs").glob("*.yml"))
 APPLICATION, ISTIO = "restaurant-management", "istio-system"
 # Files with a Role of its own for Secrets.
 BY_DECISION = ["smoke-components.yml", "validation-secrets.yml"]
-# For service_mesh_cluster_uid, which the playbooks look at and no module of theirs.
+# For service_mesh_cluster_uid, which the playbooks read and none of their modules.
 CLUSTER_UID = Right("get", "", "namespaces", "", "kube-system")
 
 

@@ -122,7 +122,7 @@ def test_another_checksum_is_refused(tmp_path: Path, archive: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_a_program_without_a_pin_is_told(tmp_path: Path, archive: Path) -> None:
+def test_a_program_without_a_pin_is_reported(tmp_path: Path, archive: Path) -> None:
     done = install(tmp_path, archive, "0" * 64, "kubectl")
     assert done.returncode != 0
     assert "has nothing for kubectl" in done.stderr

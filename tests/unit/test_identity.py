@@ -1,4 +1,4 @@
-"""Which cluster it is. Another one stops an emergency; an API server that does not say which one it is does not."""
+"""Which cluster it is. Another one stops an emergency; an API server that does not report its identity does not."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_what_is_refused(server: str, tmp_path: Path) -> None:
         {
             "corpv3.service_mesh.cluster_preflight": {
                 "host": f"{server}/{status}",
-                "api_key": "a-token-of-nobody",
+                "api_key": "an-unknown-token",
                 "questions": questions,
                 **expected,
             },

@@ -140,7 +140,7 @@ def test_what_is_read_is_kept(reader: str) -> None:
     assert not lost
 
 
-def test_every_reader_is_looked_at() -> None:
+def test_every_reader_is_checked() -> None:
     assert "kubelet_volume_stats_inodes_free" in names()["rules"]
     assert "pilot_xds_push_time_bucket" in names()["dashboards"]
     # A canary's, the bill's and the report's.

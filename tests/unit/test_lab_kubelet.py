@@ -1,4 +1,4 @@
-"""What the lab's nodes answer to `kubectl logs`, and to whom."""
+"""The lab's nodes' answers to `kubectl logs`, and the accounts that get them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def logs(tmp_path: Path) -> Path:
     now = datetime.datetime.now(datetime.UTC).isoformat()
     path = tmp_path / "logs/pods/istio-system/istiod-1/discovery.log"
     path.parent.mkdir(parents=True)
-    path.write_text(f"2020-01-01T00:00:00Z\tinfo\told\nof the old one\n{now}\tinfo\tnew\nof the new one\n")
+    path.write_text(f"2020-01-01T00:00:00Z\tinfo\tearlier\nof the old one\n{now}\tinfo\tnew\nof the new one\n")
     return tmp_path / "logs"
 
 
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({}, ["old", "of the old one", "new", "of the new one"]),
+        ({}, ["earlier", "of the old one", "new", "of the new one"]),
         ({"tailLines": ["1"]}, ["of the new one"]),
         ({"tailLines": ["0"]}, []),
         ({"sinceSeconds": ["900"]}, ["new", "of the new one"]),

@@ -1,4 +1,4 @@
-"""What the lab's proxies are told to count: Istio's standard metrics, with their labels and in their meaning."""
+"""What the lab's proxies count: Istio's standard metrics, with their labels and in their meaning."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_proxy_counts_and_knows_its_peer() -> None:
     assert found == [(context, kind) for context in contexts for kind in ("HTTP_FILTER", "NETWORK_FILTER")]
 
 
-def test_a_proxy_says_whose_it_is() -> None:
+def test_a_proxy_names_its_workload() -> None:
     labels = {
         "app": "orders",
         "version": "v2",
@@ -66,9 +66,9 @@ def test_a_proxy_says_whose_it_is() -> None:
         "service.istio.io/canonical-revision": "v2",
     }
     environment = {"ISTIO_META_WORKLOAD_NAME": "orders-v2", "POD_NAMESPACE": "shop", "ISTIO_META_CLUSTER_ID": "one"}
-    told = telemetry.peer_environment(labels, environment)
-    assert told["MESHLAB_PEER"] == "orders-v2;shop;orders;v2;orders;v2;one"
-    assert told["MESHLAB_CANONICAL_REVISION"] == "v2"
+    found = telemetry.peer_environment(labels, environment)
+    assert found["MESHLAB_PEER"] == "orders-v2;shop;orders;v2;orders;v2;one"
+    assert found["MESHLAB_CANONICAL_REVISION"] == "v2"
     # A variable that is missing would be printed as "-".
     assert telemetry.peer_environment({}, {})["MESHLAB_VERSION"] == ""
     assert telemetry.peer_environment({}, {})["MESHLAB_PEER"] == ";" * 6

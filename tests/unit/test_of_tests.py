@@ -71,8 +71,8 @@ def test_every_fixture_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("arguments", "chosen"),
     [
-        (("-k", "test_the_plan_changes_nothing"), "test_canary_playbooks"),
-        (("tests/integration/test_lab.py", "-k", "crash"), "test_lab"),
+        (("-k", "test_the_plan_changes_nothing"), "canary/test_canary_playbooks"),
+        (("tests/integration/playbooks/test_lab.py", "-k", "crash"), "playbooks/test_lab"),
     ],
     ids=["choice", "path"],
 )

@@ -1,4 +1,4 @@
-"""What holds for the whole repository, whoever adds to it."""
+"""Rules for the whole repository."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_role_describes_each_of_its_defaults(role: str) -> None:
     options = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     optional = {name for name, option in options.items() if not option.get("required")}
     assert set(defaults) == optional, "roles/*/defaults/main.yml and meta/argument_specs.yml differ"
-    # What is computed may be told in words.
+    # A computed default may be described in words.
     described = {
         name: option["default"]
         for name, option in options.items()
@@ -136,7 +136,7 @@ def test_a_public_exception_is_an_answer_of_a_module() -> None:
 
 
 @pytest.mark.parametrize("environment", ["lab", "development", "staging", "production"])
-def test_the_inventory_says_which_environment_it_is(environment: str) -> None:
+def test_the_inventory_names_its_environment(environment: str) -> None:
     facts: dict[str, Any] = {}
     for path in sorted((ROOT / f"inventories/{environment}/group_vars/clusters").glob("*.yml")):
         facts |= yaml.safe_load(path.read_text())
@@ -170,7 +170,7 @@ def test_istios_retired_addresses_are_named_by_their_check_alone() -> None:
     assert found
     addresses = re.findall(r'"([^"]+)"', found[1])
     assert len(addresses) == 3
-    # The page is for people who look for what their cluster says.
+    # The page is for users who search for their cluster's message.
     allowed = {check, ROOT / "docs/runbooks/istio_registries_moved.md", ROOT / "CHANGELOG.md"}
     for path in tracked_files():
         if path not in allowed and (ROOT / "changelogs") not in path.parents and path.suffix not in {".png", ".gz"}:

@@ -1,4 +1,4 @@
-"""The application's namespace: who injects its sidecars."""
+"""The application's namespace: which injector its sidecars come from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rulebook: what ansible-rulebook's own schema says of it, and that it reads what the alerts have."""
+"""The rulebook: its verdict by ansible-rulebook's own schema, and that it reads what the alerts have."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_no_other_alert_of_ours_acts() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["name"])
-def test_what_becomes_a_variable_has_been_looked_at(rule: dict[str, Any]) -> None:
+def test_what_becomes_a_variable_has_been_checked(rule: dict[str, Any]) -> None:
     # Ansible would evaluate braces in it.
     action = rule["action"]["run_playbook"]
     used = set(re.findall(r"event\.((?:labels\.)?\w+)", json.dumps(action["extra_vars"])))

@@ -1,4 +1,4 @@
-"""Prometheus' rules: what promtool says of them, that each alert is tested both ways, and that it can be acted upon."""
+"""Prometheus' rules: promtool's verdict on them, that each alert is tested both ways, and that it can be acted upon."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_promtool_accepts_the_rules(promtool: str) -> None:
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_the_rules_do_what_their_tests_say(promtool: str, path: Path) -> None:
+def test_the_rules_pass_their_tests(promtool: str, path: Path) -> None:
     check(promtool, "test", "rules", str(path))
 
 
@@ -96,7 +96,7 @@ def test_no_name_is_given_twice() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_the_alert_says_what_is_wrong_and_what_to_do(alert: str) -> None:
+def test_the_alert_names_the_problem_and_the_remedy(alert: str) -> None:
     rule = ALERTS[alert]
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in {"critical", "warning"}
@@ -114,7 +114,7 @@ def test_the_documents_alerts_keep_its_figures(alert: str) -> None:
 
 
 def test_only_the_golden_signals_read_the_meshs_counters_of_services() -> None:
-    # So that nobody forgets the reporter. The gateway's own traffic is the one exception.
+    # So that no rule lacks the reporter. The gateway's own traffic is the one exception.
     for path in RULES:
         for found in re.finditer(
             r"istio_request(?:s_total|_duration_milliseconds_bucket)\{([^}]*)\}", path.read_text()

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from ..integration.runbook_pages import FOLDER, blocks, pages, preparation
+from ..integration.support.runbook_pages import FOLDER, blocks, pages, preparation
 
 OPERATIONS = {
     "deploy",
@@ -77,13 +77,13 @@ def test_no_command_hides_outside_a_block(page: str) -> None:
     assert set(re.findall(r"```(\w*)\n", text)) <= {"bash", "text", ""}
 
 
-def test_what_cannot_run_on_the_lab_says_why() -> None:
+def test_blocks_that_cannot_run_on_the_lab_give_the_reason() -> None:
     assert Counter(block.page for block in BLOCKS if block.elsewhere) == ELSEWHERE
     # A reason is a sentence.
     assert [block.name for block in BLOCKS if block.elsewhere and len(block.elsewhere.split()) < 4] == []
 
 
-def test_nothing_that_needs_a_container_is_said_to_run() -> None:
+def test_nothing_that_needs_a_container_is_reported_to_run() -> None:
     assert [block.name for block in BLOCKS if not block.elsewhere and NEEDS_A_CONTAINER.search(block.text)] == []
 
 

@@ -121,13 +121,13 @@ def test_environments_do_not_wait_for_each_other_and_nothing_is_cut_off() -> Non
     assert "'production' || 'staging'" in deploy["group"]
     assert "inputs.environment" in canary["group"] and "inputs.service" in canary["group"]
     assert not deploy["cancel-in-progress"] and not canary["cancel-in-progress"]
-    # Whoever aborts stands in no queue, and waits for nobody's approval.
+    # An abort waits for no queue and no approval.
     abort = load(WORKFLOWS / "canary-abort.yml")
     assert "concurrency" not in abort
     assert all(job["environment"].endswith("-operator") for job in abort["jobs"].values())
 
 
-def test_a_canary_that_is_not_promoted_is_taken_back() -> None:
+def test_a_canary_that_is_not_promoted_is_rolled_back() -> None:
     jobs = load(WORKFLOWS / "canary.yml")["jobs"]
     assert jobs["promote"]["needs"] == "canary" and jobs["canary"]["needs"] == "plan"
     assert jobs["abort"]["needs"] == ["canary", "promote"] and jobs["abort"]["if"].startswith("always()")
@@ -135,7 +135,7 @@ def test_a_canary_that_is_not_promoted_is_taken_back() -> None:
         assert jobs[name]["environment"].endswith("-operator"), "it must not wait for an approval"
 
 
-def test_who_carries_a_canary_on_hears_that_the_workflow_was_cancelled() -> None:
+def test_a_canarys_process_gets_the_cancellation_of_the_workflow() -> None:
     """GitHub's runner signals the step's own process, and no other: the shell would keep it for itself."""
     carries_on = {"playbooks/canary.yml", "playbooks/canary_resume.yml", "playbooks/canary_promote.yml"}
     found = [step for step in STEPS if step.playbook in carries_on and "--check" not in step.words]

@@ -70,7 +70,8 @@ def shown(value: float, unit: str, decimals: int | None = None) -> str:
     if math.isnan(value):
         return "-"
     if unit == "percentunit":
-        return f"{value * 100:.{2 if decimals is None else decimals}f}%"
+        places = 2 if decimals is None else decimals
+        return f"{value * 100:.{places}f}%"
     digits = decimals if decimals is not None else (0 if abs(value) >= 100 or value == int(value) else 2)
     return {"currencyUSD": "$"}.get(unit, "") + f"{value:,.{digits}f}" + {"ms": " ms", "reqps": " req/s"}.get(unit, "")
 

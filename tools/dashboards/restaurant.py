@@ -92,7 +92,7 @@ def _counted(title: str, unit: str, counter: str, about: str) -> stat.Panel:
 
 
 def _measured(title: str, gauge: str, about: str) -> stat.Panel:
-    """A gauge that every pod of the service says alike, and its change."""
+    """A gauge that every pod of the service reports alike, and its change."""
     return _trend(
         title, "short", f"max({gauge})", f"max({gauge} offset $trend)", f"{about}; below, the change to $trend before."
     )

@@ -62,7 +62,7 @@ def elsewhere(app, env, node, content):
 
 
 def shorter(app, docname, source):
-    """Leave out what the theme shows, too, and what is said already; in the list of pages, only names."""
+    """Leave out what the theme shows, too, and what is repeated; in the list of pages, only names."""
     if not docname.startswith("collection/"):
         return
     text = re.sub(r"\n\.\. contents::\n(?: +:.*\n)+", "\n", source[0])

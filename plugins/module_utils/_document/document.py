@@ -54,7 +54,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """notes: what could not be read. blocks may be empty; then ``nothing`` says what is missing."""
+    """notes: what could not be read. blocks may be empty; then ``nothing`` names what is missing."""
 
     key: str
     title: str

@@ -128,7 +128,7 @@ class Istiods:
         pod: istiod would make their routes of the configuration that the proxy had before, and keep them as if they
         were new in the cache from which it serves all proxies (pilot/pkg/xds/debug.go: LastPushContext with Start of
         now; pilot/pkg/model/typed_xds_cache.go: Add). A question in the middle of a push would leave the whole mesh
-        with the routes of before. It caches no routes of gateways (pilot/pkg/networking/core/httproute.go).
+        with the previous routes. It caches no routes of gateways (pilot/pkg/networking/core/httproute.go).
         """
         if proxy.type != GATEWAY:
             return self._own_routes(proxy)
@@ -137,7 +137,7 @@ class Istiods:
         return configurations
 
     def scope(self, proxy: Proxy) -> tuple[Version | None, frozenset[str]]:
-        """What istiod computed last for a sidecar: the version, and the services that it tells it of.
+        """What istiod computed last for a sidecar: the version, and the services that it sends.
 
         The services are without the cluster's domain; a Sidecar resource may leave some out. Nothing of the answer
         comes from a cache. ApiFailure 404 where it has left.
@@ -190,7 +190,7 @@ def _current(status: Mapping[str, Any], get: Callable[[str], bytes]) -> Mapping[
     try:
         answer = json.loads(get(_WATCHES_PATH + quote(str(status["proxy"]))))
     except ApiFailure:
-        # The proxy has left meanwhile, or this istiod does not tell: then what was refused counts.
+        # The proxy has left meanwhile, or this istiod does not report it: then what was refused counts.
         return status
     return without_leftovers(status, answer.get("clients") or ())
 

@@ -63,7 +63,7 @@ class Istiods(Protocol):
         """The RouteConfigurations that a sidecar has, or that a gateway gets."""
 
     def scope(self, proxy: Proxy) -> tuple[Version | None, Collection[str]]:
-        """What istiod computed last for a sidecar: the version, and the services that it tells it of."""
+        """What istiod computed last for a sidecar: the version, and the services that it sends."""
 
 
 class _Shown(NamedTuple):
@@ -105,7 +105,7 @@ class Propagation:
     ) -> None:
         """``before``: the proxies as they were before the write, if they were asked.
 
-        ``connected``: keys of proxies that an istiod has to know. After it has been away they come back one by one, and
+        ``connected``: keys of proxies that an istiod must know. After it has been away they come back one by one, and
         one that is not back yet sends as it did before.
         """
         self._connected = connected
@@ -300,7 +300,7 @@ class Propagation:
         return True
 
     def _ask_scope(self, proxy: Proxy, wanted: WrittenRoutes) -> bool:
-        """Ask istiod instead; False where it tells the proxy of none of the services."""
+        """Query istiod instead; False where it sends the proxy none of the services."""
         version, hosts = self._istiods.scope(proxy)
         if not wanted.hosts.intersection(hosts):
             self._strangers.add(proxy.key)
@@ -331,5 +331,5 @@ def _dotted(key: str) -> str:
 
 def _what_lacks(proxy: Proxy) -> str:
     if proxy.in_sync:
-        return f"{proxy.full_name} still has the routes of before"
+        return f"{proxy.full_name} still has the previous routes"
     return proxy.describe()

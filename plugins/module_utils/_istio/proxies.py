@@ -15,7 +15,7 @@ from typing import Any
 # The type of an ingress or egress gateway.
 GATEWAY = "router"
 _TYPES = ("cluster", "listener", "route", "endpoint", "extensionconfig")
-# What requests are routed by. Nobody's route waits for another team's extension, certificate or listener; but the
+# What requests are routed by. A route never waits for another team's extension, certificate or listener; but the
 # routes of TLS and TCP are a part of their listeners.
 _HTTP_ROUTING = ("cluster", "route", "endpoint")
 _ROUTING = (*_HTTP_ROUTING, "listener")
@@ -58,7 +58,7 @@ class Proxy:
         return not self.stale and not self.rejected
 
     def has_routes(self, protocols: Collection[str]) -> bool:
-        """Whether requests of ``http``, ``tls`` or ``tcp`` go where istiod last said.
+        """Whether requests of ``http``, ``tls`` or ``tcp`` go where istiod last sent them.
 
         What was refused was not accepted either, so it is stale, too.
         """

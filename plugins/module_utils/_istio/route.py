@@ -6,8 +6,8 @@
 
 """A split of the traffic to a service, and what is asked of the objects that hold one.
 
-``Route`` is the seam: whoever shifts traffic, or looks whether it may be shifted, knows no other kind of object by its
-fields. A further kind is a file beside virtual_service.py, and its line in routes.py.
+``Route`` is the seam: code that shifts traffic, or checks whether it may be shifted, knows no other kind of object by
+its fields. A further kind is a file beside virtual_service.py, and its line in routes.py.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class MatchRoute:
 
 @dataclass(frozen=True)
 class Affinity:
-    """Whoever was once answered by ``subset`` stays there: the answer sets a cookie that a route in front looks for.
+    """Clients that were once answered by ``subset`` stay there: the answer sets a cookie that a route in front matches.
 
     With ``moved`` the clients of the split's other subset stay as well, until the share grows: of those that it
     answered at each step before this one, in turn, so many percent move to ``subset`` with their next request.
@@ -118,7 +118,7 @@ class Sources(NamedTuple):
 
 
 class Route(Protocol):
-    """An object that says which subsets of a service the requests go to. Nothing changes it: an edit is a new one."""
+    """An object that decides which subsets of a service get the requests. Nothing changes it: an edit is a new one."""
 
     api_version: ClassVar[str]
     kind: ClassVar[str]
@@ -165,7 +165,7 @@ class Route(Protocol):
 
 
 def full_host(host: str, namespace: str) -> str:
-    """A short name belongs to the namespace of the object that says it; one with dots is taken as it is."""
+    """A short name belongs to the namespace of the object that uses it; one with dots is taken as it is."""
     return host if "." in host else f"{host}.{namespace}.svc.cluster.local"
 
 

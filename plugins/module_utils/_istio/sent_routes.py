@@ -24,7 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route i
 
 
 class Sent(Enum):
-    """What a proxy's routes say of the VirtualServices that are looked for."""
+    """What a proxy's routes contain of the wanted VirtualServices."""
 
     # It has no route of them, so it is not a client.
     NONE = "none"

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Shifting traffic in a cluster: read, edit, check, write if nobody did meanwhile, and wait for the proxies."""
+"""Shifting traffic in a cluster: read, edit, check, write unless it changed meanwhile, and wait for the proxies."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COOKIE_OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """How the waiting ended. ``proof`` is False where istiod could not be asked and time alone had to do."""
+    """How the waiting ended. ``proof`` is False where istiod could not be queried and only time was waited."""
 
     proof: bool
     proxies: int
@@ -67,7 +67,7 @@ def shift_rights(route: Ref, service: str) -> list[Right]:
 
 
 def shift(cluster: Writable, ref: Ref, split: Split, min_ready: int, dry_run: bool) -> Written:
-    """Write the split, on condition that the object is as it was read; after a conflict all is decided anew."""
+    """Write the split, on condition that the object is as it was read; after a conflict everything is decided again."""
     kind = kind_of(ref)
 
     def split_of(before: Object | None) -> Object:
@@ -93,7 +93,7 @@ def refuse_rivals(cluster: Readable, routes: Sequence[Route]) -> None:
 
 
 def refuse_unsafe(cluster: Readable, route: Route, split: Split, min_ready: int) -> None:
-    """Raise TrafficFailure where requests would go to nobody, or where another object decides."""
+    """Raise TrafficFailure where requests would reach no pod, or where another object decides."""
     refuse_rivals(cluster, [route])
     host = full_host(split.host, route.namespace)
     subsets = subset_labels(cluster.list(NETWORKING, "DestinationRule"), host)

@@ -26,7 +26,7 @@ class ApiFailure(MeshError):
 
     @property
     def is_refusal(self) -> bool:
-        """The object is wrong, as opposed to a server that cannot tell."""
+        """The object is invalid, as opposed to a server that cannot answer."""
         if self.cannot_dry_run:
             return False
         return self.status in (400, 422) or "field not declared in schema" in str(self)

@@ -32,7 +32,7 @@ try:
     from kubernetes.config import ConfigException
     from kubernetes.dynamic.exceptions import DynamicApiError
 except ImportError:
-    # Cluster says which library is missing.
+    # Cluster names the missing library.
     class _NeverRaised(Exception):
         pass
 
@@ -44,7 +44,7 @@ __all__ = ["ApiFailure", "Cluster"]
 _OLDEST_CLIENT = "24.2.0"
 # Every attempt is made four times.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 5, 60
-# Longer than a webhook has time (10 s), since only the API server's own answer says that it was the webhook.
+# Longer than a webhook has time (10 s), since only the API server's own answer names the webhook.
 _IMPATIENT = (3, 12)
 # Objects of one answer; what the API server advises for lists that may be long.
 _PAGE = 1000
@@ -133,7 +133,7 @@ class Cluster:
         return str(self.request("get", "/version")["gitVersion"])
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
-        """How the kind is served, or None where the cluster does not know it. Raises ApiFailure where it cannot tell.
+        """How the kind is served, or None where the cluster does not know it. Raises ApiFailure where this is unknown.
 
         Only what is there is remembered: what is missing may be installed, or be back, a moment later.
         """
@@ -146,7 +146,7 @@ class Cluster:
         return known.get(kind)
 
     def _remembered(self, api_version: str) -> dict[str, Resource]:
-        """What an earlier module of this run was told of the group and version."""
+        """What an earlier module of this run learned about the group and version."""
         with self._lock:
             if api_version not in self._recalled:
                 found = run_memory.recall(_KINDS, [self._kubeconfig(), api_version]) or {}
@@ -158,7 +158,7 @@ class Cluster:
         try:
             answer = self.request("get", _root(api_version))
         except ApiFailure as failure:
-            # A server that refuses, or is away, says nothing about what exists.
+            # A server that refuses, or is away, proves nothing about what exists.
             if failure.status != 404:
                 raise
             with self._lock:
@@ -193,7 +193,7 @@ class Cluster:
         return versions
 
     def _kinds(self, api_version: str) -> Iterable[str]:
-        """None where the API behind it, which is somebody else's server, does not answer."""
+        """None where the API behind it, which is another server, does not answer."""
         try:
             return self._discover(api_version)
         except ApiFailure as failure:
@@ -305,12 +305,12 @@ class Cluster:
         return self._renewable.ask(ask)
 
     def account(self) -> str:
-        """The name by which the API server knows us, if it is new enough to say."""
+        """The name by which the API server knows us, if it is new enough to report it."""
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         try:
             answer = self.request("post", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
         except ApiFailure as failure:
-            # Kubernetes lets everybody ask who they are, except those it does not know.
+            # Kubernetes lets every account query its own identity, except accounts that it does not know.
             return "system:anonymous" if failure.status == 403 else "in use"
         return str(answer["status"]["userInfo"].get("username", "in use"))
 
@@ -380,7 +380,7 @@ def _root(api_version: str) -> str:
 
 
 def _failure(error: Any) -> ApiFailure:
-    """What the API server said, out of the client's wrapping."""
+    """The API server's message, without the client's wrapping."""
     try:
         status = json.loads(error.body)
         return ApiFailure(int(error.status), str(status.get("reason", "")), str(status.get("message", "")))

@@ -174,7 +174,7 @@ def placed(api: Api, objects: Iterable[Object], namespace: str, definitions: Ite
 
 
 def refusals(changes: Iterable[Change], redefined: Container[tuple[str, str]]) -> list[str]:
-    """What the API server does not take; of kinds which are about to change it cannot tell yet."""
+    """What the API server refuses; for kinds that are about to change this is unknown."""
     return [
         f"the API server does not take {change.ref}: {change.refusal}"
         for change in changes
@@ -183,7 +183,7 @@ def refusals(changes: Iterable[Change], redefined: Container[tuple[str, str]]) -
 
 
 def unready(api: Api, refs: Iterable[Ref]) -> list[str]:
-    """The objects that are not ready, each with everything that may say why."""
+    """The objects that are not ready, each with everything that may explain it."""
     events: dict[str, list[Object]] = {}
     lines = []
     for ref in refs:

@@ -31,7 +31,7 @@ class Conflict(ApiFailure):
 class Written:
     """What became of an object. ``before``: as it was read; empty where it was made.
 
-    ``after``: as the API server has it now. Both are the same object where nothing was to be done.
+    ``after``: as the API server has it now. Both are the same object where nothing needed a change.
     """
 
     before: Object

@@ -37,7 +37,7 @@ _HELM_LABELS = ("app.kubernetes.io/managed-by",)
 
 
 def normalise(obj: Object) -> Object:
-    """Only what somebody decided, nothing that the cluster keeps for itself."""
+    """Only what a user or a tool decided, nothing that the cluster keeps for itself."""
     metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _VOLATILE_METADATA}
     for field, names in (("labels", _HELM_LABELS), ("annotations", (*HELM_ANNOTATIONS, _LAST_APPLIED))):
         kept = {key: value for key, value in (metadata.pop(field, None) or {}).items() if key not in names}
@@ -48,7 +48,7 @@ def normalise(obj: Object) -> Object:
 
 @dataclass(frozen=True)
 class IgnoreRule:
-    """Fields of a kind which somebody else owns. ``name`` may hold ``*`` and ``?``."""
+    """Fields of a kind that have another owner. ``name`` may hold ``*`` and ``?``."""
 
     kind: str
     fields: tuple[str, ...]
@@ -121,7 +121,7 @@ def without_removed(value: Any, previous: Any, desired: Any) -> Any:
     """The value less everything which ``previous`` had and ``desired`` has no more.
 
     A server-side apply takes away only what its own field manager has applied before. Helm 3
-    updates instead, so what a new rendering dropped has to be worked out from the previous one.
+    updates instead, so what a new rendering dropped must be derived from the previous one.
     """
     if isinstance(value, dict) and isinstance(previous, dict):
         wanted = desired if isinstance(desired, dict) else {}
@@ -170,7 +170,7 @@ def includes(live: Any, desired: Any) -> bool:
 
 
 def contains(live: Any, desired: Any) -> bool:
-    """Whether the live value means all that is desired, as far as can be told without the API server."""
+    """Whether the live value means all that is desired, as far as this is known without the API server."""
     if desired in (None, "", [], {}, False, 0) and live in (None, "", [], {}, False, 0):
         return True
     if isinstance(desired, dict):

@@ -14,7 +14,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects 
 
 
 def items(value: Any, *keys: str) -> list[tuple[int, Object]]:
-    """The dicts of the list below the keys, each with its place; whatever is no list or no dict is passed by.
+    """The dicts of the list below the keys, each with its place; values that are not lists or dicts are skipped.
 
     ``for index, route in items(resource.spec, "http")``
     """

@@ -39,7 +39,7 @@ class SetFailure(MeshError):
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of the module that say how."""
+    """The options of the module."""
 
     name: str
     field_manager: str
@@ -47,12 +47,12 @@ class Settings:
     prune_kinds: tuple[tuple[str, str], ...]
     wait: bool
     wait_timeout: int
-    # Made where they are missing, and otherwise somebody else's: without the set's label, never pruned or removed.
+    # Created where they are missing, and otherwise another owner's: without the set's label, never pruned or removed.
     namespaces: tuple[str, ...] = ()
 
 
 def checked(objects: Sequence[Object], name: str) -> list[Object]:
-    """The objects with the set's label; anything that is no object is an error that says which."""
+    """The objects with the set's label; an entry that is not an object is an error that names it."""
     result: dict[tuple[str, str, str, str], Object] = {}
     for number, obj in enumerate(objects, start=1):
         missing = [
@@ -66,7 +66,7 @@ def checked(objects: Sequence[Object], name: str) -> list[Object]:
         ]
         ref = Ref.of(obj)
         if missing:
-            raise SetFailure(f"object {number} of set {name} ({ref}) has no {', '.join(missing)}, or it is no text")
+            raise SetFailure(f"object {number} of set {name} ({ref}) has no {', '.join(missing)}, or it is not text")
         if ref.identity in result:
             raise SetFailure(f"set {name} holds {ref} twice")
         metadata = obj["metadata"]
@@ -196,14 +196,14 @@ class ObjectSet:
             self._api.forget_kinds()
 
     def _wait_ready(self, refs: Sequence[Ref]) -> None:
-        def told(waiting: Sequence[Ref]) -> str:
+        def described(waiting: Sequence[Ref]) -> str:
             reasons = "".join(f"\n- {line}" for line in unready(self._api, waiting))
             return f"set {self._settings.name} is not ready after {self._settings.wait_timeout} s:{reasons}"
 
-        self._wait(refs, lambda ref: not_ready(self._api.get(ref) or {}), told)
+        self._wait(refs, lambda ref: not_ready(self._api.get(ref) or {}), described)
 
     def _wait_served(self, definitions: Sequence[Object]) -> None:
-        """An API server says of a kind that it is established a moment before it serves it."""
+        """An API server reports a kind as established a moment before it serves it."""
         self._wait_ready([Ref.of(definition) for definition in definitions])
         kinds: dict[str, list[str]] = {}
         for spec in (definition["spec"] for definition in definitions):
@@ -215,31 +215,31 @@ class ObjectSet:
             self._api.forget_kinds()
             return [kind for kind in kinds[api_version] if self._api.resource(api_version, kind) is None]
 
-        def told(waiting: Sequence[str]) -> str:
+        def described(waiting: Sequence[str]) -> str:
             names = ", ".join(f"{api_version} {kind}" for api_version in waiting for kind in missing(api_version))
             return (
                 f"set {self._settings.name}: the API server has established but does not serve {names} "
                 f"after {self._settings.wait_timeout} s"
             )
 
-        self._wait(kinds, missing, told)
+        self._wait(kinds, missing, described)
 
     def _wait_gone(self, refs: Sequence[Ref]) -> None:
-        def told(waiting: Sequence[Ref]) -> str:
+        def described(waiting: Sequence[Ref]) -> str:
             reasons = "".join(f"\n- {ref}: {_hold_up(self._api.get(ref) or {})}" for ref in waiting)
             return f"set {self._settings.name} is not gone after {self._settings.wait_timeout} s:{reasons}"
 
-        self._wait(refs, self._api.get, told)
+        self._wait(refs, self._api.get, described)
 
     def _wait(
-        self, items: Iterable[Item], pending: Callable[[Item], object], told: Callable[[list[Item]], str]
+        self, items: Iterable[Item], pending: Callable[[Item], object], describe: Callable[[list[Item]], str]
     ) -> None:
-        """Until none is pending. Raises SetFailure with what is told of those that are when the time is over."""
+        """Until none is pending. At the timeout it raises SetFailure and describes the pending ones."""
         deadline = time.monotonic() + self._settings.wait_timeout
         waiting = list(items)
         while waiting := [item for item in waiting if pending(item)]:
             if time.monotonic() > deadline:
-                raise SetFailure(told(waiting))
+                raise SetFailure(describe(waiting))
             time.sleep(_POLL_SECONDS)
 
 
@@ -248,7 +248,7 @@ def _creations(objects: Iterable[Object]) -> list[Change]:
 
 
 def _hold_up(obj: Object) -> str:
-    """What keeps an object that is to be deleted."""
+    """What delays the deletion of an object."""
     metadata, spec = obj.get("metadata") or {}, obj.get("spec") or {}
     finalizers = [*(metadata.get("finalizers") or ()), *(spec.get("finalizers") or ())]
     parts = [f"finalizers {', '.join(finalizers)}"] if finalizers else []

@@ -71,7 +71,7 @@ def helm_owner(obj: Object) -> str:
     return f"{namespace}/{name}" if name else ""
 
 
-# A new one for every run: nobody can try out guesses against the markers of an old log.
+# A new one for every run: guesses cannot be tried against the markers of an old log.
 _MASK_KEY = secrets.token_bytes(16)
 
 
@@ -92,7 +92,7 @@ def masked(obj: Object) -> Object:
 
 
 def abridged(obj: Object) -> Object:
-    """A CustomResourceDefinition without its schemas: thousands of lines that nobody reads."""
+    """A CustomResourceDefinition without its schemas: thousands of lines without use in a diff."""
     if obj.get("kind") != "CustomResourceDefinition":
         return obj
     versions = [

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What a Pod object says of its life and its containers, whatever its shape: it may come from a file."""
+"""What a Pod object reports about its life and its containers, whatever its shape: it may come from a file."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@
 
 The Kubernetes client's own port-forward takes the place of every other request of its ApiClient while it shakes hands,
 and waits for that without end. The protocol is ``v4.channel.k8s.io``: each binary message is a channel's number, one
-byte, and data; channel 0 is the connection to the port, channel 1 tells of errors; the first message of each holds the
+byte, and data; channel 0 is the connection to the port, channel 1 reports errors; the first message of each holds the
 port's number, two bytes, little-endian (k8s.io/kubelet, pkg/cri/streaming/portforward/websocket.go).
 """
 
@@ -28,7 +28,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 try:
     import websocket
 except ImportError:
-    # The Kubernetes client depends on it, and Cluster says that this one is missing.
+    # The Kubernetes client depends on it, and Cluster reports that this one is missing.
     websocket = None
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -152,7 +152,7 @@ def _proxy(configuration: Any) -> dict[str, Any]:
 
 
 def _refusal(status: int, text: str) -> ApiFailure:
-    """A handshake that is refused: the API server's words stand at the end of the websocket client's."""
+    """A handshake that is refused: the API server's message is at the end of the websocket client's."""
     try:
         said = json.loads(text.rpartition(" -+-+- ")[2])
         return ApiFailure(int(said["code"]), str(said.get("reason", "")), str(said["message"]))

@@ -34,7 +34,7 @@ def _condition(obj: Object, kind: str) -> Object:
     return {}
 
 
-def _told(condition: Object) -> str:
+def _described(condition: Object) -> str:
     return ": ".join(str(part) for part in (condition.get("reason"), condition.get("message")) if part)
 
 
@@ -64,9 +64,9 @@ def _deployment(obj: Object) -> str:
         return ""
     failure, progress = _condition(obj, "ReplicaFailure"), _condition(obj, "Progressing")
     if failure.get("status") == "True":
-        reasons.append(_told(failure))
+        reasons.append(_described(failure))
     if progress.get("status") == "False":
-        reasons.append(_told(progress))
+        reasons.append(_described(progress))
     return "; ".join(reasons)
 
 
@@ -100,7 +100,7 @@ def _job(obj: Object) -> str:
     if _condition(obj, "Complete").get("status") == "True":
         return ""
     failed = _condition(obj, "Failed")
-    return f"failed: {_told(failed)}" if failed.get("status") == "True" else "not finished"
+    return f"failed: {_described(failed)}" if failed.get("status") == "True" else "not finished"
 
 
 def _pod(obj: Object) -> str:
@@ -117,7 +117,7 @@ def _claim(obj: Object) -> str:
 def _definition(obj: Object) -> str:
     if _condition(obj, "Established").get("status") == "True":
         return ""
-    return _told(_condition(obj, "NamesAccepted")) or "not established"
+    return _described(_condition(obj, "NamesAccepted")) or "not established"
 
 
 def _service(obj: Object) -> str:
@@ -151,14 +151,14 @@ def pod_problems(pod: Object) -> list[str]:
     status = pod.get("status") or {}
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        return [_told(scheduled)]
+        return [_described(scheduled)]
     problems = [
         problem
         for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
         if (problem := _container_problem(container))
     ]
     if not problems and status.get("reason"):
-        problems = [_told(status)]
+        problems = [_described(status)]
     return problems
 
 
@@ -166,16 +166,16 @@ def _container_problem(container: Object) -> str:
     state, name = container.get("state") or {}, container.get("name")
     waiting, ended = state.get("waiting"), state.get("terminated")
     if waiting:
-        text = f"container {name} waits: {_told(waiting)}"
+        text = f"container {name} waits: {_described(waiting)}"
     elif ended and ended.get("exitCode"):
-        text = f"container {name} ended with {ended['exitCode']}: {_told(ended)}"
+        text = f"container {name} ended with {ended['exitCode']}: {_described(ended)}"
     elif "running" in state and not container.get("ready", True):
         text = f"container {name} runs but is not ready: its readiness probe does not pass"
     else:
         return ""
     last = (container.get("lastState") or {}).get("terminated")
     if last:
-        text += f" (last time it ended with {last.get('exitCode')}: {_told(last)})"
+        text += f" (last time it ended with {last.get('exitCode')}: {_described(last)})"
     return text
 
 
@@ -197,7 +197,7 @@ def last_events(events: Iterable[Object], ref: Ref) -> list[str]:
     lines: dict[str, None] = {}
     for event in reversed(warnings or mine):
         about: dict[str, Any] = event.get("involvedObject") or {}
-        lines[f"{about.get('kind')} {about.get('name')}: {_told(event)}"] = None
+        lines[f"{about.get('kind')} {about.get('name')}: {_described(event)}"] = None
     return list(lines)[:_EVENTS_SHOWN]
 
 

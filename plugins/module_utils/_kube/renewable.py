@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 
 class Renewable(Generic[Client]):
-    """A client, made anew with the credentials of the moment where its own are not valid any more.
+    """A client, recreated with the present credentials where its own are not valid any more.
 
     Of Kubernetes' client library, only exec plugins that say when their token ends, and a pod's own token, are read
     again; a kubeconfig, its tokenFile and its certificates are not. Safe to use from several threads.

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What an account must be allowed to do: asked of the API server, and told in words."""
+"""What an account must be allowed to do: queried from the API server, and reported in words."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def expanded(entries: Iterable[Mapping[str, Any]]) -> list[Right]:
 
 
 def missing(account: Account, rights: Sequence[Right]) -> list[Right]:
-    """Those that the account lacks. Raises ApiFailure where the API server does not say."""
+    """Those that the account lacks. Raises ApiFailure where the API server does not answer."""
     if not rights:
         return []
     with ThreadPoolExecutor(8) as pool:
@@ -67,7 +67,7 @@ def summary(lacking: Iterable[Right]) -> list[dict[str, Any]]:
     ]
 
 
-def told(lacking: Iterable[Right]) -> list[str]:
+def described(lacking: Iterable[Right]) -> list[str]:
     """Each resource in words, with all its verbs."""
     lines = []
     for entry in summary(lacking):
@@ -80,7 +80,7 @@ def told(lacking: Iterable[Right]) -> list[str]:
 
 def listed(lacking: Iterable[Right]) -> str:
     """The same, each in a line of its own; begins with a line break."""
-    return "".join(f"\n- {line}" for line in told(lacking))
+    return "".join(f"\n- {line}" for line in described(lacking))
 
 
 def problem(account: Account, rights: Sequence[Right], purpose: str, manifest: str, in_one_line: bool = False) -> str:
@@ -88,5 +88,5 @@ def problem(account: Account, rights: Sequence[Right], purpose: str, manifest: s
     lacking = missing(account, rights)
     if not lacking:
         return ""
-    text = f" {'; '.join(told(lacking))}" if in_one_line else listed(lacking)
+    text = f" {'; '.join(described(lacking))}" if in_one_line else listed(lacking)
     return f"the account {account.account()} may not {purpose}. {manifest} grants what it lacks:{text}"

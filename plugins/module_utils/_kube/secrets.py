@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
-# Names, separated by commas, of the keys that nobody chose.
+# Names, separated by commas, of the generated keys.
 GENERATED = "service-mesh.corpv3.com/generated"
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
 
 
 def random_text(length: int) -> str:
-    """Letters and digits only, so that no program has to quote it."""
+    """Letters and digits only, so that no program needs to quote it."""
     return "".join(secrets.choice(_ALPHABET) for _character in range(length))
 
 

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Which distribution of Kubernetes a cluster is, from what its API server and its nodes say about themselves."""
+"""Which distribution of Kubernetes a cluster is, from what its API server and its nodes report."""
 
 from __future__ import annotations
 

@@ -42,5 +42,5 @@ def prometheus_of(params: Mapping[str, Any]) -> Server | None:
     if problem := server.problem():
         raise InputError(problem.replace("provider:", "prometheus:"))
     if not seconds_of(params["window"]):
-        raise InputError(f"window: '{params['window']}' is no time of PromQL; write it like 30s, 5m or 1h.")
+        raise InputError(f"window: '{params['window']}' is not a valid PromQL duration; write it like 30s, 5m or 1h.")
     return server

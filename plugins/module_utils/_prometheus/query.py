@@ -25,7 +25,7 @@ Sample = tuple[float, float]
 
 
 class SourceFailure(MeshError):
-    """Nothing can be said about the traffic, for a reason that is no property of the traffic."""
+    """Nothing is known about the traffic, for a reason that is not a property of the traffic."""
 
 
 def key_of(labels: Mapping[str, str]) -> Key:
@@ -41,9 +41,9 @@ def result_of(status: int, body: bytes) -> Any:
     try:
         answer = json.loads(body)
     except ValueError as error:
-        raise SourceFailure(f"Prometheus answers {status} with what is no JSON: {_excerpt(body)}") from error
+        raise SourceFailure(f"Prometheus answers {status} with invalid JSON: {_excerpt(body)}") from error
     if not isinstance(answer, dict) or "status" not in answer:
-        raise SourceFailure(f"what answers {status} is no Prometheus: {_excerpt(body)}")
+        raise SourceFailure(f"the server that answers {status} is not Prometheus: {_excerpt(body)}")
     if status != 200 or answer["status"] != "success":
         raise SourceFailure(f"Prometheus answers {status}: {answer.get('error') or _excerpt(body)}")
     if answer.get("warnings"):
@@ -51,7 +51,7 @@ def result_of(status: int, body: bytes) -> Any:
         raise SourceFailure(f"Prometheus answers only in part: {'; '.join(map(str, answer['warnings']))}")
     data = answer.get("data")
     if not isinstance(data, dict) or "resultType" not in data or "result" not in data:
-        raise SourceFailure(f"what answers {status} is no Prometheus: {_excerpt(body)}")
+        raise SourceFailure(f"the server that answers {status} is not Prometheus: {_excerpt(body)}")
     return data
 
 
@@ -88,7 +88,7 @@ def single_value(data: Any, query: str) -> float | None:
             raise SourceFailure(f"Prometheus sends a scalar that cannot be read: {error!r}") from error
     values = list(vector(data).values())
     if len(values) > 1:
-        raise SourceFailure(f"the query gives {len(values)} values, it has to give one, as with sum(): {query}")
+        raise SourceFailure(f"the query returns {len(values)} values and must return one, as with sum(): {query}")
     return values[0] if values else None
 
 

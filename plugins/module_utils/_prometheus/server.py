@@ -31,7 +31,7 @@ class Server:
     path_prefix: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
-    # Read anew for each question, since such a token is replaced while a run lasts.
+    # Read again for each query, since such a token is replaced while a run lasts.
     token_file: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
@@ -45,15 +45,15 @@ class Server:
             parts = urlsplit(self.url)
             port = parts.port
         except ValueError:
-            return "provider: url is no URL."
+            return "provider: url is not a valid URL."
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-            return "provider: url has to begin with http:// or https:// and name a host."
+            return "provider: url must begin with http:// or https:// and name a host."
         if parts.username or parts.password:
             return "provider: url holds credentials; give them as username and password."
         if sum(map(bool, (self.token, self.token_file, self.username))) > 1:
             return "provider: give either token or token_file, or username and password."
         if any("\n" in text or "\r" in text for pair in self.headers.items() for text in (*pair, self.token)):
-            return "provider: headers and token have to be of one line."
+            return "provider: headers and token must each be a single line."
         return ""
 
     def fetch(self, path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:

@@ -19,7 +19,7 @@ _COLUMN, _ROW, _WIDTH, _HEIGHT, _MARGIN = 320, 100, 190, 52, 24
 _LETTER, _LINE = 6, 13
 _ALONG, _BESIDE = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8), (0, -_LINE, _LINE)
 
-# Readable on white and black. The border's style tells them apart as well, for readers who cannot tell red from green.
+# Readable on white and black. The border's style differs as well, for readers who cannot distinguish red from green.
 _COLOURS = {"healthy": "#2e9e5b", "degraded": "#c98a00", "failed": "#d0342c", "idle": "#8a8f98"}
 _DASHES = {"healthy": "", "degraded": "6 3", "failed": "2 2", "idle": "1 4"}
 _STYLE = """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules against a real API server, then a look at the cluster."""
+"""The modules against a real API server, then the state of the cluster."""
 
 from __future__ import annotations
 

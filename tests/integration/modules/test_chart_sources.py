@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ..chart_server import ChartServer
-from .test_helm_releases import CONFIG_MAP
+from ..support.chart_server import ChartServer
+from ..support.trial_chart import CONFIG_MAP
 
 
 @pytest.fixture

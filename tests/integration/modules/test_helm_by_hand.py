@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Somebody else works on a release with helm; helm_releases reads what is installed without asking helm."""
+"""Another user changes a release with helm; helm_releases reads what is installed without asking helm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import subprocess
 from typing import Any
 
-from .test_helm_releases import CONFIG_MAP, SECRET, action, actions
+from ..support.trial_chart import CONFIG_MAP, SECRET, action, actions
 
 
 def test_what_others_do_with_helm_by_hand_is_found(

@@ -14,44 +14,7 @@ from typing import Any
 
 import pytest
 
-CONFIG_MAP = """
-    apiVersion: v1
-    kind: ConfigMap
-    metadata:
-      name: {{ .Release.Name }}
-      labels: {{ toJson .Values.labels }}
-    data:
-      greeting: {{ .Values.greeting | quote }}
-"""
-SECRET = """
-    apiVersion: v1
-    kind: Secret
-    metadata:
-      name: {{ .Release.Name }}
-    stringData:
-      password: {{ .Values.password | quote }}
-"""
-DEPLOYMENT = """
-    apiVersion: apps/v1
-    kind: Deployment
-    metadata:
-      name: {{ .Release.Name }}
-    spec:
-      replicas: 2
-      selector:
-        matchLabels:
-          app: {{ .Release.Name }}
-      template:
-        metadata:
-          labels:
-            app: {{ .Release.Name }}
-        spec:
-          # It never becomes ready, with nodes (the lab's run any image) and without.
-          nodeSelector: {trial: no-such-node}
-          containers:
-            - name: app
-              image: registry.invalid/app:1
-"""
+from ..support.trial_chart import CONFIG_MAP, DEPLOYMENT, SECRET, action, actions
 
 
 @pytest.fixture
@@ -104,17 +67,6 @@ def trial(group: str, weights: str = "[90, 10]") -> str:
         spec:
           weights: {weights}
         """
-
-
-def actions(outcome: Any) -> dict[str, str]:
-    """What happened to each object, by its kind."""
-    assert "releases" in outcome.result, outcome.message or outcome.stdout
-    return {entry["kind"]: entry["change"] for entry in outcome.result["releases"][0]["objects"]}
-
-
-def action(outcome: Any) -> str:
-    assert "releases" in outcome.result, outcome.message or outcome.stdout
-    return str(outcome.result["releases"][0]["action"])
 
 
 def test_a_first_run_installs_and_a_second_changes_nothing(ensure: Any, chart: Any, api: Any, namespace: str) -> None:
@@ -224,7 +176,7 @@ def test_secrets_are_never_shown(ensure: Any, chart: Any) -> None:
             assert secret not in outcome.stdout and secret not in str(outcome.result)
 
 
-def test_objects_of_somebody_else_are_not_taken_over(ensure: Any, chart: Any, api: Any, namespace: str) -> None:
+def test_objects_of_another_owner_are_not_taken_over(ensure: Any, chart: Any, api: Any, namespace: str) -> None:
     metadata = {"name": "trial", "namespace": namespace}
     api.create(f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": metadata, "data": {"greeting": "mine"}})
     for arguments in (("--check",), ()):
@@ -233,7 +185,7 @@ def test_objects_of_somebody_else_are_not_taken_over(ensure: Any, chart: Any, ap
     assert api.get(f"/api/v1/namespaces/{namespace}/secrets/trial") is None
 
 
-def test_a_release_that_does_not_become_ready_says_why_and_is_taken_back(
+def test_a_release_that_does_not_become_ready_reports_why_and_is_rolled_back(
     ensure: Any, chart: Any, api: Any, namespace: str
 ) -> None:
     outcome = ensure(chart(config=CONFIG_MAP, app=DEPLOYMENT), wait=True, timeout=8)
@@ -291,7 +243,7 @@ def test_an_object_that_the_api_server_refuses_stops_all_before_anything_is_touc
     assert api.get(f"/api/v1/namespaces/{namespace}/configmaps/trial")["data"] == {"greeting": "hello"}
 
 
-def test_differences_that_somebody_else_owns_are_ignored(ensure: Any, chart: Any, api: Any, namespace: str) -> None:
+def test_differences_with_another_owner_are_ignored(ensure: Any, chart: Any, api: Any, namespace: str) -> None:
     path = chart(app=DEPLOYMENT)
     ensure(path)
     api.patch(f"/apis/apps/v1/namespaces/{namespace}/deployments/trial", {"spec": {"replicas": 5}})
@@ -301,7 +253,7 @@ def test_differences_that_somebody_else_owns_are_ignored(ensure: Any, chart: Any
     assert ensure(path, "--check").changed
 
 
-def test_a_webhook_that_is_down_is_no_reason_to_fail(ensure: Any, chart: Any, api: Any, namespace: str) -> None:
+def test_a_webhook_that_is_down_is_not_a_reason_to_fail(ensure: Any, chart: Any, api: Any, namespace: str) -> None:
     path = chart(config=CONFIG_MAP)
     ensure(path)
     name, collection = f"down-{namespace}", "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"

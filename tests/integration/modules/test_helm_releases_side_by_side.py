@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from .test_helm_releases import CONFIG_MAP, DEPLOYMENT
+from ..support.trial_chart import CONFIG_MAP, DEPLOYMENT
 
 
 def test_side_by_side_one_failure_does_not_keep_the_others(

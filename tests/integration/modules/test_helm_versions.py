@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.charts import rendering
 
-from .test_helm_releases import CONFIG_MAP, DEPLOYMENT, SECRET
+from ..support.trial_chart import CONFIG_MAP, DEPLOYMENT, SECRET
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 OLD = {"labels": {"tier": "old", "team": "a"}, "greeting": "old"}
@@ -147,17 +147,17 @@ def test_waiting_takes_no_right_to_watch(
 def test_our_charts_are_the_same_for_both(helm3: str, helm4: str, role: str) -> None:
     path = str(ROLES / role / "files/chart")
 
-    def said(helm: str, *arguments: str) -> str:
+    def printed(helm: str, *arguments: str) -> str:
         done = subprocess.run([helm, *arguments, path], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    said(helm4, "lint", "--strict")
-    first, second = (rendering(said(helm, "template", "trial", "--kube-version=1.36.0")) for helm in (helm3, helm4))
+    printed(helm4, "lint", "--strict")
+    first, second = (rendering(printed(helm, "template", "trial", "--kube-version=1.36.0")) for helm in (helm3, helm4))
     assert first.objects and first == second
 
 
-def test_what_a_chart_refuses_is_told_alike(helm3: str, helm4: str) -> None:
+def test_a_charts_refusal_is_reported_alike(helm3: str, helm4: str) -> None:
     """The roles put helm's message into the words of their variables (filter chart_message)."""
     command = ["template", "trial", str(ROLES / "restaurant_app/files/chart"), "--set", "services.menu-service.port=x"]
     refused = [subprocess.run([helm, *command], capture_output=True, text=True, check=False) for helm in (helm3, helm4)]

@@ -156,7 +156,7 @@ def comparable(task: dict[str, Any], result: dict[str, Any]) -> Any:
     return sorted(result) if measured else stable(result)
 
 
-# All that these say was measured in this moment.
+# All results of these were measured in this moment.
 _MEASURED = ("mesh_report", "mesh_sync_info")
 # Figures of the moment, and the name and times of a run that would be started.
 _RESTLESS = ("age", "seconds", "generated", "moment", "waited", "run_id", "started", "deadline", "at", "trace_id")

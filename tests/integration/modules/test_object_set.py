@@ -152,7 +152,7 @@ def test_one_wrong_object_stops_all_before_anything_is_touched(ensure: Any, api:
     assert api.get(f"/api/v1/namespaces/{namespace}/configmaps/a") is None
 
 
-def test_what_does_not_become_ready_says_why(ensure: Any, namespace: str) -> None:
+def test_what_does_not_become_ready_reports_why(ensure: Any, namespace: str) -> None:
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -160,7 +160,7 @@ def test_what_does_not_become_ready_says_why(ensure: Any, namespace: str) -> Non
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": "1Gi"}},
-            # Of no class that anybody provisions.
+            # Of a class without a provisioner.
             "storageClassName": "nobodys",
         },
     }

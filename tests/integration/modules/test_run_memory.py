@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules of one run tell one another, and that it is forgotten when it is no longer true."""
+"""What the modules of one run remember for one another, and that it is forgotten when it is no longer true."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from ..chart_server import ChartServer
-from .test_helm_releases import CONFIG_MAP
+from ..support.chart_server import ChartServer
+from ..support.trial_chart import CONFIG_MAP
 
 KINDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -59,7 +59,7 @@ def run_tasks(kubeconfig: str, run_playbook: Callable[..., Any]) -> Callable[...
 def test_kinds_that_the_run_itself_defines_are_known_to_its_next_task(
     run_tasks: Any, chart: Any, api: Any, namespace: str, helm3: str, group: str
 ) -> None:
-    """Red where what an earlier task was told of the group outlives the task that changes it."""
+    """Red where what an earlier task learned about the group outlives the task that changes it."""
     seen = '{{ .Capabilities.APIVersions.Has "GROUP/v1/First" }}-{{ .Capabilities.APIVersions.Has "GROUP/v1/Second" }}'
     path = chart(config=f"{CONFIG_MAP}      seen: {seen.replace('GROUP', group)}\n")
 

@@ -34,9 +34,9 @@ def test_a_generated_value_is_made_once_and_never_shown(ensure: Any, api: Any, n
     password = base64.b64decode(live["data"]["password"]).decode()
     assert len(password) == 24
     assert live["metadata"]["annotations"][GENERATED] == "password"
-    for told in (made.stdout, made.diff, announced.stdout):
-        assert password not in told
-        assert live["data"]["password"] not in told
+    for output in (made.stdout, made.diff, announced.stdout):
+        assert password not in output
+        assert live["data"]["password"] not in output
 
     assert not ensure().changed
     assert api.get(path)["data"] == live["data"]
@@ -50,7 +50,7 @@ def test_a_given_value_replaces_a_generated_one(ensure: Any, api: Any, namespace
     assert base64.b64decode(live["data"]["password"]) == b"chosen-by-hand"
     assert GENERATED not in live["metadata"].get("annotations", {})
     assert "chosen-by-hand" not in given.stdout
-    # It stays, though nobody gives it any more.
+    # It stays, though it is no longer given.
     assert not ensure().changed
 
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...integration.awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
-from ...integration.awx_job import ROOT, objects
+from ...integration.support.awx_controller import NO_CERTIFICATES, TOKEN, Controller, serve
+from ...integration.support.awx_job import ROOT, objects
 from ..support.awx_modules import argument_spec, call
 
 ENVIRONMENTS = [
@@ -129,16 +129,16 @@ def test_a_template_s_playbook_is_there(template: dict[str, Any]) -> None:
 
 
 def test_every_playbook_for_operators_has_a_template() -> None:
-    # The lab is no controller's business, taking everything away is nobody's click, awx.yml makes what would run
-    # it, and the others are for alerts, for GitHub's job summaries and for who sits at a terminal.
+    # The controller does not run the lab, uninstalling must not be a click, awx.yml makes what would run
+    # it, and the others are for alerts, for GitHub's job summaries and for users at a terminal.
     others = {"awx", "uninstall", "canary_abort_on_alert", "canary_summary", "dashboards"}
     playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml") if not path.stem.startswith("lab_")} - others
     named = {template["playbook"].split("/")[1].removesuffix(".yml") for template in defined("__awx_templates")}
     assert playbooks - named == set()
 
 
-def test_an_approval_is_over_before_its_gate() -> None:
-    """A gate that ends first would take back what somebody is about to approve."""
+def test_an_approval_expires_before_its_gate() -> None:
+    """A gate that expires first would roll back a canary that is about to be approved."""
     data = objects(VALUES)
     for environment in ENVIRONMENTS:
         prefix = f"service mesh {environment['name']} "

@@ -11,8 +11,8 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import LONGEST_TAG
 
-from ...integration.awx_job import ROOT, objects
-from ...integration.awx_surveys import answer_problems, survey_problems
+from ...integration.support.awx_job import ROOT, objects
+from ...integration.support.awx_surveys import answer_problems, survey_problems
 
 DATA = objects()
 TEMPLATES = DATA["controller_templates"] + DATA["controller_workflows"]

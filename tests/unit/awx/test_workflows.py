@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ...integration.awx_job import objects
+from ...integration.support.awx_job import objects
 
 FLOWS = {
     flow["name"].removeprefix("service mesh staging "): {
@@ -70,7 +70,7 @@ def test_a_workflow_succeeds_only_if_all_of_it_did(name: str) -> None:
         assert succeeded == all(ran.values()), (sorted(fails), ran)
 
 
-def test_a_canary_that_is_not_promoted_is_taken_back() -> None:
+def test_a_canary_that_is_not_promoted_is_rolled_back() -> None:
     for fails, ran, __ in every_way(FLOWS["release"]):
         if "canary" in ran and not ran.get("promote"):
             assert "abort" in ran, (sorted(fails), ran)

@@ -27,7 +27,7 @@ def defined(name: str) -> str:
     return found[1]
 
 
-def test_the_chart_says_each_name_once() -> None:
+def test_the_chart_has_each_name_once() -> None:
     assert ALL.count(PREFIX) == 1
     assert ALL.count(KEEPS_CANARIES) == 1
     assert defined("canaryAnnotation") == f"{PREFIX}{{{{ . }}}}"

@@ -1,4 +1,4 @@
-"""Each role says of bad variables, all at once, which one it is, what is wrong, and the way out."""
+"""Each role reports all bad variables at once, with the name, the error and the remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cases() -> list[tuple[str, dict[str, Any], list[str]]]:
     return found
 
 
-def test_what_each_role_says() -> None:
+def test_what_each_role_reports() -> None:
     expected = {name: lines for name, __, lines in cases()}
     # All in one process, whose start takes longer than ten cases.
     found = answers([problems(name.partition(":")[0], variables) for name, variables, __ in cases()])

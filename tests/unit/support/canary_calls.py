@@ -87,7 +87,7 @@ def at_25(cluster: FakeCluster) -> Iterator[Running]:
     running = Running(cluster)
     until(lambda: cluster.weights() == {"v1": 75, "v2": 25} == cluster.weights(EDGE))
     yield running
-    running.cancelled = "the test is over"
+    running.cancelled = "the test has ended"
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> float:

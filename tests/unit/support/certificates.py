@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets with certificates for the cases, so that no key lies in the repository.
+"""Secrets with certificates for the cases, so that the repository contains no key.
 
 A case's ``secrets`` are appended to its input, and the day of the case is NOW:
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clusters to reckon: objects as an API server has them, with what matters here."""
+"""Clusters with a cost: objects as an API server has them, with what matters here."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def documents_prices() -> Prices:
     return prices_of(DOCUMENT, "document")
 
 
-def reckon(
+def calculate(
     inventory: Inventory, usage: Usage | None = None, prices: Prices | None = None, **rules: Any
 ) -> dict[str, Any]:
     chosen = {"margin_percent": 15, "floor": {"cpu": "10m", "memory": "32Mi"}, "min_measured": "1d", **rules}

@@ -39,7 +39,7 @@ def answers(questions: Sequence[Question]) -> list[Any]:
 
 
 def problems(role: str, variables: dict[str, Any]) -> Question:
-    """What the role says of its variables before it touches anything, a line each."""
+    """What the role reports about its variables before it changes anything, a line each."""
     for path in sorted((ROLES / role / "tasks").glob("*.yml")):
         for task in _tasks(path):
             imported = task.get("ansible.builtin.import_tasks", "")
@@ -71,7 +71,7 @@ def _main() -> None:
         return found
 
     def answer(role: str, variables: dict[str, Any], template: str) -> Any:
-        # With the roles that it stands on, and what is given above all.
+        # With the roles that it depends on, and what is given above all.
         known = {"role_name": role, "role_path": str(ROLES / role), "ansible_search_path": [str(ROLES / role)]}
         for folder in ("defaults", "vars"):
             for name in ("release", "wiring", role):

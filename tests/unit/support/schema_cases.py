@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cases of what the API server and istiod refuse or doubt: a valid object, what is changed, the fields that are told.
+"""Cases of what the API server and istiod refuse or doubt: a valid object, what is changed, the reported fields.
 
-The objects lie in valid/, the cases in schema_cases/. Paths are below spec. `either: true`: the API server's schema
-and istiod both have a word on it, and which of the fields is told does not matter. `istiod_is_silent`: what istiod
+The objects are in valid/, the cases in schema_cases/. Paths are below spec. `either: true`: the API server's schema
+and istiod both report it, and which of the fields is reported does not matter. `istiod_is_silent`: what istiod
 finds, too, but loses on its way to the answer. Unit tests look at the fields, the integration test asks a real istiod.
 """
 

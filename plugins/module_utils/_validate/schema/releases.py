@@ -34,7 +34,7 @@ PRODUCTS = {"istio": "Istio", "gateway": "Gateway API"}
 
 
 class Definition(NamedTuple):
-    """What a CustomResourceDefinition of the Gateway API says about itself. served: its versions."""
+    """What a CustomResourceDefinition of the Gateway API reports about itself. served: its versions."""
 
     version: str
     channel: str

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whoever gave a variable reads its name, not that of the chart's value."""
+"""The message names the role's variable, not the chart's value."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ TAIL = "\n\nUse --debug flag to render out invalid YAML\n"
 )
 def test_a_value_is_called_by_its_variable(said: str, wanted: str) -> None:
     assert chart_message(f"{HEAD}{said}{TAIL}", VARIABLES) == wanted
-    # As the modules tell it.
+    # As the modules report it.
     assert chart_message(f"{HEAD}{said}".removeprefix("Error: "), VARIABLES) == wanted
 
 
-def test_what_a_template_refuses_is_told_without_its_place() -> None:
+def test_a_templates_refusal_is_reported_without_its_place() -> None:
     said = "Error: execution error at (shop/templates/deployment.yaml:4:12): services.a.weights must sum to 100"
     assert chart_message(f"{said}{TAIL}", VARIABLES) == "shop_services.a.weights must sum to 100"
 

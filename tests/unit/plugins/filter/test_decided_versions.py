@@ -67,7 +67,7 @@ def test_a_version_with_traffic_is_named(weights: dict[str, int | None], said: s
         (deployment("order-service:2.0.0"), []),
     ],
 )
-def test_of_all_others_nothing_is_said(given: dict[str, Any], virtual_services: list[dict[str, Any]]) -> None:
+def test_all_others_are_not_reported(given: dict[str, Any], virtual_services: list[dict[str, Any]]) -> None:
     assert decided_versions([given], virtual_services) == []
 
 

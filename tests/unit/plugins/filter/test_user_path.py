@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Relative paths start in the working directory of the process, whatever PWD says."""
+"""Relative paths start in the working directory of the process, whatever PWD is."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def test_the_other_values_of_a_dictionary_stay(here: Path) -> None:
     assert user_path("no dictionary", keys=["ca_cert"]) == "no dictionary"
 
 
-def test_what_is_no_path_is_refused() -> None:
+def test_what_is_not_a_path_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="42 is not text"):
         user_path([42])
 
 
-def test_a_directory_that_is_gone_is_told_with_the_way_out(here: Path) -> None:
+def test_a_missing_directory_is_reported_with_the_remedy(here: Path) -> None:
     here.rmdir()
     assert user_path("/there") == "/there"
     with pytest.raises(AnsibleFilterError, match="no longer exists"):

@@ -1,4 +1,4 @@
-"""A playbook that has nothing to do fails and says why: Ansible alone would be green."""
+"""A playbook that has nothing to do fails and gives the reason: Ansible alone would be green."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INCLUDES = """
     - include_tasks: included.yml
       tags: always
 """
-# Tags of the user's own, beside a playbook of this collection; the file's name has to be worked out.
+# Tags of the user's own, beside a playbook of this collection; the file's name must be found.
 IMPORTS = """
 - import_playbook: corpv3.service_mesh.canary_status
 - hosts: localhost
@@ -38,7 +38,7 @@ IMPORTS = """
 
 
 def play(playbook: str, *arguments: str, cwd: Path = ROOT, **variables: str) -> tuple[int, str]:
-    """Exit code, and the output as running text. Whoever runs the tests may have variables of Ansible's own."""
+    """Exit code, and the output as running text. The user of the tests may have variables of Ansible's own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **variables}
     argv = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments]
@@ -69,7 +69,7 @@ def test_every_play_asks_for_its_hosts_in_the_one_way_that_can_fail(playbook: Pa
     ],
     ids=" ".join,
 )
-def test_without_an_inventory_a_playbook_fails_and_says_so(arguments: tuple[str, ...]) -> None:
+def test_without_an_inventory_a_playbook_fails_and_reports_it(arguments: tuple[str, ...]) -> None:
     code, output = play(*arguments)
     assert code != 0
     assert "has no host in group 'clusters'. Name another one with -i, for example -i inventories/staging." in output

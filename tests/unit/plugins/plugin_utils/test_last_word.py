@@ -1,4 +1,4 @@
-"""The last line names where the traffic is, who takes it back, and what to type."""
+"""The last line names where the traffic is, which process rolls it back, and what to type."""
 
 from __future__ import annotations
 

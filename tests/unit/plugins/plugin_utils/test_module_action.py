@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
-# Its end comes before the first request: nobody listens there.
+# Its end comes before the first request: no server listens there.
 CLUSTER = {"server": "https://127.0.0.1:1", "certificate-authority-data": base64.b64encode(b"not one").decode()}
 KUBECONFIG = {
     "apiVersion": "v1",

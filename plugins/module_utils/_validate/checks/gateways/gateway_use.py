@@ -154,7 +154,7 @@ def service_of_other_protocol(mesh: Mesh, report: Report) -> None:
 
 
 def _family_of(port: dict[str, object]) -> str:
-    """http or tls, empty if the port says neither."""
+    """http or tls, empty if the port has neither."""
     protocol = str(port.get("appProtocol") or str(port.get("name") or "").partition("-")[0]).lower()
     if protocol in ("http", "http2", "grpc", "grpc-web", "kubernetes.io/h2c"):
         return "http"

@@ -54,7 +54,7 @@ def _rules(mesh: Mesh) -> Iterator[tuple[Resource, Resource]]:
 
 
 def _servers(mesh: Mesh, service: Resource, entry: PortMode) -> list[Workload]:
-    """The pods that the mode is for. Gateways' proxies accept what their own configuration says."""
+    """The pods that the mode is for. Gateways' proxies accept what their own configuration allows."""
     return [
         workload
         for workload in mesh.behind(service)

@@ -35,7 +35,7 @@ TOLERANT = Metric("x", query="x", maximum=1, failure_limit=1)
         ([SUCCESS], [DOWN], ("error", False, False, 1)),
         ([SUCCESS], [[GOOD], DOWN], ("error", False, False, 2)),
         ([SUCCESS], [DOWN, [GOOD]], ("pass", True, False, 2)),
-        # M19: a Prometheus that is away is no reason to go back.
+        # M19: an unavailable Prometheus is not a reason to roll back.
         ([SUCCESS], [DOWN] * 9, ("error", False, False, 9)),
         ([SUCCESS, GUARD], [[GOOD, requests("unknown", "503", 500)]], ("fail", False, True, 1)),
         ([SUCCESS, LATENCY], [[GOOD]], ("no_data", False, False, 1)),

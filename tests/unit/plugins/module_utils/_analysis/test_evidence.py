@@ -85,7 +85,7 @@ def test_a_factor_grows_where_the_alternative_is_true() -> None:
         (Line(0.02), 0.02, 0.0, 2),
     ],
 )
-def test_b6_a_canary_on_the_line_is_failed_no_more_often_than_the_rate_says(
+def test_b6_a_canary_at_the_limit_fails_no_more_often_than_the_rate_allows(
     line: Line, canary: float, stable: float, fate: int
 ) -> None:
     rng, rate, runs, failed = random.Random(1), 0.1, 300, 0  # noqa: S311
@@ -100,7 +100,7 @@ def test_b6_a_canary_on_the_line_is_failed_no_more_often_than_the_rate_says(
     assert failed / runs <= rate + 3 * math.sqrt(rate * (1 - rate) / runs)
 
 
-def test_a_canary_on_the_line_passes_no_more_often_than_the_rate_says() -> None:
+def test_a_canary_at_the_limit_passes_no_more_often_than_the_rate_allows() -> None:
     rng, rate, runs = random.Random(2), 0.1, 300  # noqa: S311
     for line, canary, stable in ((Line(0.05), 0.05, 0.0), (Line(0.03, 1), 0.05, 0.02)):
         wrong = 0
@@ -114,7 +114,7 @@ def test_a_canary_on_the_line_passes_no_more_often_than_the_rate_says() -> None:
         assert wrong / runs <= rate + 3 * math.sqrt(rate * (1 - rate) / runs)
 
 
-def test_gross_failure_is_seen_in_one_look_and_after_a_long_good_time() -> None:
+def test_gross_failure_is_found_in_one_measurement_and_after_a_long_good_time() -> None:
     rate = -math.log(0.001)
     for before in (0, 500):
         failing = Failing(Line(0.01), burst=2)
@@ -124,7 +124,7 @@ def test_gross_failure_is_seen_in_one_look_and_after_a_long_good_time() -> None:
         assert failing.log_value > rate
 
 
-def test_a_few_failures_of_many_requests_are_none() -> None:
+def test_a_few_failures_of_many_requests_do_not_count() -> None:
     failing = Failing(Line(0.01), burst=2)
     for bad in (0, 1, 0, 0, 1, 2, 0):
         failing.add(Block(Counts(100, bad)))
@@ -138,7 +138,7 @@ def test_an_incident_of_both_sides_is_not_the_canary_s() -> None:
         assert failing.log_value < 0
 
 
-def test_a_side_without_requests_says_nothing() -> None:
+def test_a_side_without_requests_proves_nothing() -> None:
     failing, passing = Failing(Line(0.01, 1)), Passing(Line(0.01, 1))
     for block in (Block(Counts(50, 50)), Block(stable=Counts(50, 0))):
         failing.add(block)
@@ -163,7 +163,7 @@ def test_how_many_requests_are_left() -> None:
     assert near.requests_left(target) is None, "on the limit no number of requests will do"
 
 
-def test_evidence_goes_on_where_another_process_left_it() -> None:
+def test_evidence_continues_where_another_process_left_it() -> None:
     blocks = [Block(Counts(50, bad), Counts(150, 1)) for bad in (0, 2, 1, 9, 7)]
     whole, first = Failing(Line(0.005, 1), 2), Failing(Line(0.005, 1), 2)
     for block in blocks:

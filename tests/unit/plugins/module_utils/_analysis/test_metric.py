@@ -50,7 +50,7 @@ def buckets(version: str, **counts: float) -> list[Increase]:
 
 
 class Traffic:
-    """A source that says what it is told, round by round; the last round goes on."""
+    """A source that returns what the test sets, round by round; the last round repeats."""
 
     def __init__(self, *rounds: list[Increase] | Exception, note: str = "", values: Any = None) -> None:
         self.rounds, self.note, self.values = list(rounds), note, values or {}
@@ -124,7 +124,7 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         (SUCCESS, [GOOD], "pass", "100 % of 1000 requests (shown: at least 99 %)"),
         (SUCCESS, [BAD], "fail", "is 0 % of 1000 requests, below 99 %"),
         (SUCCESS, [GOOD, BAD], "fail", "50 % of 2000"),
-        # B6: what a ratio over a window would have decided, and what cannot be said of so few.
+        # B6: what a ratio over a window would have decided, and what so few cannot decide.
         (
             SUCCESS,
             [requests("v2", "200", 19), requests("v2", "500", 1)],
@@ -133,7 +133,7 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         ),
         (SUCCESS, [requests("v2", "200", 20)], "inconclusive", "more requests or"),
         (SUCCESS, [requests("v2", "200", 990), requests("v2", "500", 10)], "inconclusive", "no number of requests"),
-        # B6: who hangs up says nothing; what ended otherwise without an answer counts if it is asked for.
+        # B6: a client that hangs up proves nothing; what ended otherwise without an answer counts if it is asked for.
         (SUCCESS, [GOOD, requests("v2", "0", 500, response_flags="DC")], "pass", "100 % of 1000"),
         (SUCCESS, [GOOD, requests("v2", "0", 500, response_flags="UR,DC")], "pass", "100 % of 1000"),
         (SUCCESS, [GOOD, requests("v2", "0", 500, response_flags="UC")], "pass", "100 % of 1500"),
@@ -150,14 +150,14 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         (GRPC, [GOOD], "no_data", "v2 had no request"),
         (LATENCY, buckets("v2", _100=999, _500=1000, _Inf=1000), "pass", "beyond 500 ms is 0 % of 1000"),
         (LATENCY, buckets("v2", _100=0, _500=0, _2500=100, _Inf=100), "fail", "100 % of 100 requests, above 1 %"),
-        # The limit is no bound: in between nothing is certain, so it neither fails nor passes.
+        # The limit is not a bucket's bound: in between nothing is certain, so it neither fails nor passes.
         (LATENCY, buckets("v2", _100=0, _2500=1000, _Inf=1000), "inconclusive", ""),
         (LATENCY, buckets("v2", _250=1000, _1000=1000, _Inf=1000), "pass", "for a pass, all beyond 250 ms"),
         (LATENCY, buckets("v2", _250=0, _1000=0, _Inf=1000), "fail", "for a failure, requests beyond 1000 ms are slow"),
         (LATENCY, buckets("v2", _100=0, _250=0, _Inf=1000), "inconclusive", ""),
         (LATENCY, buckets("v2", _100=1000, _250=1000, _Inf=1000), "pass", "no bucket at 500 ms or beyond"),
         (LATENCY, [], "no_data", "no counter has version v2"),
-        # Answers that do not come are nobody's failures yet.
+        # Missing answers do not count as failures yet.
         (SHARE, [requests("v1", "200", 75), requests("v2", "200", 25)], "pass", "25 %"),
         (SHARE, [requests("v1", "200", 750)], "fail", "0 %"),
         (SHARE, [requests("v1", "200", 9)], "pass", "no evidence"),
@@ -204,7 +204,7 @@ def test_a_ratio_compares_shares_of_bad_requests() -> None:
     assert (found, "more than 2 times worse than stable" in reason) == ("fail", True)
 
 
-def test_b5_failures_of_neither_side_are_the_canary_s_for_a_pass_and_nobody_s_for_a_failure() -> None:
+def test_b5_failures_of_neither_side_prevent_a_pass_and_cause_no_failure() -> None:
     nowhere = {"destination_workload": "unknown", "destination_canonical_revision": "latest"}
     lost = requests("unknown", "503", 60, response_flags="UH", **nowhere)
     redirected = requests("unknown", "301", 1000, **nowhere)
@@ -267,7 +267,7 @@ def test_a_custom_query_has_samples_and_a_baseline_if_asked() -> None:
 @pytest.mark.parametrize(
     ("no_data", "expected"), [("fail", "fail"), ("pass", "pass"), ("inconclusive", "inconclusive")]
 )
-def test_a_query_without_a_value_is_what_no_data_says(no_data: str, expected: str) -> None:
+def test_a_query_without_a_value_is_no_data(no_data: str, expected: str) -> None:
     metric = Metric("x", query="x", maximum=1, no_data=no_data)
     assert verdict(metric, values={"x": None}) == (
         expected,
@@ -284,7 +284,7 @@ def test_m13_a_query_passes_when_all_of_its_window_is_of_the_step() -> None:
     assert verdicts == ["inconclusive", "inconclusive", "pass", "pass"]
 
 
-def test_overdue_scrapes_are_no_data() -> None:
+def test_overdue_scrapes_count_as_no_data() -> None:
     assert "40 s old" in verdict(SUCCESS, note="the newest sample is 40 s old")[1]
 
 
@@ -314,7 +314,7 @@ def test_m13_a_pass_is_of_the_step_s_own_requests_and_a_failure_of_the_run_s() -
     assert of("500", START + 19) == "fail"
 
 
-def test_a_step_of_little_traffic_may_show_less_and_the_last_ones_together_have_to_show_all() -> None:
+def test_a_step_of_little_traffic_may_show_less_and_the_last_ones_together_must_show_all() -> None:
     few = [requests("v2", "200", 30)]
     analysis = Analysis([SUCCESS], TARGET, Traffic(few), START)
     analysis.enter(Stage(relax=10, last=frozenset()))

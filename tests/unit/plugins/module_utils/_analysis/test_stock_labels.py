@@ -42,7 +42,7 @@ def prometheus(name: str) -> Source:
 
 
 class Server:
-    """A Prometheus that has scraped one page: at 0 before the start, and with what it says after it."""
+    """A Prometheus that has scraped one page: at 0 before the start, and with its values after it."""
 
     def __init__(self, page: str) -> None:
         self.series = [
@@ -69,7 +69,7 @@ def answer(kind: str, result: object) -> bytes:
 
 
 def selected(query: str, labels: Mapping[str, str]) -> bool:
-    """Whether the query's selector takes the series; as in Prometheus, an empty label is none."""
+    """Whether the query's selector takes the series; as in Prometheus, an empty label is a missing one."""
     name, matchers = re.search(r"(istio_\w+)\{([^}]*)\}", query).groups()  # type: ignore[union-attr]
     if labels["__name__"] != name:
         return False
@@ -87,7 +87,7 @@ def read(name: str) -> str:
 def owners(
     source: Source, reporter: str = "source", sides: tuple[MetricSide, MetricSide] = (STABLE, CANARY)
 ) -> dict[str, int]:
-    """Requests by whose they are and what became of them."""
+    """Requests by their owner and their result."""
     found: Counter[str] = Counter()
     for entry in source.requests(START, reporter).increases:
         whose = [side.subset for side in sides if side.owns(entry.labels)] + ["lost"] * is_lost(entry.labels)

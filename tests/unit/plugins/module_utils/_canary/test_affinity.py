@@ -34,7 +34,7 @@ def test_m11_the_clients_share_is_the_steps_weight() -> None:
         assert sum(there.values()) == pytest.approx(sum(clients.values()) - sum(away.values()))
         assert canary / sum(there.values()) == pytest.approx(weight / 100, abs=0.005)
         again, same = requested(live["spec"]["http"], there)
-        assert again == pytest.approx(there), "within a step everybody stays"
+        assert again == pytest.approx(there), "within a step every client stays"
         assert same == pytest.approx(canary)
         clients = {cookie: there.get(cookie, 0) + away.get(cookie, 0) for cookie in {*there, *away}}
 

@@ -1,4 +1,4 @@
-"""Whether a process carries a run on: by its Lease, or by the run's state where the Lease is gone or unreadable."""
+"""Whether a run has a process: by its Lease, or by the run's state where the Lease is gone or unreadable."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def holder(cluster: FakeCluster) -> str:
     return holder_of(cluster.objects.get(("Lease", LEASE)))
 
 
-def test_a_lease_that_is_deleted_is_made_again_and_the_run_goes_on(cluster: FakeCluster, at_25: Running) -> None:
+def test_a_lease_that_is_deleted_is_made_again_and_the_run_continues(cluster: FakeCluster, at_25: Running) -> None:
     before = holder(cluster)
     cluster.remove("Lease", LEASE)
     until(lambda: holder(cluster) == before)
@@ -89,9 +89,9 @@ def test_b2_a_lease_that_cannot_be_read_delays_no_reconcile(cluster: FakeCluster
     until(lambda: cluster.weights() == BACK)
     with pytest.raises(
         ReconcileFailure, match=f"the weight is 0, and the rest is not complete: the test answers {status}"
-    ) as told:
+    ) as raised:
         found.wait()
-    result = told.value.results[SERVICE]
+    result = raised.value.results[SERVICE]
     assert result.rollback
     assert result.rollback.weight_zero_at
     state = cluster.state()
@@ -137,7 +137,7 @@ def test_a_process_answers_where_only_its_lease_cannot_be_read(cluster: FakeClus
     assert not state.probe
     assert cluster.weights() == AT_25
     cluster.refuse = lambda *__: 0
-    running.cancelled = "the test is over"
+    running.cancelled = "the test has ended"
     running.wait()
 
 

@@ -49,7 +49,7 @@ def a_proxy_refuses(cluster: FakeCluster) -> None:
     cluster.proxies = {**PROXIES, "web-1.shop": False}
 
 
-# What is done, and who is waited for then.
+# The action, and what it waits for then.
 FAULTS: dict[Callable[[FakeCluster], None], str] = {
     away: "there is no pod of istiod",
     hangs: "istiod pod istiod-1 does not say which proxies it serves: Read timed out.",
@@ -66,12 +66,12 @@ def at_25(cluster: FakeCluster) -> bool:
     return cluster.weights() == {"v1": 75, "v2": 25} == cluster.weights(EDGE) and bool(state)
 
 
-def mended(cluster: FakeCluster) -> None:
+def repaired(cluster: FakeCluster) -> None:
     cluster.proxies, cluster.istiods, cluster.hanging = dict(PROXIES), ["istiod-1"], {}
 
 
 def reduced(cluster: FakeCluster) -> list[str]:
-    """Deployments that were given fewer pods than they had to have."""
+    """Deployments that were given fewer pods than they needed."""
     return [name for name, least in ((SERVICE, 2), (SLOT, 1)) if cluster.replicas(name) < least]
 
 
@@ -84,7 +84,7 @@ def running(cluster: FakeCluster) -> Running:
 
 
 @each_fault
-def test_on_the_way_back_the_canary_keeps_its_pods(cluster: FakeCluster, running: Running, fault: object) -> None:
+def test_during_a_rollback_the_canary_keeps_its_pods(cluster: FakeCluster, running: Running, fault: object) -> None:
     fault(cluster)  # type: ignore[operator]
     running.cancelled = "the process received SIGTERM"
     result = running.wait()
@@ -92,7 +92,7 @@ def test_on_the_way_back_the_canary_keeps_its_pods(cluster: FakeCluster, running
     assert FAULTS[fault] in result.note  # type: ignore[index]
     assert "state=reconciled completes it" in result.note
     assert reduced(cluster) == []
-    mended(cluster)
+    repaired(cluster)
     end = Running(cluster, "reconcile").wait().state
     assert end
     assert (end.phase, cluster.replicas(SLOT)) == (Phase.FAILED, 0)
@@ -109,14 +109,14 @@ def test_while_it_promotes_both_sides_keep_their_pods(cluster: FakeCluster, runn
     assert state
     assert state.phase == Phase.PROMOTING
     assert reduced(cluster) == []
-    mended(cluster)
+    repaired(cluster)
     end = promote.wait().state
     assert end
     assert (end.phase, cluster.replicas(SERVICE)) == (Phase.SUCCEEDED, 0)
 
 
 @each_fault
-def test_at_a_step_whose_routes_are_not_everywhere_it_goes_back(cluster: FakeCluster, fault: object) -> None:
+def test_at_a_step_whose_routes_are_not_everywhere_it_rolls_back(cluster: FakeCluster, fault: object) -> None:
     cluster.proxies = dict(PROXIES)
     leave(cluster, lambda: at_25(cluster) and (state := cluster.state()) and state.proven, **SHORT)
     fault(cluster)  # type: ignore[operator]
@@ -131,7 +131,7 @@ def test_at_a_step_whose_routes_are_not_everywhere_it_goes_back(cluster: FakeClu
     assert reduced(cluster) == []
 
 
-def test_which_proxies_istiod_has_to_know(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_proxies_istiod_must_know(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def pod(name: str, ready: str = "True", **spec: object) -> dict[str, object]:
         conditions = [{"type": "Ready", "status": ready}]
         return {"metadata": {"name": name}, "spec": spec, "status": {"phase": "Running", "conditions": conditions}}

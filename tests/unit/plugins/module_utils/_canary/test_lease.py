@@ -1,4 +1,4 @@
-"""What Prometheus sees of a run: its lock has a time of renewal from the run's start to its end, whoever holds it."""
+"""What Prometheus sees of a run: its lock has a renewal time from its start to its end, whatever process holds it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lock(cluster: FakeCluster) -> dict[str, Any]:
     return dict(lease["spec"])
 
 
-def test_a_run_that_waits_is_seen_and_one_that_has_ended_is_not(cluster: FakeCluster) -> None:
+def test_a_run_that_waits_is_reported_and_one_that_has_ended_is_not(cluster: FakeCluster) -> None:
     Running(cluster, **GATE).wait()
     assert lock(cluster)["renewTime"]
     with pytest.raises(CanaryFailure, match="End it first"):
@@ -37,7 +37,7 @@ def test_a_run_that_waits_is_seen_and_one_that_has_ended_is_not(cluster: FakeClu
     assert "renewTime" not in lock(cluster)
 
 
-def test_a_call_that_begins_no_run_is_not_seen(cluster: FakeCluster) -> None:
+def test_a_call_that_begins_no_run_is_not_reported(cluster: FakeCluster) -> None:
     Running(cluster, image="order-service:1").wait()
     assert "renewTime" not in lock(cluster)
     Running(cluster, **GATE).wait()

@@ -1,4 +1,4 @@
-"""What a run says: little while it goes as planned, and never a word of failure where there is none."""
+"""What a run logs: little while it goes as planned, and never a failure where there is none."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def test_a_healthy_run_has_a_line_for_each_step_and_one_for_its_verdict(cluster:
     assert (len(steps), len(verdicts)) == (5, 5), run.lines
     assert "request-success-rate 99.5 % of 305 (stable 99.75 %)" in verdicts[0]
     assert "whole-service-errors" not in verdicts[0]
-    # The run, its steps with their verdicts, that nobody proves the routes, and three lines of the promotion.
+    # The run, its steps with their verdicts, that the routes are not proven, and three lines of the promotion.
     assert len(run.lines) == 1 + 5 + 5 + 1 + 3, run.lines
     (summary,) = ended(result)["summary"]
     assert "Succeeded after" in summary and f"{SERVICE}:2 is the stable version now; v2 has 100 %" in summary
     assert not [line for line in [*run.lines, summary] if "fail" in line.lower() or "error" in line.lower()]
 
 
-def test_details_are_for_whoever_asks_for_them(cluster: FakeCluster) -> None:
+def test_details_are_optional(cluster: FakeCluster) -> None:
     run = a_run(cluster, progress_details=True)
     run.wait(30)
     text = "\n".join(run.lines)
@@ -87,7 +87,7 @@ def test_details_are_for_whoever_asks_for_them(cluster: FakeCluster) -> None:
         assert said in text, text
 
 
-def test_a_run_that_somebody_took_back_has_not_failed(cluster: FakeCluster) -> None:
+def test_a_run_that_was_aborted_has_not_failed(cluster: FakeCluster) -> None:
     run = a_run(cluster, step_duration="1h", progress_details=False)
     until(lambda: cluster.weights()["v2"] == 5)
     done = Running(cluster, "abort", drain="100ms", reason="customers cannot pay").wait()
@@ -107,15 +107,15 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("details", "wait", "told"),
+    ("details", "wait", "logged"),
     [
         (False, Wait("pods of a, 0 of 2 ready", 300), [15, 315]),
         (False, Wait("analysis", 30, planned=True), []),
         (True, Wait("analysis", 30, planned=True), list(range(0, 400, 15))),
     ],
 )
-def test_a_wait_is_told_once_it_lasts(
-    monkeypatch: pytest.MonkeyPatch, details: bool, wait: Wait, told: list[int]
+def test_a_wait_is_logged_once_it_lasts(
+    monkeypatch: pytest.MonkeyPatch, details: bool, wait: Wait, logged: list[int]
 ) -> None:
     clock = Clock(monkeypatch)
     lines: list[float] = []
@@ -123,10 +123,10 @@ def test_a_wait_is_told_once_it_lasts(
     for second in range(400):
         clock.now = 1000.0 + second
         run_log.waits(wait)
-    assert lines == told
+    assert lines == logged
 
 
-def test_what_hinders_a_run_is_told_at_once() -> None:
+def test_what_hinders_a_run_is_logged_at_once() -> None:
     lines: list[str] = []
     run_log = RunLog(lines.append, details=False)
     for __ in range(3):
@@ -134,7 +134,7 @@ def test_what_hinders_a_run_is_told_at_once() -> None:
     assert len(lines) == 1
 
 
-def test_a_verdict_is_told_when_it_changes() -> None:
+def test_a_verdict_is_logged_when_it_changes() -> None:
     lines: list[str] = []
     run_log = RunLog(lines.append, details=False)
     outcomes = [NO_DATA, INCONCLUSIVE, PASS, PASS, ERROR, INCONCLUSIVE, PASS]
@@ -142,7 +142,7 @@ def test_a_verdict_is_told_when_it_changes() -> None:
         run_log.verdict((1,), Outcome(verdict, f"why {verdict}"), LATEST)
     # The next step begins with nothing shown.
     run_log.verdict((2,), Outcome(NO_DATA, "nothing yet"), LATEST)
-    run_log.verdict((2,), Outcome(FAIL, "the way back tells it", final=True), LATEST)
+    run_log.verdict((2,), Outcome(FAIL, "the rollback reports it", final=True), LATEST)
     said = [line.split()[1] for line in lines]
     assert said == [PASS, ERROR, INCONCLUSIVE, PASS]
     assert all(one != other for one, other in pairwise(said))

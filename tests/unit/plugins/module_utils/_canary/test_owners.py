@@ -60,7 +60,7 @@ def test_m9_what_an_operator_makes_is_named() -> None:
     assert owners_problem([an_object(ownerReferences=[{**operator, "controller": False}])], REFUSE) == ""
 
 
-def test_an_owner_that_keeps_what_a_canary_decided_is_no_danger() -> None:
+def test_an_owner_that_keeps_what_a_canary_decided_is_not_a_danger() -> None:
     marked = {"meta.helm.sh/release-name": "shop", KEEPS_CANARIES: "true"}
     assert owners_problem([an_object(annotations=marked)], REFUSE) == ""
     assert owners_problem([an_object(), an_object(labels={"app": "reviews"}, annotations=None)], REFUSE) == ""

@@ -1,6 +1,6 @@
 """Each blocker and major of the canary's review that its state machine answers for, by name.
 
-Whole calls are in test_canary_way_back.py, the client is in test_canary_review_client.py.
+Whole calls are in test_rollback.py, the client is in test_canary_review_client.py.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def test_b1_nothing_is_retired_while_a_proxy_still_sends_to_it() -> None:
     assert world.pods == {"order-service": 4, "order-service-v2": 4}
 
 
-def test_b1_a_way_back_keeps_the_canarys_pods_and_says_for_whom() -> None:
+def test_b1_a_rollback_keeps_the_canarys_pods_and_names_the_reason() -> None:
     world = World(a_run())
     world.run(until=lambda state: state.weight == 50)
     world.state = rolled_back(world.seen(), "me", "asked for")
@@ -99,7 +99,7 @@ class Istiod:
         return self.answer()
 
 
-def test_b1_the_silence_of_an_istiod_that_has_answered_in_this_run_is_no_proof() -> None:
+def test_b1_the_silence_of_an_istiod_that_has_answered_in_this_run_proves_nothing() -> None:
     istiod = Istiod()
     istiod.proxies, istiod.problem = 0, "there is no pod of istiod"
     assert until(Acknowledgements(istiod, proven=False).observe) < 1  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ def test_b1_the_silence_of_an_istiod_that_has_answered_in_this_run_is_no_proof()
     until(acks.observe)
 
 
-def test_b1_an_answer_of_before_the_write_is_none() -> None:
+def test_b1_an_answer_from_before_the_write_does_not_count() -> None:
     istiod, asked = Istiod(), threading.Event()
 
     def slow() -> bool:
@@ -150,7 +150,7 @@ def test_b3_a_promotion_before_the_image_is_set_sets_it_first() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.INITIALIZED, Phase.WAITING, Phase.PAUSED, Phase.PROMOTING])
-def test_b3_an_image_that_somebody_changes_is_noticed_in_every_phase(phase: Phase) -> None:
+def test_b3_a_changed_image_is_noticed_in_every_phase(phase: Phase) -> None:
     world = World(a_run(phase=phase, weight=100 if phase == Phase.PROMOTING else 0))
     world.pods["order-service-v2"] = 4
     world.image, world.image_given = "order-service:3", True
@@ -202,7 +202,7 @@ def test_m1_pods_that_were_asked_for_late_get_their_time() -> None:
 def test_m4_the_end_of_a_pause_opens_no_gate(gate: str, phase: Phase) -> None:
     world = World(a_run(), replace(POLICY, gates=[Gate(gate, "hold", timeout=3600)]))
     state = world.run(until=lambda found: found.phase == phase)
-    resumed = approved(paused(state, world.now, "me", "incident"), world.now, "me", "it is over")
+    resumed = approved(paused(state, world.now, "me", "incident"), world.now, "me", "it has ended")
     assert (resumed.phase, resumed.gate, resumed.passed_gates) == (phase, state.gate, ())
     opened = approved(resumed, world.now, "boss", "looks good")
     assert (opened.phase, opened.gate, opened.passed_gates) == (Phase.PROGRESSING, "", (state.gate,))
@@ -228,8 +228,8 @@ def test_m5_a_hotfix_of_the_stable_side_is_not_thrown_away(changes: dict[str, ob
     assert not isinstance(decide(world.seen(), POLICY), Write)
 
 
-def test_m6_whoever_goes_on_with_an_old_step_asks_the_proxies_first() -> None:
-    """Taken over, or written once more after a gate: the step's age says nothing of the proxies then."""
+def test_m6_a_takeover_of_an_old_step_queries_the_proxies_first() -> None:
+    """Taken over, or written once more after a gate: the step's age proves nothing about the proxies then."""
     world = World(a_run(phase=Phase.PROGRESSING, step=0, weight=5))
     world.now = world.state.step_at + 10 * POLICY.sync_timeout
     pods = {"canary_ready": 2, "canary_wanted": 2, "canary_image": world.state.canary.image, "autoscaler_settled": True}
@@ -253,7 +253,7 @@ def test_m7_a_question_that_hangs_holds_up_nothing() -> None:
     assert question.answer(0, 1) == 1
 
 
-def test_m7_an_answer_of_before_does_not_count() -> None:
+def test_m7_an_earlier_answer_does_not_count() -> None:
     answers = iter([1, 2])
     question = Aside(lambda: next(answers))
     question.begin()
@@ -270,7 +270,7 @@ def test_m7_a_gate_that_hangs_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert time.monotonic() - begin < 1
 
 
-def test_m7_a_cancelled_run_goes_back_without_a_look() -> None:
+def test_m7_a_cancelled_run_rolls_back_without_a_measurement() -> None:
     world = World(a_run())
     world.run(until=lambda state: state.weight == 50)
     seen = replace(world.seen(), blind=True, cancelled="the process received SIGTERM")

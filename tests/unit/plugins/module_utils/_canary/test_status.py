@@ -74,7 +74,7 @@ def slots(**images: str) -> dict[str, SlotStatus]:
 
 
 @pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.SUCCEEDED, Phase.FAILED])
-def test_what_is_as_the_run_wants_it_is_no_drift(phase: Phase) -> None:
+def test_what_is_as_the_run_wants_it_is_not_drift(phase: Phase) -> None:
     assert drift(view(state(phase, {Phase.PROGRESSING: 10, Phase.SUCCEEDED: 100}.get(phase, 0)))) == []
 
 
@@ -101,20 +101,20 @@ def test_a_promotion_makes_the_other_slot_the_stable_one() -> None:
     assert summary(promoted).endswith(f"stable is {NEW}")
 
 
-def test_a_failed_run_leaves_the_old_one_stable_and_nothing_to_go_back_to() -> None:
+def test_a_failed_run_leaves_the_old_one_stable_and_nothing_to_undo() -> None:
     failed = view(state(Phase.FAILED))
     assert stable_subset(failed) == "v1"
     assert described(failed)["previous_image"] == ""
     assert summary(failed).endswith(f"stable is {OLD}")
 
 
-def test_routes_that_disagree_are_told() -> None:
+def test_routes_that_disagree_are_reported() -> None:
     routes = {"order-service": {"primary": {"v1": 90, "v2": 10}}, "restaurant": {"api": {"v1": 100, "v2": 0}}}
     (text,) = drift(view(state(Phase.PROGRESSING, 10), routes=routes))
     assert "route api of VirtualService restaurant" in text
 
 
-def test_a_pin_that_was_left_is_told() -> None:
+def test_a_pin_that_was_left_is_reported() -> None:
     left = Autoscaler("order-service", CANARY.workload, True)
     assert drift(view(state(Phase.SUCCEEDED, 100), autoscaler=left)) == [
         "HorizontalPodAutoscaler order-service is still pinned for the run, which has ended"
@@ -124,18 +124,18 @@ def test_a_pin_that_was_left_is_told() -> None:
     ]
 
 
-def test_an_autoscaler_of_the_idle_slot_is_told() -> None:
+def test_an_autoscaler_of_the_idle_slot_is_reported() -> None:
     wrong = Autoscaler("order-service", STABLE.workload, False)
     (text,) = drift(view(state(Phase.SUCCEEDED, 100), autoscaler=wrong))
     assert "is for order-service, and order-service-v2 is stable" in text
 
 
-def test_idle_pods_are_told() -> None:
+def test_idle_pods_are_reported() -> None:
     assert drift(view(state(Phase.FAILED), idle=1)) == ["Deployment order-service-v2 gets no traffic and has 1 pods"]
 
 
 @pytest.mark.parametrize(
-    ("phase", "weight", "images", "told"),
+    ("phase", "weight", "images", "notes"),
     [
         (Phase.PROGRESSING, 10, {"v2": "other"}, 1),
         (Phase.PROGRESSING, 10, {"v1": "other"}, 1),
@@ -147,9 +147,9 @@ def test_idle_pods_are_told() -> None:
         (Phase.INITIALIZED, 0, {"v2": OLD}, 0),
     ],
 )
-def test_an_image_of_somebody_else(phase: Phase, weight: int, images: dict[str, str], told: int) -> None:
+def test_an_image_of_another_owner(phase: Phase, weight: int, images: dict[str, str], notes: int) -> None:
     found = drift(view(state(phase, weight), slots=slots(**images)))
-    assert len([text for text in found if "image" in text]) == told
+    assert len([text for text in found if "image" in text]) == notes
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_an_image_of_somebody_else(phase: Phase, weight: int, images: dict[str, 
         (None, "no process runs it"),
     ],
 )
-def test_who_carries_it_on(holder: Holder | None, words: str) -> None:
+def test_which_process_has_it(holder: Holder | None, words: str) -> None:
     text = "\n".join(lines(view(state(Phase.PROGRESSING, 10), holder=holder), full=False))
     assert words in text
     assert "3540 s to its deadline" in text

@@ -51,7 +51,7 @@ def check_run(cluster: FakeCluster, **given: Any) -> dict[str, Any]:
 
 
 def test_m18_an_undo_brings_the_version_before_back_at_once(cluster: FakeCluster) -> None:
-    # The slot may have been given anything meanwhile, since it serves nobody.
+    # The slot may have been given anything meanwhile, since it serves no traffic.
     container = cluster.edit("Deployment", SERVICE)["spec"]["template"]["spec"]["containers"][0]
     container["image"] = "order-service:0"
     end = Running(cluster, "undo", reason="customers cannot pay", gates=[GATE], metrics=[RATE]).wait()
@@ -78,10 +78,10 @@ def test_m18_a_second_undo_changes_nothing(cluster: FakeCluster) -> None:
     assert (shown["changed"], shown["reason"]) == (False, again.note)
 
 
-def test_m18_check_mode_tells_what_an_undo_would_do_and_does_nothing(cluster: FakeCluster) -> None:
+def test_m18_check_mode_reports_what_an_undo_would_do_and_does_nothing(cluster: FakeCluster) -> None:
     writes = list(cluster.writes)
     shown = check_run(cluster)
-    # In memory a dry run is none.
+    # The cluster in memory does not know dry runs.
     cluster.writes[:] = writes
     assert shown["changed"]
     assert shown["image"] == "order-service:1"
@@ -153,7 +153,7 @@ def test_m18_another_run_holds_an_undo_off(cluster: FakeCluster, monkeypatch: py
     until(lambda: the_state(cluster).phase == Phase.PROGRESSING)
     with pytest.raises(RequestRefused, match="is Progressing"):
         Running(cluster, "undo").wait()
-    running.cancelled = "the test is over"
+    running.cancelled = "the test has ended"
     running.wait()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run whose evidence says neither good nor bad."""
+"""A run whose evidence decides neither way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ....support.canary_cluster import FakeCluster
 from .core.test_decide import GOOD, POLICY, World, a_run
 
 
-def test_too_little_traffic_waits_as_long_as_the_deadline_allows_and_never_goes_back() -> None:
+def test_too_little_traffic_waits_as_long_as_the_deadline_allows_and_never_rolls_back() -> None:
     doubt = Outcome(INCONCLUSIVE, "at this rate it takes about 300 more requests")
     world = World(a_run(deadline=200), replace(POLICY, no_data_timeout=None), outcome=lambda __: doubt)
     waits: list[Wait] = []
@@ -39,7 +39,7 @@ def test_too_little_traffic_waits_as_long_as_the_deadline_allows_and_never_goes_
     assert waits[0].left == pytest.approx(160, abs=4)
     assert "300 more requests" in waits[0].detail
     assert (world.state.weight, world.state.lacks_evidence) == (5, True)
-    # Nobody comes, and the deadline passes: the call ends, the run stays.
+    # No approval comes, and the deadline passes: the call ends, the run stays.
     assert world.run().phase == Phase.PAUSED
     assert world.now >= 200
 
@@ -49,14 +49,14 @@ def test_who_resumes_a_run_that_lacked_evidence_gives_it_time() -> None:
     world = World(a_run(deadline=200), replace(POLICY, on_pause="return"), outcome=lambda __: doubt)
     held = world.run()
     world.now = 5000
-    world.state = approved(held, world.now, "me", "go on")
+    world.state = approved(held, world.now, "me", "continue")
     assert not world.state.lacks_evidence
     assert world.state.deadline == pytest.approx(5000 + 200 - held.changed_at + 10)
     world.outcome = lambda __: GOOD
     assert world.run().phase == Phase.SUCCEEDED
 
 
-def test_a_promotion_that_nobody_can_measure_keeps_the_old_pods() -> None:
+def test_a_promotion_without_measurements_keeps_the_old_pods() -> None:
     blind = Outcome(ERROR, "Prometheus does not answer", blind=300)
     world = World(a_run(), outcome=lambda state: blind if state.phase == Phase.PROMOTING else GOOD)
     world.run(until=lambda state: state.phase == Phase.PROMOTING)
@@ -70,7 +70,7 @@ def test_a_promotion_that_nobody_can_measure_keeps_the_old_pods() -> None:
     assert world.run().phase == Phase.SUCCEEDED
 
 
-def test_a_promotion_that_nobody_can_measure_ends_as_asked_or_goes_back_at_its_deadline() -> None:
+def test_a_promotion_without_measurements_ends_as_asked_or_rolls_back_at_its_deadline() -> None:
     blind = Outcome(ERROR, "Prometheus does not answer", blind=300)
     for asked, end in ((True, Phase.SUCCEEDED), (False, Phase.FAILED)):
         world = World(a_run(), outcome=lambda state: blind if state.phase == Phase.PROMOTING else GOOD)
@@ -91,7 +91,7 @@ def test_m13_a_step_lasts_three_scrapes_at_least() -> None:
     assert world.state.step_at - begin == pytest.approx(45, abs=1.5)
 
 
-def test_m19_a_prometheus_that_is_away_holds_the_run_and_never_takes_it_back() -> None:
+def test_m19_a_prometheus_that_is_away_holds_the_run_and_never_rolls_it_back() -> None:
     for blind, phase in ((170.0, Phase.PROGRESSING), (190.0, Phase.PAUSED)):
         broken = Outcome("error", "Prometheus does not answer", blind=blind)
         policy = replace(POLICY, no_data_timeout=None, on_pause="return")

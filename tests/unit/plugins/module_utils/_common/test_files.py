@@ -65,7 +65,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "target/report.html").read_text() == "new"
 
 
-def test_where_no_file_can_be_is_said_beforehand(tmp_path: Path) -> None:
+def test_an_impossible_path_is_reported_beforehand(tmp_path: Path) -> None:
     assert folder_problem(str(tmp_path / "report.html")) == ""
     assert "does not exist" in folder_problem(str(tmp_path / "no/report.html"))
     (tmp_path / "report.html").mkdir()

@@ -35,7 +35,7 @@ def test_one_kind_is_forgotten_and_the_other_stays(folder: Path) -> None:
     assert [run_memory.recall(kind, "key") for kind in ("kinds", "helm_version")] == [None, "helm_version"]
 
 
-def test_a_file_that_was_cut_short_is_no_memory(folder: Path) -> None:
+def test_a_truncated_file_is_ignored(folder: Path) -> None:
     run_memory.remember("kinds", "key", "value")
     (file,) = folder.iterdir()
     file.write_text("{")

@@ -1,6 +1,6 @@
-"""Whatever ends ansible-playbook, a canary that runs inside its worker is told, and has the time to go back.
+"""However ansible-playbook ends, a canary inside its worker gets notice, and the time to roll back.
 
-A stand-in for the module waits until it is told to end, and goes back then; all else is the real thing.
+A stand-in for the module waits for the notice, and rolls back then; all else is the real thing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[5]
 ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
-# Seconds within which the way back has to begin.
+# Seconds within which the rollback must begin.
 AT_ONCE = 2.0
 ACTION = """
 import os
@@ -59,9 +59,9 @@ def main():
     while not termination.reason():
         log("x" * 2000)
         time.sleep(0.05)
-    note("told " + termination.reason())
+    note("noticed " + termination.reason())
     for number in range(module.params["lines"]):
-        log(f"going back {number}")
+        log(f"rolling back {number}")
     time.sleep(module.params["back_takes"])
     note("back")
     log("0 % to v2")
@@ -74,7 +74,7 @@ class ActionModule(Canary):
 
 
 class Run:
-    """A playbook whose only task carries two canaries on, one after the other."""
+    """A playbook whose only task runs two canaries, one after the other."""
 
     def __init__(self, folder: Path) -> None:
         self._events = folder / "events"
@@ -130,7 +130,7 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def terminal(run: Run) -> Iterator[Callable[..., pexpect.spawn[str]]]:
-    """A shell at a terminal, in which ansible-playbook carries its first canary on."""
+    """A shell at a terminal, in which ansible-playbook runs its first canary."""
     started: list[pexpect.spawn[str]] = []
 
     def start(**options: Any) -> pexpect.spawn[str]:
@@ -147,29 +147,29 @@ def terminal(run: Run) -> Iterator[Callable[..., pexpect.spawn[str]]]:
         shell.close(force=True)
 
 
-def went_back(run: Run, since: float, cause: str) -> None:
+def rolled_back(run: Run, since: float, cause: str) -> None:
     """At once, to the end, for this cause; nothing was begun after it, and no file stays."""
-    assert run.until(f"told {cause}", 10) - since < AT_ONCE
+    assert run.until(f"noticed {cause}", 10) - since < AT_ONCE
     run.until("one back", 30)
     # A terminal that takes nothing holds up the worker's end for a moment.
     deadline = time.monotonic() + 30
     while list(run.temporary.glob("canary-*")) and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(0.5)
-    assert [what.split()[:2] for __, what in run.events] == [["one", "begun"], ["one", "told"], ["one", "back"]]
+    assert [what.split()[:2] for __, what in run.events] == [["one", "begun"], ["one", "noticed"], ["one", "back"]]
     assert list(run.temporary.glob("canary-*")) == []
 
 
 def test_ctrl_c(run: Run, terminal: Any) -> None:
-    """The way back takes longer than the 10 s after which Ansible has told each worker to end for the last time."""
+    """The rollback takes longer than the 10 s after which Ansible sends each worker its last signal."""
     shell = terminal(back_takes=12)
     since = time.time()
     shell.sendintr()
     shell.expect("Another Ctrl-C ends the command at once")
-    shell.expect("going back 0")
+    shell.expect("rolling back 0")
     shell.expect("canary of one was rolled back")
     shell.expect("code=99")
-    went_back(run, since, "the process received SIGINT")
+    rolled_back(run, since, "the process received SIGINT")
 
 
 def test_ctrl_c_twice(run: Run, terminal: Any) -> None:
@@ -179,14 +179,14 @@ def test_ctrl_c_twice(run: Run, terminal: Any) -> None:
     shell.expect("Another Ctrl-C ends the command at once")
     shell.sendintr()
     shell.expect("ready> ", timeout=2)
-    went_back(run, since, "the process received SIGINT")
+    rolled_back(run, since, "the process received SIGINT")
 
 
 def test_a_closed_terminal(run: Run, terminal: Any) -> None:
     shell = terminal()
     since = time.time()
     shell.close()
-    went_back(run, since, "ansible-playbook is gone")
+    rolled_back(run, since, "ansible-playbook is gone")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_signal_to_ansible_playbook(run: Run, terminal: Any, send: Any, number
     send(run.ansible, number)
     shell.expect("ansible-playbook has ended: its worker rolls the canary back")
     shell.expect("canary of one was rolled back")
-    went_back(run, since, "the process received" if number == signal.SIGTERM else "ansible-playbook is gone")
+    rolled_back(run, since, "the process received" if number == signal.SIGTERM else "ansible-playbook is gone")
 
 
 def test_a_cancelled_workflow(run: Run) -> None:
@@ -226,35 +226,35 @@ def test_a_cancelled_workflow(run: Run) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             step.wait(seconds)
             break
-    went_back(run, since, "the process received SIGINT")
+    rolled_back(run, since, "the process received SIGINT")
     assert "The canary rolls back" in output.read_text()
 
 
-def test_the_terminal_is_let_go_while_the_way_back_goes_on(run: Run, terminal: Any) -> None:
+def test_the_terminal_is_released_while_the_rollback_continues(run: Run, terminal: Any) -> None:
     shell = terminal(back_takes=6)
     since = time.time()
     os.kill(run.ansible, signal.SIGKILL)
     shell.expect("The rest continues in the background")
     assert time.time() - since < 5
-    went_back(run, since, "ansible-playbook is gone")
+    rolled_back(run, since, "ansible-playbook is gone")
 
 
 def test_a_terminal_that_takes_nothing(run: Run, terminal: Any) -> None:
-    """Neither the run nor its way back waits until somebody reads, however many lines there are."""
+    """Neither the run nor its rollback waits for a reader, however many lines there are."""
     terminal(lines=20000)
     # What a terminal and all queues on the way to it hold.
     time.sleep(5)
     since = time.time()
     os.kill(run.ansible, signal.SIGTERM)
-    went_back(run, since, "the process received")
+    rolled_back(run, since, "the process received")
 
 
 def test_a_tasks_timeout(run: Run, terminal: Any) -> None:
-    """It takes its own canary back, and the next item has its turn: Ansible's word for it."""
+    """It rolls its own canary back, and the next item has its turn: Ansible's word for it."""
     shell = terminal(timeout=2)
     shell.expect("canary of one was rolled back")
-    run.until("one told the process received SIGALRM", 10)
-    run.until("two told the process received SIGALRM", 10)
+    run.until("one noticed the process received SIGALRM", 10)
+    run.until("two noticed the process received SIGALRM", 10)
 
 
 def test_a_cancelled_job(run: Run) -> None:
@@ -272,4 +272,4 @@ def test_a_cancelled_job(run: Run) -> None:
     begun = run.until("one begun")
     thread.join(60)
     assert runner.status == "canceled"
-    went_back(run, begun + 1, "ansible-playbook is gone")
+    rolled_back(run, begun + 1, "ansible-playbook is gone")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose a pod, a volume and a load balancer is, what is not counted, and what is said of it."""
+"""The owner of a pod, a volume and a load balancer, what is not counted, and how that is reported."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.tables i
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage import Used
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, Resource
 
-from ....support.cost_cluster import balancer, claim, container, documents_cluster, named, pod, reckon, telemetry
+from ....support.cost_cluster import balancer, calculate, claim, container, documents_cluster, named, pod, telemetry
 
 APP = container("app", "100m", "128Mi")
 PROXY = container("istio-proxy", "10m", "40Mi")
 
 
 def components(*pods: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {item["component"]: item for item in reckon(Inventory({"Pod": list(pods)}))["components"]}
+    return {item["component"]: item for item in calculate(Inventory({"Pod": list(pods)}))["components"]}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def components(*pods: dict[str, Any]) -> dict[str, dict[str, Any]]:
         # Whatever it is called, and in whatever namespace: nothing but a proxy is a gateway.
         (pod("a", PROXY, namespace="edge", labels={"app": "my-gateway"}), "mesh", "my-gateway"),
         (pod("a", APP, labels=named("grafana")), "observability", "grafana"),
-        # Somebody else's.
+        # Another owner's.
         (pod("a", APP, namespace="team", labels=named("grafana")), "others", "team"),
         (pod("a", APP, labels=named("something")), "others", "istio-system"),
     ],
@@ -64,7 +64,7 @@ def test_a_greedy_init_container_is_its_pods() -> None:
 
 
 def test_what_holds_no_place_on_a_node_is_not_counted() -> None:
-    found = reckon(
+    found = calculate(
         Inventory(
             {
                 "Pod": [
@@ -83,7 +83,7 @@ def test_what_holds_no_place_on_a_node_is_not_counted() -> None:
     assert found["totals"]["all"]["node_percent"] is None
 
 
-def test_volumes_that_nobody_uses_are_paid_for_and_told() -> None:
+def test_unused_volumes_are_paid_for_and_reported() -> None:
     waiting = claim("waiting", "5Gi")
     waiting["status"] = {"phase": "Pending"}
     template = {"spec": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "backups"}}]}}
@@ -92,7 +92,7 @@ def test_volumes_that_nobody_uses_are_paid_for_and_told() -> None:
         "spec": {"capacity": {"storage": "30Gi"}, "claimRef": {"namespace": "old"}, "storageClassName": "fast"},
         "status": {"phase": "Released"},
     }
-    found = reckon(
+    found = calculate(
         Inventory(
             {
                 "Pod": [pod("grafana-0", APP, labels=named("grafana"), claims=("grafana",))],
@@ -124,8 +124,8 @@ def test_volumes_that_nobody_uses_are_paid_for_and_told() -> None:
     assert "retained after their claims were deleted, and charged until they are deleted, too: pv-1" in found["notes"]
 
 
-def test_a_load_balancer_that_nobody_gave_an_address_costs_nothing() -> None:
-    found = reckon(Inventory({"Service": [balancer("grafana", named("grafana"), address="")]}))
+def test_a_load_balancer_without_an_address_costs_nothing() -> None:
+    found = calculate(Inventory({"Service": [balancer("grafana", named("grafana"), address="")]}))
     assert found["load_balancers"] == []
     assert found["notes"] == ["no load balancer yet, so no price: istio-system/grafana"]
 
@@ -135,13 +135,13 @@ def test_each_revision_keeps_one_istiod() -> None:
         pod(f"istiod-{revision}-{number}", APP, labels={"app": "istiod", "istio.io/rev": revision})
         for revision, number in (("a", 1), ("a", 2), ("b", 1))
     ]
-    found = {item["key"]: item for item in reckon(Inventory({"Pod": pods}))["optimizations"]}
+    found = {item["key"]: item for item in calculate(Inventory({"Pod": pods}))["optimizations"]}
     one = 720 * (0.1 * 0.0416 + 128 / 1024 * 0.0046)
     assert found["istiod_replicas"]["saves"] == pytest.approx(one, abs=0.005)
 
 
-def test_what_is_not_known_of_an_optimization_is_said() -> None:
-    found = {item["key"]: item for item in reckon(Inventory())["optimizations"]}
+def test_unknowns_of_an_optimization_are_reported() -> None:
+    found = {item["key"]: item for item in calculate(Inventory())["optimizations"]}
     assert found["metrics_retention"]["saves"] is None
     assert found["metrics_retention"]["now"] == "no Prometheus with a known retention"
     assert found["trace_sampling"]["saves"] is None
@@ -156,27 +156,27 @@ def test_what_is_done_already_saves_nothing(retention: str, percent: float) -> N
         for entry in found["spec"]["containers"]:
             if entry["name"] == "prometheus":
                 entry["args"] = [f"--storage.tsdb.retention.time={retention}"]
-    saves = {item["key"]: item["saves"] for item in reckon(inventory)["optimizations"]}
+    saves = {item["key"]: item["saves"] for item in calculate(inventory)["optimizations"]}
     assert (saves["metrics_retention"], saves["trace_sampling"], saves["dashboard_load_balancers"]) == (0, 0, 0)
 
 
-def test_a_sidecar_that_uses_more_than_5m_is_told() -> None:
+def test_a_sidecar_that_uses_more_than_5m_is_reported() -> None:
     busy = Used(Decimal("0.02"), Decimal("0.01"), Decimal("0.05"), 86400)
     usage = {"cpu": {("restaurant-management", "app-3", "istio-proxy"): busy}, "memory": {}}
-    (item, *_others) = reckon(documents_cluster(), usage)["optimizations"]
+    (item, *_others) = calculate(documents_cluster(), usage)["optimizations"]
     assert "the P95 of 1 of 16 sidecars is above it" in item["costs"]
 
 
-def test_what_is_used_says_of_how_many_containers() -> None:
+def test_usage_names_its_number_of_containers() -> None:
     half = Used(Decimal("0.02"), Decimal("0.01"), Decimal("0.05"), 86400)
     place = ("restaurant-management", "app-3", "istio-proxy")
-    found = reckon(documents_cluster(), {"cpu": {place: half}, "memory": {place: half}})
+    found = calculate(documents_cluster(), {"cpu": {place: half}, "memory": {place: half}})
     assert found["sidecars"]["used"] == {"containers": 1, "cpu": 0.01, "memory": 0, "cost": 0.3}
     assert any(line.split()[:6] == ["sidecars", "in", "16", "160m", "640Mi", ">10m"] for line in lines(found))
 
 
 def test_lines_fit_a_terminal_and_markdown_has_the_same() -> None:
-    found = reckon(documents_cluster())
+    found = calculate(documents_cluster())
     text = lines(found)
     assert max(map(len, text)) <= 120
     assert text[-1] == "mesh and observability: 153.33 USD a month, 108.69 with all five optimizations"
@@ -203,7 +203,7 @@ class Cluster:
         return [{"metadata": {"name": kind, "namespace": namespace}}]
 
 
-def test_what_the_account_may_not_see_is_told_with_what_that_means() -> None:
+def test_what_the_account_may_not_read_is_reported_with_its_consequence() -> None:
     inventory = read_inventory(Cluster({("Node", ""), ("Service", "a")}), ["a", "b"])  # type: ignore[arg-type]
     assert [item["metadata"]["namespace"] for item in inventory.of("Pod")] == ["a", "b"]
     assert [item["metadata"]["namespace"] for item in inventory.of("Service")] == ["b"]

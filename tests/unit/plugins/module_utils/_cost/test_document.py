@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ....support.cost_cluster import documents_cluster, reckon
+from ....support.cost_cluster import calculate, documents_cluster
 
 GIB = 1024**3
 # component: containers, millicores, MiB. The document's table as it is.
@@ -29,7 +29,7 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def chapter() -> dict[str, Any]:
-    return reckon(documents_cluster())
+    return calculate(documents_cluster())
 
 
 def test_each_line_of_the_table_holds(chapter: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def test_storage_and_load_balancers_hold(chapter: dict[str, Any]) -> None:
     ],
 )
 def test_the_total_depends_on_load_balancers(dashboards: int, total: float) -> None:
-    assert reckon(documents_cluster(dashboards))["totals"]["added"]["cost"]["total"] == total
+    assert calculate(documents_cluster(dashboards))["totals"]["added"]["cost"]["total"] == total
 
 
 def test_what_the_optimizations_save(chapter: dict[str, Any]) -> None:
@@ -101,5 +101,5 @@ def test_what_the_optimizations_save(chapter: dict[str, Any]) -> None:
 
 def test_no_choice_of_load_balancers_leaves_75_to_90() -> None:
     """The document's optimized cost. Its own figures give another: 121 to 153, less 30, 30 and 16, is 45 to 77."""
-    left = [reckon(documents_cluster(dashboards))["optimized"] for dashboards in (0, 1, 2)]
+    left = [calculate(documents_cluster(dashboards))["optimized"] for dashboards in (0, 1, 2)]
     assert left == [108.69] * 3

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file of prices: what is taken, and what is said of a wrong one."""
+"""A file of prices: what is accepted, and how an invalid one is reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.prices i
     read_prices,
 )
 
-from ....support.cost_cluster import container, documents_cluster, documents_prices, node, pod, reckon
+from ....support.cost_cluster import calculate, container, documents_cluster, documents_prices, node, pod
 
 ROOT = Path(__file__).resolve().parents[5]
 OWN = """
@@ -72,7 +72,7 @@ def test_a_wrong_entry_is_named(change: str, message: str) -> None:
         prices_of(data, "prices.yml")
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(InputError) as caught:
         read_prices("cpu_core_hour: x\n", "prices.yml")
     for name in ("currency", "source", "date", "memory_gib_hour", "volume_gib_month", "load_balancer_month"):
@@ -88,12 +88,12 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         ("", "a mapping"),
     ],
 )
-def test_what_is_no_mapping_is_told(text: str, message: str) -> None:
+def test_what_is_not_a_mapping_is_reported(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_prices(text, "prices.yml")
 
 
-def test_old_prices_are_told_to_be_old() -> None:
+def test_old_prices_are_reported() -> None:
     prices = documents_prices()
     assert old_prices(prices, datetime.date(2026, 12, 30)) == ""
     assert old_prices(prices, datetime.date(2026, 12, 31)) == "the oldest price is 366 days old, of 2025-12-30"
@@ -114,7 +114,7 @@ def test_a_nodes_own_price_is_shared_by_what_is_requested_of_it() -> None:
         pod("istiod", container("discovery", "1", "4Gi"), labels={"app": "istiod"}),
         pod("lone", container("app", "1", "4Gi"), namespace="else", node="node-2"),
     ]
-    found = reckon(inventory, prices=read_prices(OWN, "prices.yml"))
+    found = calculate(inventory, prices=read_prices(OWN, "prices.yml"))
     compute = {item["component"]: item["cost"]["compute"] for item in found["components"]}
     assert compute["istiod"] == pytest.approx(0.096 * 730 / 2, abs=0.005)
     assert compute["else"] == pytest.approx((0.03 + 4 * 0.004) * 730, abs=0.005)

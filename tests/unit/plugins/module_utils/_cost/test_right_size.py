@@ -17,7 +17,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._cost.usage im
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.capacity import need
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.durations import seconds_of
 
-from ....support.cost_cluster import DAY, WINDOW, container, pod, reckon
+from ....support.cost_cluster import DAY, WINDOW, calculate, container, pod
 
 MIB = 1024**2
 
@@ -48,7 +48,7 @@ def judged(
         "memory": {("shop", name, "shop"): value for name, value in (memory or {}).items()},
     }
     inventory = Inventory({"Pod": pods, "HorizontalPodAutoscaler": list(autoscalers)})
-    (entry,) = reckon(inventory, usage, **rules)["right_sizing"]
+    (entry,) = calculate(inventory, usage, **rules)["right_sizing"]
     return entry
 
 
@@ -78,7 +78,7 @@ def test_the_busiest_pod_decides_and_the_workload_is_named() -> None:
     assert entry["risks"] == []
 
 
-def test_what_was_not_measured_is_said_and_not_guessed() -> None:
+def test_what_was_not_measured_is_reported_and_not_guessed() -> None:
     entry = judged([shop()])
     for resource in ("cpu", "memory"):
         assert entry[resource]["verdict"] == "no data"
@@ -154,7 +154,7 @@ def test_less_memory_without_a_limit_is_a_risk() -> None:
     ]
 
 
-def test_cpu_at_its_limit_is_told() -> None:
+def test_cpu_at_its_limit_is_reported() -> None:
     entry = judged([shop()], cpu={"shop-7d9f-a": used("950m")})
     assert entry["risks"] == ["slow: the P95 of its CPU is 95% of its limit, where it is held back"]
 
@@ -176,7 +176,7 @@ def test_sidecars_of_one_size_are_one_entry() -> None:
     proxy = container("istio-proxy", "10m", "40Mi")
     pods = [pod(name, container("app", "10m", "32Mi"), proxy, namespace="shop") for name in ("a", "b")]
     usage = {"cpu": {("shop", "b", "istio-proxy"): used("100m")}, "memory": {}}
-    found = {item["workload"]: item for item in reckon(Inventory({"Pod": pods}), usage)["right_sizing"]}
+    found = {item["workload"]: item for item in calculate(Inventory({"Pod": pods}), usage)["right_sizing"]}
     assert found["sidecars"]["pods"] == 2
     assert (found["sidecars"]["cpu"]["pods"], found["sidecars"]["cpu"]["proposed"]) == (1, 0.115)
 
@@ -191,7 +191,7 @@ def test_sidecars_of_one_size_are_one_entry() -> None:
         ({"floor": {"cpu": "much"}}, "floor: 'much' is not a valid quantity"),
     ],
 )
-def test_wrong_rules_are_told(rules: dict[str, Any], message: str) -> None:
+def test_wrong_rules_are_reported(rules: dict[str, Any], message: str) -> None:
     chosen = {"margin_percent": 15, "floor": {}, "min_measured": "1d", **rules}
     with pytest.raises(InputError, match=message):
         Rules.of(window=WINDOW, **chosen)
@@ -201,7 +201,7 @@ def test_wrong_rules_are_told(rules: dict[str, Any], message: str) -> None:
     ("length", "resolution", "message"),
     [("a week", "5m", "window: 'a week'"), ("7d", "5", "resolution: '5'"), ("5m", "3m", "at most half of the window")],
 )
-def test_a_wrong_window_is_told(length: str, resolution: str, message: str) -> None:
+def test_an_invalid_window_is_reported(length: str, resolution: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Window(length, resolution)
 
@@ -218,6 +218,6 @@ def test_durations_are_read_as_prometheus_writes_them() -> None:
     ]
 
 
-def test_a_prometheus_without_container_metrics_is_told() -> None:
+def test_a_prometheus_without_container_metrics_is_reported() -> None:
     (note,) = missing({"cpu": {}, "memory": {("a", "b", "c"): used("1Mi")}}, WINDOW)
     assert "has no container_cpu_usage_seconds_total for the last 7d, so the use of cpu is not known" in note

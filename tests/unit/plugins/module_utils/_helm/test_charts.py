@@ -104,7 +104,7 @@ def names(objects: list[dict[str, dict[str, str]]]) -> list[str]:
     return [obj["metadata"]["name"] for obj in objects]
 
 
-def test_the_crds_folder_is_told_from_templates() -> None:
+def test_the_crds_folder_is_distinguished_from_templates() -> None:
     found = rendering(RENDERED)
     assert names(found.definitions) == ["first", "second", "third"]
     assert names(found.objects) == ["rendered", "a", "b", "c"]

@@ -14,11 +14,11 @@ import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import run_memory
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.program import Helm, HelmFailure
 
-ProgramThatSays = Callable[[str], Helm]
+ProgramWithOutput = Callable[[str], Helm]
 
 
 @pytest.fixture
-def program_that_says(tmp_path: Path) -> ProgramThatSays:
+def program_with_output(tmp_path: Path) -> ProgramWithOutput:
     def write(text: str) -> Helm:
         program = tmp_path / "helm"
         program.write_text(f"#!/bin/sh\necho '{text}'\n")
@@ -29,20 +29,20 @@ def program_that_says(tmp_path: Path) -> ProgramThatSays:
 
 
 @pytest.mark.parametrize("text", ["v3.18.0", "v3.22.0+g1234567", "v4.0.0", "v4.3.2"])
-def test_helm_3_and_4_are_taken(program_that_says: ProgramThatSays, text: str) -> None:
-    version = program_that_says(text).require_version()
+def test_helm_3_and_4_are_taken(program_with_output: ProgramWithOutput, text: str) -> None:
+    version = program_with_output(text).require_version()
     assert text.startswith(f"v{'.'.join(map(str, version))}")
 
 
 @pytest.mark.parametrize("text", ["v2.17.0", "v3.17.4", "v5.0.0"])
-def test_a_helm_that_was_never_run_is_refused(program_that_says: ProgramThatSays, text: str) -> None:
+def test_a_helm_that_was_never_run_is_refused(program_with_output: ProgramWithOutput, text: str) -> None:
     with pytest.raises(HelmFailure, match=r"needed is helm 3\.18 or newer, or helm 4\. .*helm_binary"):
-        program_that_says(text).require_version()
+        program_with_output(text).require_version()
 
 
-def test_what_is_not_helm_is_told(program_that_says: ProgramThatSays) -> None:
+def test_what_is_not_helm_is_reported(program_with_output: ProgramWithOutput) -> None:
     with pytest.raises(HelmFailure, match="returned 'Usage', which is not a valid version"):
-        program_that_says("Usage").require_version()
+        program_with_output("Usage").require_version()
 
 
 def test_releases_that_are_stored_elsewhere_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,10 +55,10 @@ def test_releases_that_are_stored_elsewhere_are_refused(monkeypatch: pytest.Monk
 
 
 def test_a_program_is_asked_for_its_version_once_a_run(
-    program_that_says: ProgramThatSays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program_with_output: ProgramWithOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_memory, "directory", str(tmp_path / "run"))
-    first = program_that_says("v3.18.0")
+    first = program_with_output("v3.18.0")
     assert first.version == (3, 18, 0)
     binary = tmp_path / "helm"
     about = binary.stat()

@@ -31,7 +31,7 @@ SECRET = f"{PREFIX}extensions.transport_sockets.tls.v3.Secret"
 
 
 class Istiod:
-    """Behind a port-forward. ``refused``: type -> words; ``watches``: proxy -> type -> names, as istiod tells them."""
+    """Behind a port-forward. ``refused``: type -> words; ``watches``: proxy -> type -> names, as istiod has them."""
 
     def __init__(self, refused: dict[str, str], **sync: str) -> None:
         kinds = ("cluster", "listener", "route", "endpoint")
@@ -76,7 +76,7 @@ class Istiod:
 
 
 @pytest.mark.parametrize("names", [[], None])
-def test_a_refused_certificate_that_nobody_wants_any_more_is_history(names: list[str] | None) -> None:
+def test_a_refused_certificate_that_is_no_longer_wanted_is_history(names: list[str] | None) -> None:
     istiod = Istiod({SECRET: "no certificate"})
     istiod.watches = {"gateway.istio-system": {LISTENER: [], SECRET: names}}
     assert istiod.proxy().describe() == "gateway.istio-system is in sync"
@@ -102,13 +102,13 @@ def test_a_proxy_watches_all_listeners_without_naming_any() -> None:
     assert istiod.asked == ["/debug/syncz"]
 
 
-def test_what_another_proxy_watches_says_nothing() -> None:
+def test_what_another_proxy_watches_proves_nothing() -> None:
     istiod = Istiod({SECRET: "no certificate"})
     istiod.watches = {"other-gateway.istio-system": {SECRET: []}}
     assert istiod.proxy().rejected
 
 
-def test_a_refusal_counts_where_istiod_does_not_say_what_is_watched() -> None:
+def test_a_refusal_counts_where_istiod_does_not_report_what_is_watched() -> None:
     assert Istiod({SECRET: "no certificate"}).proxy().rejected
 
 
@@ -127,7 +127,7 @@ def test_the_routes_of_a_proxy_come_from_its_own_istiod() -> None:
     assert istiods.routes(proxy) == [{"name": "http.8080"}]
 
 
-def test_a_sidecar_is_asked_itself_so_that_istiod_keeps_no_routes_of_before() -> None:
+def test_a_sidecar_is_queried_itself_so_that_istiod_caches_no_previous_routes() -> None:
     """istiod would make them of the proxy's last configuration and serve them to all others from its cache."""
     istiod = Istiod({})
     istiod.status.update(proxy="web.shop", proxy_type="sidecar")
@@ -172,7 +172,7 @@ def test_b7_no_token_of_istiods_own_account_is_ever_asked_for(monkeypatch: pytes
     assert headers == [{"Authorization": "Bearer t"}]
 
 
-def test_an_account_that_is_not_there_is_told_with_the_way_out() -> None:
+def test_a_missing_account_is_reported_with_the_remedy() -> None:
     istiod = Addressed(ApiFailure(404, "NotFound", 'serviceaccounts "reader" not found'))
     with pytest.raises(IstiodFailure, match=r"no service account reader in namespace istio-system .* istiod_account"):
         connected_proxies(cast(MeshCluster, istiod), WAY._replace(access="pod_address"))

@@ -40,7 +40,7 @@ class Istiod:
         self.dumps: dict[str, list[dict[str, Any]]] = {}
         self.asked: list[str] = []
         self.up = True
-        # What the account may not be told of, or what does not answer: name of a proxy -> HTTP status.
+        # What the account may not read, or what does not answer: name of a proxy -> HTTP status.
         self.failures: dict[str, int] = {}
         self.scopes: dict[str, tuple[int, set[str]]] = {}
 
@@ -127,20 +127,20 @@ def test_an_acknowledgement_is_of_this_write(world: World) -> None:
     assert world.sync.seconds == pytest.approx(0.7)
 
 
-def test_m6_a_push_that_was_under_way_at_the_write_is_no_proof(world: World) -> None:
+def test_m6_a_push_in_progress_at_the_write_proves_nothing(world: World) -> None:
     """It has a new nonce and the old routes."""
     world.write(10)
     world.istiod.push("web", 2, 5)
     for __ in range(20):
         assert not world.after(0.5)
-    assert world.sync.stragglers == "web.shop still has the routes of before"
+    assert world.sync.stragglers == "web.shop still has the previous routes"
     world.istiod.push("web", 3, 10)
     assert not world.after(0.5)
     assert world.after(0.5)
 
 
 def test_m6_an_istiod_that_collects_changes_for_seconds_is_waited_for(world: World) -> None:
-    """A second without news is no proof: with many changes istiod collects them for up to ten."""
+    """A second without news proves nothing: with many changes istiod collects them for up to ten."""
     world.write(10)
     assert not any(world.after(0.5) for __ in range(18))
 
@@ -153,7 +153,7 @@ def test_m6_proxies_accept_one_after_the_other_while_endpoints_never_rest() -> N
     world.write(10)
     world.istiod.push("web", 2, 10)
     for number in range(3, 12):
-        # In each look another proxy has endpoints under way.
+        # At each reading another proxy has endpoints in progress.
         busy = ("web", "cart", "search")[number % 3]
         for name in ("web", "cart", "search"):
             world.istiod.push(name, 2, 10)
@@ -207,7 +207,7 @@ def test_a_gateway_speaks_for_itself(world: World) -> None:
     world.istiod.push("web", 2, 10)
     world.istiod.push("gateway", 3, 5)
     assert not any(world.after(0.5) for __ in range(10))
-    assert world.sync.stragglers == "gateway.shop still has the routes of before"
+    assert world.sync.stragglers == "gateway.shop still has the previous routes"
 
 
 def test_a_proxy_that_has_left_is_not_waited_for(world: World) -> None:
@@ -220,8 +220,8 @@ def test_a_proxy_that_has_left_is_not_waited_for(world: World) -> None:
     world.settle()
 
 
-def test_a_way_back_is_not_proven_by_the_routes_of_before_the_way_forward() -> None:
-    """A proxy that never got 5 % has 0 % still. That is no word for those that got it."""
+def test_a_rollback_is_not_proven_by_the_routes_before_the_shift() -> None:
+    """A proxy that never got 5 % has 0 % still. That does not answer for those that got it."""
     world = World(canary=0)
     for name in ("slow", "web"):
         world.istiod.connect(name, 1, 0)
@@ -232,7 +232,7 @@ def test_a_way_back_is_not_proven_by_the_routes_of_before_the_way_forward() -> N
     world.write(0)
     for __ in range(20):
         assert not world.after(0.5)
-    assert "web.shop still has the routes of before" in world.sync.stragglers
+    assert "web.shop still has the previous routes" in world.sync.stragglers
     for name in ("slow", "web"):
         world.istiod.push(name, 3, 0)
     world.settle()
@@ -262,13 +262,13 @@ def test_a_client_that_may_not_be_asked_is_waited_for_until_istiod_has_nothing_l
     world.write(10)
     world.istiod.push("web", 2, 10)
     assert not any(world.after(0.5) for __ in range(30))
-    assert world.sync.stragglers == "cart.elsewhere still has the routes of before"
+    assert world.sync.stragglers == "cart.elsewhere still has the previous routes"
     world.istiod.scopes["cart"] = (2, {"reviews.shop"})
     world.settle()
     assert "cart.elsewhere and perhaps others could not be asked" in world.sync.unproven
 
 
-def test_a_proxy_that_a_sidecar_resource_keeps_away_is_no_client(world: World) -> None:
+def test_a_proxy_that_a_sidecar_resource_keeps_away_is_not_a_client(world: World) -> None:
     other_namespace(world, "cart", 1, 5)
     world.istiod.scopes["cart"] = (1, {"carts.elsewhere"})
     world.write(10)
@@ -277,7 +277,7 @@ def test_a_proxy_that_a_sidecar_resource_keeps_away_is_no_client(world: World) -
     assert not world.sync.unproven
 
 
-def test_where_no_sidecar_may_be_asked_time_must_do_and_says_so(world: World) -> None:
+def test_where_no_sidecar_may_be_queried_it_waits_and_reports_so(world: World) -> None:
     world.istiod.failures["web"] = 403
     world.write(10)
     world.istiod.push("web", 2, 10)

@@ -61,7 +61,7 @@ def test_another_writers_change_stays(spec: bool, looks: int) -> None:
     assert cluster.looks == looks
 
 
-def test_a_split_to_nobody_is_not_written() -> None:
+def test_a_split_without_pods_is_not_written() -> None:
     cluster = Busy(0, spec=False)
     with pytest.raises(TrafficFailure, match="has 2 ready endpoints, and min_ready asks for 3"):
         shift(cluster, REF, HALF, min_ready=3, dry_run=False)

@@ -72,7 +72,7 @@ def test_a_split_that_is_there_changes_nothing() -> None:
     assert shifted(virtual_service(), split(weights={"v1": 100, "v2": 0})) == virtual_service()
 
 
-def test_a_weight_that_is_not_said_means_all_and_stays_unsaid() -> None:
+def test_a_missing_weight_means_all_and_stays_missing() -> None:
     lone = virtual_service({"name": "primary", "route": [destination("v1")]})
     assert shifted(lone, split(weights={"v1": 100})) == lone
     assert shifted(lone, split(weights={"v1": 100, "v2": 0})) == lone
@@ -137,7 +137,7 @@ def test_a_mirror_comes_and_goes_without_a_trace() -> None:
     assert shifted(with_mirror, split(mirror=Mirror(present=False))) == virtual_service()
 
 
-def test_match_routes_stand_in_front_keep_their_order_and_go_without_a_trace() -> None:
+def test_match_routes_come_first_keep_their_order_and_go_without_a_trace() -> None:
     testers = MatchRoute("testers", "v2", headers={"x-tester": {"exact": "yes"}})
     beta = MatchRoute("beta", "v2", cookie={"beta": "on"})
     after = shifted(virtual_service(), split(match_routes=[testers, beta]))
@@ -174,7 +174,7 @@ def test_match_routes_that_would_take_everything_are_refused(entry: MatchRoute, 
         shifted(virtual_service(), split(match_routes=[entry]))
 
 
-def test_affinity_sets_a_cookie_looks_for_it_and_goes_without_a_trace() -> None:
+def test_affinity_sets_a_cookie_matches_it_and_goes_without_a_trace() -> None:
     start = shifted(virtual_service(), split(weights={"v1": 90, "v2": 10}))
     after = shifted(start, split(affinity=Affinity("canary", "v2", 600)))
     sticky, base = after["spec"]["http"]

@@ -23,7 +23,7 @@ HOST, LONG_HOST, NAMESPACE = "orders", "orders.shop.svc.cluster.local", "shop"
 OWN_HOSTS = (HOST, LONG_HOST)
 SUBSETS = ("v1", "v2")
 PROTOCOLS = ("http", "tls", "tcp")
-# A busy machine is no failure.
+# A busy machine is not a failure.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TEXT = st.text("abcü-/.: ", max_size=6)
@@ -32,7 +32,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
-# Of today's API and of one that nobody has seen yet.
+# Of today's API and of a future one.
 ROUTE_FIELDS = st.dictionaries(
     st.sampled_from(("timeout", "retries", "rewrite", "corsPolicy", "fault", "mirrors", "headers", "ofTomorrow")),
     JSON,
@@ -59,7 +59,7 @@ def routes(draw: st.DrawFn, others: int, stated: bool) -> dict[str, Any]:
             {"destination": destination, **draw(ROUTE_FIELDS), **({"weight": weight} if stated or weight else {})}
         )
     if others:
-        # Somebody else's v1 is none of ours, and neither is our own host's third subset.
+        # Another host's v1 is not ours, and neither is our own host's third subset.
         foreign = draw(st.sampled_from([("legacy", "v1"), ("legacy", "v2"), ("legacy", None), (HOST, "v0")]))
         destination = {"host": foreign[0], **({"subset": foreign[1]} if foreign[1] else {})}
         destinations.append({"destination": destination, "weight": others, **draw(ROUTE_FIELDS)})
@@ -72,7 +72,7 @@ def _port() -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def foreign_routes(draw: st.DrawFn) -> dict[str, Any]:
-    """A route that has nothing of ours: to others, or to nobody."""
+    """A route that has nothing of ours: to others, or to no host at all."""
     target = st.fixed_dictionaries({"host": st.just("frontend")}, optional={"subset": st.sampled_from(SUBSETS)})
     destinations = draw(st.lists(st.fixed_dictionaries({"destination": target}), max_size=2))
     return {"name": draw(st.sampled_from(("other", "primary-affinity"))), **draw(ROUTE_FIELDS), "route": destinations}
@@ -107,7 +107,7 @@ def virtual_services(draw: st.DrawFn, stated: bool = True, http_only: bool = Fal
 
 
 def places(virtual_service: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The routes that a split is about, told without the code under test."""
+    """The routes that a split is about, found without the code under test."""
     return [
         route
         for protocol in PROTOCOLS
@@ -159,7 +159,7 @@ def test_shifting_back_gives_the_original(drawn: tuple[dict[str, Any], int], sha
 def test_what_a_run_adds_goes_without_a_trace(drawn: tuple[dict[str, Any], int], subset: str, share: int) -> None:
     before, __ = drawn
     for route in places(before, ""):
-        # A list of mirrors is somebody else's, and refused; header maps that are none cannot be added to.
+        # A list of mirrors has another owner, and is refused; invalid header maps cannot be extended.
         route.pop("mirrors", None)
         for destination in route["route"]:
             destination.pop("headers", None)

@@ -1,4 +1,4 @@
-"""The parts of a cluster that the pure core sees, and the real one, which mypy does not look at."""
+"""The parts of a cluster that the pure core sees, and the real one, which mypy does not check."""
 
 from __future__ import annotations
 

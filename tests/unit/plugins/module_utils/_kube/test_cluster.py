@@ -68,9 +68,9 @@ class Handler(BaseHTTPRequestHandler):
         if path.endswith("/portforward"):
             self._forward()
         elif "/leases/" in path:
-            self._say(*((200, self.server.lease) if self.server.lease else (404, {"message": "no such lease"})))
+            self._reply(*((200, self.server.lease) if self.server.lease else (404, {"message": "no such lease"})))
         else:
-            self._say(*self.server.answers.get(path, (404, {"message": f"no {path}"})))
+            self._reply(*self.server.answers.get(path, (404, {"message": f"no {path}"})))
 
     def do_POST(self) -> None:
         self._store()
@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         valid = {f"Bearer {token}" for token in self.server.tokens}
         if known := not valid or self.headers["Authorization"] in valid:
             return known
-        self._say(401, {"message": "Unauthorized"})
+        self._reply(401, {"message": "Unauthorized"})
         return False
 
     def _store(self) -> None:
@@ -93,9 +93,9 @@ class Handler(BaseHTTPRequestHandler):
         found = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         found["metadata"]["resourceVersion"] = str(time.monotonic_ns())
         self.server.lease = found
-        self._say(200, found)
+        self._reply(200, found)
 
-    def _say(self, status: int, body: Any) -> None:
+    def _reply(self, status: int, body: Any) -> None:
         text = json.dumps(body if status < 400 else {"kind": "Status", "code": status, "reason": "", **body}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _forward(self) -> None:
         if self.path.endswith("ports=403"):
-            self._say(403, {"message": "pods istiod-1 is forbidden"})
+            self._reply(403, {"message": "pods istiod-1 is forbidden"})
             return
         time.sleep(self.server.handshake)
         key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -277,15 +277,15 @@ def test_b4_a_kubelet_that_hangs_is_given_up(server: Server, cluster: Cluster, p
     assert time.monotonic() - begin < 3
 
 
-def test_b4_a_refusal_is_told_in_the_api_servers_words(cluster: Cluster) -> None:
-    with pytest.raises(ApiFailure, match="pods istiod-1 is forbidden") as told:
+def test_b4_a_refusal_is_reported_in_the_api_servers_words(cluster: Cluster) -> None:
+    with pytest.raises(ApiFailure, match="pods istiod-1 is forbidden") as raised:
         cluster.get_through_pod("istio-system", "istiod-1", 403, "/debug/syncz")
-    assert told.value.status == 403
+    assert raised.value.status == 403
     with pytest.raises(ApiFailure, match="connection refused"):
         cluster.get_through_pod("istio-system", "istiod-1", 9, "/debug/syncz")
 
 
-def test_b4_an_address_that_does_not_answer_is_told(server: Server, cluster: Cluster) -> None:
+def test_b4_an_address_that_does_not_answer_is_reported(server: Server, cluster: Cluster) -> None:
     server.shutdown()
     server.server_close()
     with pytest.raises(ApiFailure, match="portforward"):
@@ -312,7 +312,7 @@ def of_a_kubeconfig(folder: Path, server: Server, token: str) -> Path:
 
 
 def of_an_exec_plugin(folder: Path, server: Server, token: str) -> Path:
-    """One that does not say when its token ends."""
+    """One that does not report when its token expires."""
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}}
     (folder / "credential").write_text(json.dumps(credential), encoding="utf-8")
     plugin = {"apiVersion": credential["apiVersion"], "command": "cat", "args": [str(folder / "credential")]}
@@ -359,16 +359,16 @@ def test_m19_the_lock_and_a_port_forward_outlive_a_token(server: Server, tmp_pat
         lease.release()
 
 
-def test_m19_a_token_that_is_not_replaced_is_read_again_once_and_told(server: Server, tmp_path: Path) -> None:
+def test_m19_a_token_that_is_not_replaced_is_read_again_once_and_reported(server: Server, tmp_path: Path) -> None:
     server.tokens = {"first"}
     given = of_a_token_file(tmp_path, server, "first")
     cluster = Cluster(Module(kubeconfig=str(given)), impatient=True)  # type: ignore[arg-type]
     server.tokens = {"second"}
     for __ in range(3):
-        with pytest.raises(ApiFailure, match="Unauthorized") as told:
+        with pytest.raises(ApiFailure, match="Unauthorized") as raised:
             cluster.get(ROUTE)
-        assert told.value.status == 401
-    assert len(server.asked) == 3, "the same token again is no news"
+        assert raised.value.status == 401
+    assert len(server.asked) == 3, "the same token again is not a new one"
 
 
 def test_m19_many_threads_read_it_again_once(server: Server, tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ def test_m19_many_threads_read_it_again_once(server: Server, tmp_path: Path) -> 
         assert all(pool.map(lambda __: cluster.get(ROUTE), range(8)))
 
 
-def test_m19_a_token_that_ends_before_the_run_must_is_told(cluster: Cluster) -> None:
+def test_m19_a_token_that_expires_before_the_run_is_reported(cluster: Cluster) -> None:
     assert cluster.token_is_fixed
     ends = int(time.time()) + 600
     claims = base64.urlsafe_b64encode(json.dumps({"exp": ends}).encode()).decode().rstrip("=")

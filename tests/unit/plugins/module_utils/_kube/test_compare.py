@@ -27,7 +27,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects 
         (0, "connection refused", False),
     ],
 )
-def test_wrong_objects_are_told_from_servers_that_cannot_tell(status: int, message: str, refused: bool) -> None:
+def test_invalid_objects_are_distinguished_from_server_errors(status: int, message: str, refused: bool) -> None:
     assert ApiFailure(status, "", message).is_refusal is refused
 
 
@@ -85,13 +85,13 @@ class TestChecked:
         assert [obj["kind"] for obj in checked([self.config_map(), namespace], "t")] == ["Namespace", "ConfigMap"]
 
     @pytest.mark.parametrize("missing", ["apiVersion", "kind"])
-    def test_what_is_no_object_is_named(self, missing: str) -> None:
+    def test_what_is_not_an_object_is_named(self, missing: str) -> None:
         obj = self.config_map()
         del obj[missing]
         with pytest.raises(SetFailure, match=rf"object 2 of set trial .* has no {missing}"):
             checked([self.config_map(), obj], "trial")
 
-    def test_a_name_that_is_a_number_is_no_name(self) -> None:
+    def test_a_number_is_not_a_valid_name(self) -> None:
         with pytest.raises(SetFailure, match=r"metadata\.name"):
             checked([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": 5}}], "trial")
 

@@ -90,7 +90,7 @@ def test_it_writes_what_was_decided() -> None:
     assert cluster.requests == [("put", "/ConfigMap/prices", [("fieldManager", "tests")])]
 
 
-def test_a_dry_run_says_so_to_the_api_server() -> None:
+def test_a_dry_run_is_a_dry_run_at_the_api_server() -> None:
     cluster = OneObject()
     written(cluster, dry_run=True)
     assert cluster.requests[0][2] == [("fieldManager", "tests"), ("dryRun", "All")]
@@ -163,10 +163,10 @@ def test_the_look_is_repeated_for_a_change_of_the_spec_only() -> None:
 
 def test_what_is_refused_is_not_written() -> None:
     def refuse(_before: Object) -> None:
-        raise ValueError("there is nobody")
+        raise ValueError("there is no pod")
 
     cluster = OneObject()
-    with pytest.raises(ValueError, match="there is nobody"):
+    with pytest.raises(ValueError, match="there is no pod"):
         written(cluster, refuse=refuse)
     assert not cluster.requests
 

@@ -41,7 +41,7 @@ def test_the_module_returns_what_its_function_returns(ended: Ended) -> None:
     assert result["invocation"]["module_args"]["name"] == "shop"
 
 
-def test_what_says_nothing_of_a_change_changed_nothing(ended: Ended) -> None:
+def test_a_result_without_changed_has_changed_nothing(ended: Ended) -> None:
     assert ended(lambda _module: {})["changed"] is False
 
 

@@ -44,7 +44,7 @@ class TestRef:
         assert old.identity == new.identity
         assert old.identity != Ref("v1", "HorizontalPodAutoscaler", "n", "a").identity
 
-    def test_survives_what_is_no_object(self) -> None:
+    def test_survives_what_is_not_an_object(self) -> None:
         assert Ref.of({"metadata": None}) == Ref("", "", "", "")
 
 
@@ -60,7 +60,7 @@ class TestPlain:
 
 
 class TestNormalise:
-    def test_leaves_only_what_somebody_decided(self) -> None:
+    def test_leaves_only_decided_fields(self) -> None:
         live = config_map(
             uid="u",
             resourceVersion="1",
@@ -154,7 +154,7 @@ class TestWithoutRemoved:
     def test_plain_lists_are_as_predicted(self) -> None:
         assert without_removed(["a", "b"], ["a", "b", "c"], ["a", "b"]) == ["a", "b"]
 
-    def test_items_that_cannot_be_told_apart_are_as_predicted(self) -> None:
+    def test_indistinguishable_items_are_as_predicted(self) -> None:
         rules = [{"weight": 1}, {"weight": 2}]
         assert without_removed(rules, rules, [{"weight": 1}]) == rules
 
@@ -218,7 +218,7 @@ class TestContains:
     def test_not_the_same(self, live: Any, desired: Any) -> None:
         assert not contains(live, desired)
 
-    def test_merged_keeps_what_is_not_said(self) -> None:
+    def test_merged_keeps_what_is_not_given(self) -> None:
         assert merged({"a": {"x": 1, "y": [1, 2]}, "b": 1}, {"a": {"y": [3]}}) == {"a": {"x": 1, "y": [3]}, "b": 1}
 
 

@@ -1,4 +1,4 @@
-"""What a Pod object says of its life."""
+"""What a Pod object reports about its life."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pod(name: str, phase: str = "Running", **metadata: Any) -> dict[str, Any]:
     return {"metadata": {"name": name, **metadata}, "status": {"phase": phase}}
 
 
-def test_pods_that_end_are_not_looked_at() -> None:
+def test_pods_that_end_are_ignored() -> None:
     leaving, done = pod("leaving", deletionTimestamp="now"), pod("done", "Succeeded")
     assert living([leaving, done, pod("stays")]) == [pod("stays")]
 

@@ -133,7 +133,7 @@ class TestPods:
             "container app waits: ImagePullBackOff: no such tag"
         ]
 
-    def test_crash_loop_says_how_it_ended(self) -> None:
+    def test_crash_loop_reports_how_it_ended(self) -> None:
         container = {
             "name": "app",
             "state": {"waiting": {"reason": "CrashLoopBackOff"}},

@@ -1,4 +1,4 @@
-"""Rights are asked for one by one, and told by resource, with the way out."""
+"""Rights are queried one by one, and reported by resource, with the remedy."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import (
     Right,
+    described,
     expanded,
     missing,
     problem,
-    told,
 )
 
 LIST, GET = Right("list", "apps", "deployments", "a"), Right("get", "apps", "deployments", "a")
@@ -47,16 +47,16 @@ class TestExpanded:
         assert expanded([{**entry, "names": ["x"]}]) == [Right("create", "", "serviceaccounts/token", "a", "x")]
 
 
-def test_what_is_missing_is_told_by_resource() -> None:
+def test_what_is_missing_is_reported_by_resource() -> None:
     nodes, token = Right("get", "", "nodes"), Right("create", "", "serviceaccounts/token", "a", "reader")
-    assert told([GET, LIST, nodes, token]) == [
+    assert described([GET, LIST, nodes, token]) == [
         "get, list: deployments.apps in namespace a",
         "get: nodes in all namespaces",
         "create: serviceaccounts/token reader in namespace a",
     ]
 
 
-def test_only_what_is_missing_is_told_with_the_manifest_that_grants_it() -> None:
+def test_only_missing_rights_are_reported_with_the_manifest_that_grants_them() -> None:
     assert missing(Account([LIST]), [GET, LIST]) == [LIST]
     assert problem(Account([LIST]), [GET, LIST], "look", "docs/look.yml") == (
         "the account bob may not look. docs/look.yml grants what it lacks:\n- list: deployments.apps in namespace a"

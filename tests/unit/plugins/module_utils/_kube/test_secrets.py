@@ -52,7 +52,7 @@ def test_what_is_given_wins_and_is_no_longer_called_generated() -> None:
     assert keys == []
 
 
-def test_a_value_that_somebody_chose_earlier_stays_when_it_is_given_no_more() -> None:
+def test_a_value_that_was_chosen_earlier_stays_when_it_is_no_longer_given() -> None:
     kept, keys = desired(wanted(user="root", password=""), live(password="chosen"), make)
     assert kept["data"]["password"] == encoded("chosen")
     assert "annotations" not in kept["metadata"]

@@ -63,7 +63,7 @@ def volumes(wanted: Volume, claims: list[Any], classes: list[Any]) -> Verdict:
     return verdict
 
 
-def test_quantities_are_told_in_words_and_nonsense_is_refused() -> None:
+def test_quantities_are_shown_in_units_and_invalid_ones_are_refused() -> None:
     assert quantity("500m") == Decimal("0.5")
     assert quantity("2Gi") == 2 * GIB
     assert readable(quantity("1536Mi")) == "1.5Gi"

@@ -86,7 +86,7 @@ class TestCredentials:
         assert "does not accept the credentials" in cluster.credential_problem(SERVER, fresh, "", NOW)
 
     @pytest.mark.parametrize("opaque", ["abc", "a.b.c", "a.e30.c"])
-    def test_a_token_that_says_nothing(self, opaque: str) -> None:
+    def test_an_opaque_token(self, opaque: str) -> None:
         assert cluster.expiry_of_token(opaque) is None
 
     def test_none(self) -> None:
@@ -114,7 +114,7 @@ class TestIdentity:
         assert cluster.identity_problem(SERVER, "", SERVER + "/", "") == ""
         assert cluster.identity_problem("https://A.example.com", "", "https://a.example.com:443", "") == ""
 
-    def test_nobody_said_which(self) -> None:
+    def test_no_source_is_given(self) -> None:
         assert "set expected_uid: u" in cluster.identity_problem(SERVER, "u", "", "")
         assert f"set expected_server: {SERVER}" in cluster.identity_problem(SERVER, "", "", "")
 
@@ -148,7 +148,7 @@ def test_versions(version: str, minimum: str, fits: bool) -> None:
     assert fits or all(words in found for words in (version, minimum, "minimum_version"))
 
 
-def test_what_is_denied_is_told_with_the_account() -> None:
+def test_what_is_denied_is_reported_with_the_account() -> None:
     text = cluster.access_problem([Right("get", "apps", "deployments", "a")], "bob")
     assert "account bob" in text
     assert text.endswith("\n- get: deployments.apps in namespace a")

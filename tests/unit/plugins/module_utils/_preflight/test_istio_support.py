@@ -27,7 +27,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.ist
         ("1.99.0", "v1.36.3", "unknown", "knows the Kubernetes versions of Istio 1.20 to 1.31 only"),
         ("1.19.0", "v1.28.0", "unknown", "supported-releases"),
         ("nightly", "v1.28.0", "unknown", "supported-releases"),
-        ("1.31.1", "somebody's build", "unknown", "supported-releases"),
+        ("1.31.1", "an own build", "unknown", "supported-releases"),
     ],
 )
 def test_the_pair_is_judged(istio: str, kubernetes: str, verdict: str, words: str) -> None:

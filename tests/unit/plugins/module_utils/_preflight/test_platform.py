@@ -68,7 +68,7 @@ def test_a_virtual_cluster_is_what_its_nodes_are() -> None:
     assert platform_of("v1.33.4+k3s1", GROUPS, [node("v1.33.5-gke.1000", "gce://a/b/c")]).name == "gke"
 
 
-def test_openshift_is_told_by_its_configuration_api() -> None:
+def test_openshift_is_recognized_by_its_configuration_api() -> None:
     found = platform_of(PLAIN, [*GROUPS, "config.openshift.io"], [node(system="Red Hat Enterprise Linux CoreOS 419")])
     assert found == ("openshift", "API group config.openshift.io")
     # MicroShift has these too, and other folders.

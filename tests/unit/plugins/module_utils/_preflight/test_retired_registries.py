@@ -65,7 +65,7 @@ def pod(name: str, owner: tuple[str, str] | None = None, phase: str = "Running",
     }
 
 
-def test_pods_are_told_by_what_makes_them() -> None:
+def test_pods_are_reported_by_their_controller() -> None:
     old, older = f"{IMAGES}/release/proxyv2:1.30.3", f"{OLDER_IMAGES}/proxyv2:1.29.0"
     cart = ("ReplicaSet", "cart-5d4f")
     found = retired_workloads(
@@ -101,7 +101,7 @@ def test_pods_are_told_by_what_makes_them() -> None:
     ]
 
 
-def test_whatever_a_pod_looks_like_it_is_no_reason_to_fail() -> None:
+def test_no_pod_is_a_reason_to_fail() -> None:
     assert retired_workloads([{}, {"spec": None}, {"spec": {"containers": [{"image": 1}, "no dict"]}}]) == []
 
 
@@ -110,7 +110,7 @@ def injector(name: str, hub: str) -> dict[str, Any]:
     return {"metadata": {"namespace": "istio-system", "name": name}, "data": {"values": values}}
 
 
-def test_injectors_are_told() -> None:
+def test_injectors_are_reported() -> None:
     found = retired_injectors(
         [
             injector("istio-sidecar-injector-old", f"{IMAGES}/release"),
@@ -123,7 +123,7 @@ def test_injectors_are_told() -> None:
     assert found == [{"namespace": "istio-system", "name": "istio-sidecar-injector-old", "address": IMAGES}]
 
 
-def test_a_release_is_told_by_its_values_and_objects_and_no_value_is() -> None:
+def test_a_release_is_found_by_its_values_and_objects_and_no_value_is_shown() -> None:
     def release(name: str, **content: Any) -> StoredRelease:
         return StoredRelease("istio-system", name, 1, "deployed", content)
 
@@ -145,7 +145,7 @@ def test_a_release_is_told_by_its_values_and_objects_and_no_value_is() -> None:
 NOTHING: dict[str, Any] = {"workloads": [], "injectors": [], "releases": []}
 
 
-def test_the_warning_says_what_when_and_how() -> None:
+def test_the_warning_names_what_when_and_how() -> None:
     workloads = retired_workloads(
         [pod(f"p-{n}", ("StatefulSet", f"s{n}"), a="x", istio_proxy=IMAGES) for n in range(7)]
     )
@@ -168,10 +168,10 @@ def test_the_warning_says_what_when_and_how() -> None:
         assert words in warning, words
 
 
-def test_settings_are_told_by_their_names() -> None:
+def test_settings_are_reported_by_their_names() -> None:
     (warning,) = warnings_of(NOTHING, {"istio_hub": NEW, "istio_chart_repository": f"https://{CHARTS}/charts"})
     assert warning.startswith(f"istio_chart_repository is 'https://{CHARTS}/charts', but Istio retires {CHARTS}")
 
 
-def test_nothing_found_is_nothing_said() -> None:
+def test_nothing_found_is_nothing_reported() -> None:
     assert warnings_of(NOTHING, {"istio_hub": NEW}) == []

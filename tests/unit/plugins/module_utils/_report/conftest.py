@@ -22,7 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.collect import ReportRequest, collect
 
-from ....support.cost_cluster import documents_cluster, reckon
+from ....support.cost_cluster import calculate, documents_cluster
 
 HERE = Path(__file__).parent
 from ....support import certificates
@@ -202,7 +202,7 @@ def wanted() -> dict[str, Any]:
         "name": "staging",
         "environment": "staging",
         "fetch": prometheus,
-        "cost": reckon(documents_cluster()),
+        "cost": calculate(documents_cluster()),
     }
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a report tells, and that it is told even where something cannot be read."""
+"""What a report contains, and that it is complete even where something cannot be read."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_traffic_and_golden_signals(data: dict[str, Any]) -> None:
     assert ">cart</text>" in data["traffic"]["topology_svg"]
 
 
-def test_the_canaries_history_says_who_and_why(data: dict[str, Any]) -> None:
+def test_the_canaries_history_names_actor_and_reason(data: dict[str, Any]) -> None:
     (run,) = data["canaries"]["runs"]
     assert (run["namespace"], run["service"], run["phase"]) == ("shop", "cart", "Failed")
     assert run["weights"] == {"stable": 100, "canary": 0}
@@ -79,7 +79,7 @@ def test_the_canaries_history_says_who_and_why(data: dict[str, Any]) -> None:
     assert {event["actor"] for event in run["history"]} == {"alice (process 7)"}
 
 
-def test_a_run_that_cannot_be_read_is_said(mesh: Any, wanted: dict[str, Any]) -> None:
+def test_a_run_that_cannot_be_read_is_reported(mesh: Any, wanted: dict[str, Any]) -> None:
     for item in mesh.objects:
         if item["kind"] == "VirtualService":
             item["metadata"]["annotations"] = {"canary.service-mesh.corpv3.com/cart": "{"}
@@ -106,7 +106,7 @@ def test_certificates_the_first_to_end_first(data: dict[str, Any]) -> None:
     )
 
 
-def test_what_has_to_be_known_first(data: dict[str, Any]) -> None:
+def test_what_must_be_known_first(data: dict[str, Any]) -> None:
     short = in_short(data)
     assert short["Services"] == ("1 degraded", "warning")
     assert short["Proxies"] == ("2 of 2 in sync", "good")
@@ -115,7 +115,7 @@ def test_what_has_to_be_known_first(data: dict[str, Any]) -> None:
     assert short["Cost"][0].endswith(" USD a month for mesh and observability")
 
 
-def test_without_a_bill_the_section_says_so(mesh: Any, wanted: dict[str, Any]) -> None:
+def test_without_a_bill_the_section_reports_so(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "cost": {}}))
     assert in_short(data)["Cost"] == ("not requested", "")
     assert "Note: the cost was not requested" in rendered("markdown", data)
@@ -154,7 +154,7 @@ def _off() -> Any:
     ],
     ids=lambda value: ",".join(value) if isinstance(value, set) else None,
 )
-def test_what_may_not_be_read_is_said_in_its_section(
+def test_what_may_not_be_read_is_reported_in_its_section(
     mesh: Any, wanted: dict[str, Any], forbidden: set[str], section: str, note: str
 ) -> None:
     mesh.forbidden = forbidden
@@ -172,14 +172,14 @@ def test_nothing_but_the_clusters_version_may_be_read(mesh: Any, wanted: dict[st
         assert "v1.36.3" in rendered(form, data)
 
 
-def test_without_prometheus_the_section_says_so(mesh: Any, wanted: dict[str, Any]) -> None:
+def test_without_prometheus_the_section_reports_so(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
     assert data["traffic"]["notes"] == ["prometheus is not set, so the traffic is not known"]
     assert in_short(data)["Services"] == ("1 idle; traffic not known", "warning")
     assert "prometheus is not set" in rendered("html", data)
 
 
-def test_a_prometheus_that_does_not_answer_is_said(mesh: Any, wanted: dict[str, Any]) -> None:
+def test_a_prometheus_that_does_not_answer_is_reported(mesh: Any, wanted: dict[str, Any]) -> None:
     def dead(path: str, parameters: Any) -> tuple[int, bytes]:
         raise SourceFailure("prometheus.example.com has not answered within 10 s")
 
@@ -234,7 +234,7 @@ def test_what_comes_from_retired_registries_is_listed_with_its_command(mesh: Any
             assert words in text, (form, words)
 
 
-def test_nothing_from_retired_registries_is_said_too(data: dict[str, Any]) -> None:
+def test_nothing_from_retired_registries_is_reported_too(data: dict[str, Any]) -> None:
     assert in_short(data)["Istio's registries"] == ("nothing from registries that Istio retires", "good")
     assert "Nothing comes from the registries" in rendered("markdown", data)
 

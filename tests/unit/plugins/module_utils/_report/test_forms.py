@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The forms of a report: whole, safe whatever the cluster holds, readable by everybody, and without any secret."""
+"""The forms of a report: whole, safe whatever the cluster holds, readable by every user, and without any secret."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_what_others_wrote_stays_text(data: dict[str, Any], hostile_data: dict[s
         return [(tag, sorted(attributes)) for tag, attributes in page.tags]
 
     assert [item for item in shape(bad) if item not in shape(good)] == []
-    # The picture has other lines, since nobody calls a service of another name.
+    # The picture has other lines, since no service calls one of another name.
     for tag in ("section", "p", "li", "dd", "tr", "td", "th", "code", "rect"):
         assert len(bad.named(tag)) == len(good.named(tag)), tag
     assert "<script>alert(1)</script>" in "".join(bad.texts)
@@ -112,7 +112,7 @@ def test_markdown_keeps_its_tables_and_has_no_markup_of_others(
         assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|(?<!\\)`", bare), line
 
 
-def test_the_three_forms_tell_the_same(data: dict[str, Any]) -> None:
+def test_the_three_forms_show_the_same(data: dict[str, Any]) -> None:
     page = " ".join(Page(rendered("html", data)).texts)
     text = rendered("markdown", data)
     said = json.loads(rendered("json", data))
@@ -144,7 +144,7 @@ def test_no_form_holds_a_secret(data: dict[str, Any], mesh: Any) -> None:
         assert [text for text in wanted if text in written] == []
 
 
-def test_everybody_can_read_the_page(data: dict[str, Any]) -> None:
+def test_the_page_is_accessible(data: dict[str, Any]) -> None:
     text = rendered("html", data)
     page = Page(text)
     assert page.named("html") == [{"lang": "en"}]

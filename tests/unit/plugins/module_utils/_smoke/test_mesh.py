@@ -28,7 +28,7 @@ def test_a_page_with_the_right_status_and_header() -> None:
     assert result == Result(True, "200, X-Served-By order-service/v1/pod")
 
 
-def test_a_page_with_another_status_shows_what_the_server_says() -> None:
+def test_a_page_with_another_status_shows_the_servers_message() -> None:
     result = mesh.page(Answer(503, {}, b"no healthy upstream"), 200, {})
     assert result == Result(False, "answers 503, expected 200: no healthy upstream")
 
@@ -91,7 +91,7 @@ def test_a_proxy_is_stale_for_what_it_has_not_accepted() -> None:
     assert proxy.describe() == "a.shop has not accepted route, endpoint"
 
 
-def test_a_proxy_that_refused_something_says_what() -> None:
+def test_a_proxys_refusal_is_reported() -> None:
     resources = {"type.googleapis.com/envoy.config.listener.v3.Listener": {"lastError": "bad filter"}}
     (proxy,) = proxies({"istiod-0": [status("a.shop", listener_acked="n0", resources=resources)]})
     assert proxy.describe() == "a.shop has not accepted listener and refused Listener: bad filter"
@@ -125,9 +125,9 @@ def test_wrong_answers_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_error_is_an_answer() -> None:
     def broken() -> Result:
-        raise ConnectionRefusedError("nobody there")
+        raise ConnectionRefusedError("no listener")
 
-    assert questions.ask_all({"broken": broken}, timeout=0) == {"broken": Result(False, "nobody there")}
+    assert questions.ask_all({"broken": broken}, timeout=0) == {"broken": Result(False, "no listener")}
 
 
 def test_rules_that_fail_to_evaluate_are_named() -> None:

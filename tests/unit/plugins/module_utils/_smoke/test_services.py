@@ -1,4 +1,4 @@
-"""What a Service answers: of whom it is asked, with what, and when it counts."""
+"""A Service's answers: which client queries it, with what, and when they count."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_token_is_sent_without_the_line_break_of_its_file() -> None:
 
 
 def test_a_wrong_answer_is_shown() -> None:
-    # What Grafana 13.2 says where the data source's plugin is not in its image.
+    # Grafana 13.2's message where the data source's plugin is not in its image.
     result = ask(Cluster(b'{"message":"Plugin unavailable","status":"ERROR"}'))
     assert result.ok is False
     assert "Plugin unavailable" in result.detail

@@ -44,7 +44,7 @@ def test_no_cases_for_codes_that_no_check_has() -> None:
     assert {code for code, _case in LOADED} <= {check.rule.code for check in catalog.all_checks()}
 
 
-def test_the_page_of_codes_is_what_the_checks_say() -> None:
+def test_the_page_of_codes_equals_the_checks() -> None:
     root = Path(__file__).resolve().parents[5]
     done = subprocess.run(
         [sys.executable, "tools/validation_codes.py", "--check"], cwd=root, capture_output=True, text=True, check=False

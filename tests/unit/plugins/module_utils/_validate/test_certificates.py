@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is read from certificates and keys, and what is said where they cannot be read."""
+"""What is read from certificates and keys, and what is reported where they cannot be read."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whole meshes that are right: no check says anything, not even as information.
+"""Whole valid meshes: no check reports anything, not even as information.
 
 Each file of cases_clean is one case without ``name`` and ``finds``, see harness.py.
 """

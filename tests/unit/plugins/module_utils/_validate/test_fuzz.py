@@ -55,7 +55,7 @@ _GARBAGE = st.recursive(
 )
 
 
-def until_the_time_is_over(test: Callable[[], None]) -> Callable[[], None]:
+def until_the_deadline(test: Callable[[], None]) -> Callable[[], None]:
     @wraps(test)
     def again() -> None:
         end = time.process_time() + SECONDS
@@ -78,7 +78,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@until_the_time_is_over
+@until_the_deadline
 @given(st.data())
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_check_stumbles_over_garbage(data: st.DataObject) -> None:
@@ -118,10 +118,10 @@ def test_nothing_stumbles_twice(obj: dict[str, Any]) -> None:
     assert engine.run_checks(Mesh([Resource(obj, Source("fuzz.yaml", 1))]), CHECKS).broken == {}
 
 
-@until_the_time_is_over
+@until_the_deadline
 @given(st.lists(_GARBAGE, max_size=3), _GARBAGE)
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_object_is_too_strange_to_be_looked_at(values: list[Any], config: Any) -> None:
+def test_no_object_is_too_strange_to_be_checked(values: list[Any], config: Any) -> None:
     kinds = [
         ("networking.istio.io/v1", "VirtualService"),
         ("v1", "Service"),
@@ -148,7 +148,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@until_the_time_is_over
+@until_the_deadline
 @given(st.data())
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_text_is_read_judged_and_reported(data: st.DataObject) -> None:

@@ -69,7 +69,7 @@ def test_a_folder_is_read_as_kubectl_reads_it(tmp_path: Path) -> None:
     assert files == ["a/z.yaml", "b.yaml", "c/a.yaml", "d.yaml"]
 
 
-def test_what_is_not_there_is_refused_with_the_way_out(folder: Path) -> None:
+def test_what_is_missing_is_refused_with_the_remedy(folder: Path) -> None:
     for path, words in ((str(folder / "nope.yaml"), "does not exist"), (str(folder / "*.toml"), "matches no file")):
         with pytest.raises(InputError, match=words):
             Reader().read([path])

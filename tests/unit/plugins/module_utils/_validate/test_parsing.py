@@ -78,7 +78,7 @@ def test_anchors_and_merge_keys() -> None:
         ("a: " + "9" * 5000, "number", 1, 4),
         ("a: &a [*a]", "size", 1, 4),
         ("- " * 3000 + "a", "size", 1, 201),
-        ("a: *nobody", "syntax", 1, 4),
+        ("a: *no_anchor", "syntax", 1, 4),
     ],
 )
 def test_faults_have_their_place(text: str, fault: str, line: int, column: int) -> None:
@@ -163,7 +163,7 @@ def test_items_of_lists_are_resources_with_their_places() -> None:
     assert (service.name, service.namespace, service.source.prefix) == ("a", "shop", ("items", 0))
 
 
-def test_what_is_no_kubernetes_object_is_passed_by() -> None:
+def test_what_is_not_a_kubernetes_object_is_skipped() -> None:
     loaded = Loaded()
     load_bytes(b"replicas: 3\n---\n- 1\n---\njust text\n---\n", "values.yaml", "default", loaded)
     assert (loaded.resources, loaded.findings) == ([], [])

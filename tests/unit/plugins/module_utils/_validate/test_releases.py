@@ -103,7 +103,7 @@ def test_a_definition_of_the_files_counts_before_the_one_of_the_cluster() -> Non
 
 
 @pytest.mark.parametrize("option", ["istio_version", "gateway_api_version"])
-def test_a_version_that_is_none_is_refused(option: str) -> None:
+def test_an_invalid_version_is_refused(option: str) -> None:
     options = {"istio_version": None, "gateway_api_version": None, "gateway_api_channel": None}
     with pytest.raises(InputError, match=f"^{option}: 'newest' is not a valid version"):
         stated_versions({**options, option: "newest"})
@@ -111,7 +111,7 @@ def test_a_version_that_is_none_is_refused(option: str) -> None:
 
 
 class Cluster:
-    """Serves HTTPRoutes, and says what it is asked for."""
+    """Serves HTTPRoutes, and reports the requests."""
 
     def __init__(self, failure: ApiFailure | None = None) -> None:
         self.asked: list[str] = []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Objects that the input defines more than once: which definition counts, and what is said of the others."""
+"""Objects that the input defines more than once: which definition counts, and what is reported about the others."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ def test_objects_without_a_name_are_all_kept() -> None:
     assert (len(mesh.all()), len(mesh.of(DESTINATION_RULE)), mesh.definitions) == (2, 2, {})
 
 
-def test_every_copy_is_looked_at_by_the_checks_that_need_only_the_object() -> None:
+def test_every_copy_is_checked_by_the_checks_that_need_only_the_object() -> None:
     bad = rule("v1").replace("labels:", "lables:")
     done = outcome(read(a=bad, b=rule("v1"), c=bad))
     assert [file for file, _message in found(done, "MESH101")] == ["a.yaml", "c.yaml"]
     assert [finding.line for finding in done.findings if finding.rule.code == "MESH101"] == [4, 4]
 
 
-def test_identical_copies_are_looked_at_each() -> None:
+def test_identical_copies_are_checked_each() -> None:
     bad = rule("v1").replace("labels:", "lables:")
     done = outcome(read(a=bad, b=bad))
     assert [file for file, _message in found(done, "MESH101")] == ["a.yaml", "b.yaml"]
@@ -114,7 +114,7 @@ def test_nothing_is_concluded_that_holds_with_one_definition_only(order: tuple[s
     assert undecided == [["a single definition of DestinationRule shop/cart"]]
 
 
-def test_what_holds_with_every_definition_is_told_once() -> None:
+def test_what_holds_with_every_definition_is_reported_once() -> None:
     done = outcome(read(a=[SERVICE, ROUTE, rule("v1")], b=rule("v1", exportTo="['*']")))
     assert [file for file, _message in found(done, "IST0101")] == ["a.yaml"]
     assert "route_to_unknown_subset" not in done.undecided
@@ -154,14 +154,14 @@ def test_a_line_for_each_pair_of_files() -> None:
     ]
 
 
-def test_objects_that_say_that_it_is_meant_so_are_not_counted() -> None:
+def test_objects_with_a_suppression_are_not_counted() -> None:
     others = [rule(f"v{number}").replace("name: cart", f"name: cart{number}") for number in range(2)]
     meant = 'annotations: {service-mesh.corpv3.com/suppress: "MESH219: the overlay"}, namespace'
     changed = [text.replace("host: cart", "host: basket").replace("namespace", meant) for text in others]
     assert found(outcome(read(base=others, prod=changed)), "MESH219") == []
 
 
-def test_checks_that_need_only_the_object_say_the_same_of_it_alone() -> None:
+def test_checks_that_need_only_the_object_report_the_same_for_it_alone() -> None:
     alone = [check for check in catalog.all_checks() if check.alone]
     assert len(alone) > 50
     differ = set()

@@ -35,7 +35,7 @@ def findings(obj: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("obj", VALID, ids=[f"{obj['kind']} {obj['metadata']['name']}" for obj in VALID])
-def test_nothing_is_said_of_a_valid_object(obj: dict[str, Any]) -> None:
+def test_a_valid_object_has_no_finding(obj: dict[str, Any]) -> None:
     assert findings(obj) == []
 
 
@@ -120,7 +120,7 @@ def test_a_value_that_a_newer_release_may_have_is_a_warning() -> None:
     obj = next(obj for obj in VALID if obj["kind"] == "PeerAuthentication")
     obj = {**obj, "spec": {"mtls": {"mode": "REQUIRED"}}}
 
-    def told(version: str) -> list[tuple[str, str]]:
+    def reported(version: str) -> list[tuple[str, str]]:
         mesh = Mesh([Resource(obj)], Settings(facts={"istio_release": version}))
         return [
             (finding.severity, finding.message)
@@ -128,13 +128,13 @@ def test_a_value_that_a_newer_release_may_have_is_a_warning() -> None:
             if finding.field == "spec.mtls.mode"
         ]
 
-    assert [level for level, _message in told("1.32")] == ["error"]
-    [(level, message)] = told("1.33")
+    assert [level for level, _message in reported("1.32")] == ["error"]
+    [(level, message)] = reported("1.33")
     assert level == "warning"
     assert message.endswith("Istio up to 1.32 does not have it, and this is Istio 1.33")
 
 
-def test_what_fits_at_a_glance_has_no_fault_at_a_closer_look() -> None:
+def test_what_passes_the_quick_check_passes_the_thorough_one() -> None:
     chosen = random.Random(1)  # noqa: S311
     for obj in VALID:
         group, _slash, version = obj["apiVersion"].partition("/")
@@ -147,7 +147,7 @@ def test_what_fits_at_a_glance_has_no_fault_at_a_closer_look() -> None:
                 assert list(family.explainer.faults(spec, changed["spec"], ("spec",))) == [], what
 
 
-# As Go's regexp says of each.
+# Go's regexp decides the same for each.
 @pytest.mark.parametrize(
     "text",
     *[

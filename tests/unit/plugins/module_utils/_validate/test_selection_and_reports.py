@@ -89,7 +89,7 @@ def test_a_suppression_that_matches(entry: Any) -> None:
         ({"code": "IST0101", "until": "2026-11-24"}, "IST0101 expired on 2026-11-24"),
     ],
 )
-def test_a_suppression_that_does_not_is_told(entry: Any, note: str) -> None:
+def test_a_suppression_without_effect_is_reported(entry: Any, note: str) -> None:
     selection = chosen([finding()], entry)
     assert (len(selection.kept), selection.unused) == (1, [note])
 
@@ -97,7 +97,7 @@ def test_a_suppression_that_does_not_is_told(entry: Any, note: str) -> None:
 @pytest.mark.parametrize(
     "entry", [{}, {"code": ""}, {"code": "A", "resorce": "x"}, 5, "IST0101=shop", {"code": "A", "until": "tomorrow"}]
 )
-def test_a_suppression_that_nobody_can_understand_is_refused(entry: Any) -> None:
+def test_an_invalid_suppression_is_refused(entry: Any) -> None:
     with pytest.raises(SelectionError, match="suppress:"):
         suppression_of(entry)
 
@@ -115,7 +115,7 @@ def test_a_suppression_that_nobody_can_understand_is_refused(entry: Any) -> None
         ("galley.istio.io/analyze-suppress", "", False),
     ],
 )
-def test_an_object_says_itself_that_it_is_meant_so(annotation: str, text: str, silent: bool) -> None:
+def test_an_objects_annotation_suppresses_a_finding(annotation: str, text: str, silent: bool) -> None:
     assert (chosen([finding(annotations={annotation: text})]).kept == []) is silent
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a cluster did not tell, in words. Who may read what is asked of a real API server in tests/integration."""
+"""What could not be read from a cluster, in words. Rights are tested with a real API server in tests/integration."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_readings_follow_each_other() -> None:
     assert "second reading" in Reader({"a": ""}).source.requests(0, "source").note
 
 
-def test_what_proxies_cannot_say() -> None:
+def test_what_proxies_cannot_report() -> None:
     source = Reader({"a": ""}, {"a": ""}).source
     assert "no client's proxy has a counter" in source.requests(0, "source").note
     with pytest.raises(SourceFailure, match="provider prometheus"):
@@ -162,7 +162,7 @@ def read_many(cluster: Any) -> Any:
     return read_proxies(cluster, [Clients("shop")], "port_forward", "orders", "shop")
 
 
-def test_m16_a_strangers_pod_is_nobodys_error() -> None:
+def test_m16_a_strangers_pod_is_not_an_error() -> None:
     pages = read_many(ManyPods("client-3", "client-5"))
     assert [name for name, found in pages.items() if found is None] == ["shop/client-3", "shop/client-5"]
     with pytest.raises(SourceFailure, match=r"pod shop/client-1 is unreadable: no way \(and 2 more of 20\)"):

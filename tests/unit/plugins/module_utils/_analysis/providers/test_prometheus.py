@@ -44,7 +44,7 @@ def rose(ledger: Ledger, **series: list[tuple[float, float]]) -> float:
     ("series", "expected"),
     [
         ({"ok": [(1, 5), (3, 5)], "bad": [(3, 150)]}, 150),  # a new counter of a process that was scraped before
-        ({"ok": [(3, 150), (4, 160)]}, 10),  # nobody was watching: of no known age
+        ({"ok": [(3, 150), (4, 160)]}, 10),  # no earlier scrape: of unknown age
         ({"ok": [(1, 140), (3, 150), (4, 160)]}, 20),
         ({"ok": [(1, 600), (3, 600), (4, 600)]}, 0),  # traffic that stopped
         ({"ok": [(1, 8), (3, 10), (4, 3), (5, 5)]}, 7),  # a restart in between
@@ -59,10 +59,10 @@ def test_what_a_counter_rose_by(series: Any, expected: float) -> None:
     assert rose(Ledger(2), **series) == expected
 
 
-def test_m14_two_replicas_that_are_not_of_the_same_moment_are_no_restart() -> None:
+def test_m14_two_replicas_that_are_not_of_the_same_moment_are_not_a_restart() -> None:
     ledger = Ledger(2)
     assert rose(ledger, ok=[(1, 10000), (3, 10020)]) == 20
-    # The other replica scraped a little earlier and says so a little later.
+    # The other replica scraped a little earlier and reports a little later.
     assert rose(ledger, ok=[(3.5, 10015)]) == 0
     assert rose(ledger, ok=[(4.5, 10030)]) == 10
     assert rose(ledger, ok=[(5.5, 3)]) == 3, "a restart is one"
@@ -78,15 +78,15 @@ def test_each_increase_is_counted_once_however_often_and_late_it_is_read() -> No
     assert ledger.newest == 8
 
 
-def test_an_increase_says_between_which_scrapes_it_was() -> None:
+def test_an_increase_names_its_two_scrapes() -> None:
     ledger = Ledger(2)
     found = ledger.add({A: [(1.0, 5.0), (4.0, 6.0)], OTHER: [(4.0, 3.0)]})
     assert [(entry.amount, entry.begin, entry.end) for entry in found] == [(1, 1, 4), (3, 1, 4)]
 
 
-@pytest.mark.parametrize("told", ["NaN", "+Inf"])
-def test_a_prometheus_without_a_time_is_no_source(told: str) -> None:
-    body = json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1, told]}}).encode()
+@pytest.mark.parametrize("moment", ["NaN", "+Inf"])
+def test_a_prometheus_without_a_time_is_not_a_source(moment: str) -> None:
+    body = json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1, moment]}}).encode()
     with pytest.raises(SourceFailure, match="does not report its time"):
         Prometheus(lambda *__: (200, body), "order-service", "restaurant").begin()
 
@@ -197,7 +197,7 @@ def test_traffic_that_stopped_is_zero_requests() -> None:
     assert counted(server, 940) == {}
 
 
-def test_when_nobody_watched_before_the_first_sample_is_no_increase() -> None:
+def test_a_first_sample_without_an_earlier_scrape_is_not_an_increase() -> None:
     server = Server15(ok=(OK, {985: 5000.0, 1000: 5003.0}))
     assert counted(server, 940) == {"200": 3}
 
@@ -270,7 +270,7 @@ def test_its_clock_counts_and_a_round_asks_once() -> None:
         (200, data("vector", [], warnings=["store away"]), "only in part: store away"),
     ],
 )
-def test_an_answer_that_is_none_is_an_error(status: int, body: bytes, message: str) -> None:
+def test_an_invalid_answer_is_an_error(status: int, body: bytes, message: str) -> None:
     with pytest.raises(SourceFailure, match=message):
         result_of(status, body)
 
@@ -337,7 +337,7 @@ def endpoint() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_request_carries_what_the_options_say(endpoint: str) -> None:
+def test_a_request_carries_the_options(endpoint: str) -> None:
     server = Server(f"{endpoint}/a/", "/b/", {"X-Scope-OrgID": "7"}, username="me", password="pw")
     status, body = server.fetch("/api", {"query": 'a{b="c"}'})
     seen = json.loads(body)
@@ -367,7 +367,7 @@ def test_m19_a_prometheus_token_that_is_replaced_is_read_again(endpoint: str, tm
     ("prefix", "message"),
     [("slow", "within 0.3 s"), ("dribble", "within 0.3 s"), ("moved", "redirects"), ("secret", "credentials")],
 )
-def test_what_is_no_answer(endpoint: str, prefix: str, message: str) -> None:
+def test_what_is_not_an_answer(endpoint: str, prefix: str, message: str) -> None:
     with pytest.raises(SourceFailure, match=message):
         Server(endpoint, prefix, timeout=0.3).fetch("/api", {})
 
@@ -378,7 +378,7 @@ def test_a_server_that_is_down() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "ftp://a", "http://", "http://me:pw@a", "http://a:99999"])
-def test_urls_that_are_none(url: str) -> None:
+def test_invalid_urls(url: str) -> None:
     assert Server(url).problem()
     assert "pw" not in Server(url).problem()
 

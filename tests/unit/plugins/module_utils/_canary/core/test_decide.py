@@ -1,4 +1,4 @@
-"""The canary's state machine in a world that does what it is told."""
+"""The canary's state machine in a world that does what the test sets."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class World:
     def act(self, decision: object) -> None:
         self.now += 0.5
         if isinstance(decision, Write | Abandon):
-            # What lies in the cluster is text.
+            # The cluster stores text.
             new = load(dump(decision.state))
             if new.step != self.state.step:
                 self.entered += 1
@@ -133,7 +133,7 @@ class World:
             self.now += 1
 
     def check_sound(self) -> None:
-        """Whoever gets traffic has pods."""
+        """A version with traffic has pods."""
         state = self.state
         if state.weight:
             assert self.pods[state.canary.workload] > 0
@@ -172,7 +172,7 @@ def test_pods_are_there_before_their_traffic() -> None:
 
 
 @pytest.mark.parametrize("weight", [5, 50, 100])
-def test_a_failing_step_takes_everything_back_at_once(weight: int) -> None:
+def test_a_failing_step_rolls_everything_back_at_once(weight: int) -> None:
     world = World(a_run(), outcome=lambda state: BAD if state.weight == weight else GOOD)
     end = world.run()
     assert (end.phase, end.weight, end.reason) == (Phase.FAILED, 0, BAD.reason)
@@ -182,14 +182,14 @@ def test_a_failing_step_takes_everything_back_at_once(weight: int) -> None:
     assert (world.pinned, world.target) == (False, "order-service")
 
 
-def test_a_failure_while_the_old_version_drains_still_goes_back() -> None:
+def test_a_failure_while_the_old_version_drains_still_rolls_back() -> None:
     world = World(a_run(), outcome=lambda state: BAD if state.phase == Phase.PROMOTING else GOOD)
     assert world.run().phase == Phase.FAILED
 
 
 @pytest.mark.parametrize("strategy", ["weight", "blue_green", "ab", "mirror"])
 @pytest.mark.parametrize("bad", [False, True])
-def test_whoever_takes_over_ends_as_an_undisturbed_run_would(strategy: str, bad: bool) -> None:
+def test_a_takeover_ends_as_an_undisturbed_run_would(strategy: str, bad: bool) -> None:
     def outcome(state: State) -> Outcome:
         return BAD if bad and state.weight >= 50 else GOOD
 
@@ -212,7 +212,7 @@ def test_whoever_takes_over_ends_as_an_undisturbed_run_would(strategy: str, bad:
     assert kill > 10
 
 
-def test_no_evidence_is_no_promotion() -> None:
+def test_without_evidence_there_is_no_promotion() -> None:
     nothing = Outcome(NO_DATA, "there was no request")
     world = World(a_run(), replace(POLICY, on_no_data="rollback"), outcome=lambda __: nothing)
     end = world.run()
@@ -222,7 +222,7 @@ def test_no_evidence_is_no_promotion() -> None:
     assert (held.phase, held.weight) == (Phase.PAUSED, 5)
 
 
-def test_what_is_inconclusive_waits_for_somebody() -> None:
+def test_what_is_inconclusive_waits_for_an_approval() -> None:
     doubt = Outcome(INCONCLUSIVE, "one failure, which the limit allows")
     world = World(a_run(), replace(POLICY, on_pause="return"), outcome=lambda __: doubt)
     assert world.run().phase == Phase.PAUSED
@@ -232,7 +232,7 @@ def test_what_is_inconclusive_waits_for_somebody() -> None:
 
 def test_an_error_that_does_not_end_never_promotes() -> None:
     broken = Outcome("error", "Prometheus does not answer")
-    # It is no reason to go back either.
+    # It is not a reason to roll back either.
     assert World(a_run(), replace(POLICY, on_pause="return"), outcome=lambda __: broken).run().phase == Phase.PAUSED
 
 
@@ -247,7 +247,7 @@ def test_an_error_that_does_not_end_never_promotes() -> None:
         ({"unsafe": "another VirtualService routes the same host"}, "another VirtualService"),
     ],
 )
-def test_trouble_takes_the_run_back(changes: dict[str, object], reason: str) -> None:
+def test_trouble_rolls_the_run_back(changes: dict[str, object], reason: str) -> None:
     world = World(a_run())
     world.run(until=lambda state: state.weight == 5)
     decision = decide(replace(world.seen(), **changes), POLICY)  # type: ignore[arg-type]
@@ -269,7 +269,7 @@ def test_drift_has_three_policies() -> None:
     assert not world.pinned
 
 
-def test_proxies_that_never_acknowledge_take_it_back() -> None:
+def test_proxies_that_never_acknowledge_roll_it_back() -> None:
     world = World(a_run())
     world.changes = {"acknowledged": False, "behind": "api-7f.shop has not accepted route"}
     end = world.run()
@@ -279,7 +279,7 @@ def test_proxies_that_never_acknowledge_take_it_back() -> None:
     assert world.run().phase == Phase.FAILED
 
 
-def test_pods_that_never_get_ready_take_it_back() -> None:
+def test_pods_that_never_get_ready_roll_it_back() -> None:
     world = World(a_run())
     world.changes = {"canary_ready": 0}
     end = world.run()
@@ -287,7 +287,7 @@ def test_pods_that_never_get_ready_take_it_back() -> None:
     assert "0 of 1 pods of order-service-v2 are ready" in end.reason
 
 
-def test_the_way_back_waits_for_a_stable_side_that_has_no_pods() -> None:
+def test_the_rollback_waits_for_a_stable_side_that_has_no_pods() -> None:
     world = World(a_run(phase=Phase.FINALISING, step=2, weight=100, changed_at=1))
     world.image, world.pods = "order-service:2", {"order-service": 0, "order-service-v2": 4}
     world.state = rolled_back(world.seen(), "me", "asked for")
@@ -297,7 +297,7 @@ def test_the_way_back_waits_for_a_stable_side_that_has_no_pods() -> None:
     assert world.pods == {"order-service": 4, "order-service-v2": 0}
 
 
-def test_gates_hold_the_run_until_somebody_opens_them() -> None:
+def test_gates_hold_the_run_until_an_approval() -> None:
     gates = [Gate(at, "return", timeout=1800) for at in ("start", "increase", "promotion")]
     world = World(a_run(), replace(POLICY, gates=gates))
     waited = []

@@ -22,8 +22,8 @@ canary_problems = FilterModule().filters()["canary_problems"]
 THREE = {"steps": [5, 25, 100], "step_duration": "1m"}
 
 
-def said(**given: Any) -> list[str]:
-    """What the module says, nothing where it takes the run."""
+def problems_of(**given: Any) -> list[str]:
+    """The module's objections, none where it accepts the run."""
     try:
         refuse_problems(params(**given))
     except PlanFailure as failure:
@@ -31,14 +31,16 @@ def said(**given: Any) -> list[str]:
     return []
 
 
-def said_of_variables(**given: Any) -> list[str]:
+def problems_of_variables(**given: Any) -> list[str]:
     asked = params(**given)
     found: list[str] = canary_problems({option: asked[option] for option in JUDGED})
     return found
 
 
-def test_all_is_said_at_once() -> None:
-    found = said(steps=[50, 25], drain="soon", gates=[{"at": "end", "type": "hold", "url": "", "timeout": "30m"}])
+def test_everything_is_reported_at_once() -> None:
+    found = problems_of(
+        steps=[50, 25], drain="soon", gates=[{"at": "end", "type": "hold", "url": "", "timeout": "30m"}]
+    )
     assert [line.partition(" ")[0] for line in found] == ["drain", "steps", "gates"]
 
 
@@ -55,11 +57,11 @@ def test_all_is_said_at_once() -> None:
         {**THREE, "deadline": "3m"},
     ],
 )
-def test_the_role_says_the_same_of_its_variables(given: dict[str, Any]) -> None:
+def test_the_role_reports_the_same_for_its_variables(given: dict[str, Any]) -> None:
     names = re.compile(rf"\b({'|'.join(JUDGED)})(?= is| has| selects)")
-    found = said(**given)
+    found = problems_of(**given)
     assert found
-    assert said_of_variables(**given) == [names.sub(r"canary_\1", line) for line in found]
+    assert problems_of_variables(**given) == [names.sub(r"canary_\1", line) for line in found]
 
 
 @pytest.mark.parametrize(
@@ -73,28 +75,28 @@ def test_the_role_says_the_same_of_its_variables(given: dict[str, Any]) -> None:
     ],
 )
 def test_the_deadline_leaves_time_for_the_steps(given: dict[str, Any], lasts: int) -> None:
-    (problem,) = said(**given, deadline=f"{lasts}s")
+    (problem,) = problems_of(**given, deadline=f"{lasts}s")
     assert problem.startswith(f"deadline is {lasts}s, and the steps alone take {lasts} s: ")
-    assert said(**given, deadline=f"{lasts + 1}s") == []
+    assert problems_of(**given, deadline=f"{lasts + 1}s") == []
 
 
 def test_a_split_has_no_time_to_take() -> None:
-    assert said(strategy="split", steps=[20], step_duration="1m", deadline="10s") == []
+    assert problems_of(strategy="split", steps=[20], step_duration="1m", deadline="10s") == []
 
 
-def test_a_run_under_way_keeps_its_own_deadline() -> None:
-    assert said(**THREE, deadline="10s", state="resumed") == []
+def test_a_run_in_progress_keeps_its_own_deadline() -> None:
+    assert problems_of(**THREE, deadline="10s", state="resumed") == []
 
 
 def test_copies_may_come_before_the_first_weight() -> None:
     given: dict[str, Any] = {"steps": [{"weight": 0, "mirror": 50}, 5, 100]}
-    assert said(**given) == said_of_variables(**given) == []
+    assert problems_of(**given) == problems_of_variables(**given) == []
     assert [(step.weight, step.mirror) for step in plan_of(params(**given))] == [(0, 50), (5, 0), (100, 0)]
 
 
 def test_gates_as_the_role_has_them() -> None:
-    assert said_of_variables(gates=[{"at": "start", "type": "prompt"}, {"at": "promotion", "type": "awx"}]) == []
-    (problem,) = said_of_variables(gates=["promotion"])
+    assert problems_of_variables(gates=[{"at": "start", "type": "prompt"}, {"at": "promotion", "type": "awx"}]) == []
+    (problem,) = problems_of_variables(gates=["promotion"])
     assert problem == (
         'canary_gates has "promotion": a gate has `at` (start, increase, promotion, end) and `type` '
         "(prompt, awx, url, hold)."

@@ -132,7 +132,7 @@ def test_a_state_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"format": 1}', '{"format": 2, "run": "r"}', '{"format": 1, "new": 1}']
 )
-def test_a_text_that_is_no_state_says_so(text: str) -> None:
+def test_a_text_that_is_not_a_state_is_reported(text: str) -> None:
     with pytest.raises(StateFailure):
         load(text)
 
@@ -162,9 +162,9 @@ class Store:
     def request(self, method: str, path: str, body: Any = None, query: Any = ()) -> Any:
         if self.refuse:
             self.refuse -= 1
-            raise ApiFailure(409, "Conflict", "somebody was faster")
+            raise ApiFailure(409, "Conflict", "another writer was faster")
         if method == "put" and self.obj and body["metadata"].get("resourceVersion") != str(self.version):
-            raise ApiFailure(409, "Conflict", "somebody was faster")
+            raise ApiFailure(409, "Conflict", "another writer was faster")
         self.version += 1
         self.obj = copy.deepcopy(body)
         assert self.obj is not None
@@ -226,7 +226,7 @@ def test_a_dead_holder_is_known_by_its_process_or_by_the_time() -> None:
     assert not is_dead(held, now), "of another machine nothing is known but the time"
 
 
-def test_the_share_is_asked_for_only_where_it_can_be_told() -> None:
+def test_the_share_is_required_only_where_it_can_be_measured() -> None:
     metrics = [Metric("request-success-rate", window=5, minimum=99, compare=Compare(max_ratio=2))]
     share = share_at(metrics, 5, 0.3, since=7.0)
     assert share
@@ -246,5 +246,5 @@ def test_the_share_is_asked_for_only_where_it_can_be_told() -> None:
         ("mirror", 0, 0, Stage(True, 1, frozenset(), copies_only=True)),
     ],
 )
-def test_what_a_step_has_to_show(strategy: str, step: int, weight: int, expected: Stage) -> None:
+def test_what_a_step_must_show(strategy: str, step: int, weight: int, expected: Stage) -> None:
     assert stage_at(a_run(strategy, step=step, weight=weight, phase=Phase.PROGRESSING)) == expected

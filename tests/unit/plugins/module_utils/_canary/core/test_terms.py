@@ -1,4 +1,4 @@
-"""M3 of the canary's review: gates, metrics, policies and limits belong to the run, whichever command carries it on."""
+"""M3 of the canary's review: gates, metrics, policies and limits belong to the run, whichever command resumes it."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def left(cluster: FakeCluster) -> FakeCluster:
     return cluster
 
 
-def test_m3_a_gate_that_whoever_takes_over_does_not_give_is_refused(left: FakeCluster) -> None:
+def test_m3_a_takeover_without_the_runs_gate_is_refused(left: FakeCluster) -> None:
     before = left.state()
-    with pytest.raises(OtherTerms) as told:
+    with pytest.raises(OtherTerms) as raised:
         Running(left, step_duration="2s").wait()
-    assert told.value.result == {"differs": ["gates"]}
-    text = str(told.value)
+    assert raised.value.result == {"differs": ["gates"]}
+    text = str(raised.value)
     assert 'gates: the run has [{"at": "promotion", "type": "return", "timeout": "30m"}], this call has none.' in text
     for way_out in ("continue with state=resumed", "state=aborted"):
         assert way_out in text
@@ -91,7 +91,7 @@ def test_m3_a_call_that_is_refused_leaves_the_run_to_reconcile(left: FakeCluster
     assert (end.phase, left.weights()["v2"]) == (Phase.FAILED, 0)
 
 
-def test_m3_a_call_that_is_refused_takes_no_run_back_that_waits(cluster: FakeCluster) -> None:
+def test_m3_a_call_that_is_refused_rolls_no_waiting_run_back(cluster: FakeCluster) -> None:
     Running(cluster, gates=[GATE]).wait()
     with pytest.raises(OtherTerms):
         Running(cluster, lease_duration=1).wait()
@@ -101,13 +101,13 @@ def test_m3_a_call_that_is_refused_takes_no_run_back_that_waits(cluster: FakeClu
     assert waiting.phase == Phase.WAITING_PROMOTION
 
 
-def test_m3_the_same_call_goes_on_and_waits_at_the_gate(left: FakeCluster) -> None:
+def test_m3_the_same_call_resumes_and_waits_at_the_gate(left: FakeCluster) -> None:
     end = Running(left, gates=[GATE], step_duration="2s").wait().state
     assert end
     assert (end.phase, end.gate) == (Phase.WAITING_PROMOTION, "promotion")
 
 
-def test_m3_resume_goes_on_by_the_runs_own_terms(left: FakeCluster) -> None:
+def test_m3_resume_continues_by_the_runs_own_terms(left: FakeCluster) -> None:
     waiting = Running(left, "resume").wait().state
     assert waiting
     assert (waiting.phase, waiting.gate) == (Phase.WAITING_PROMOTION, "promotion"), "it opened no gate"
@@ -180,16 +180,16 @@ def test_m3_whatever_differs_is_named_with_both_values(option: str, of_run: Any,
     assert ", this call " in found[option]
 
 
-def test_m3_of_lists_only_what_differs_is_told_and_their_order_is_nothing() -> None:
+def test_m3_of_lists_only_differences_are_reported_and_their_order_is_ignored() -> None:
     run = a_run(metrics=[RATE, SLOW])
     assert changed_terms(run, params(metrics=[SLOW, RATE])) == {}
-    told = changed_terms(run, params(metrics=[SLOW]))["metrics"]
-    assert "request-success-rate" in told
-    assert "request-duration" not in told
-    assert told.endswith("this call has none")
+    described = changed_terms(run, params(metrics=[SLOW]))["metrics"]
+    assert "request-success-rate" in described
+    assert "request-duration" not in described
+    assert described.endswith("this call has none")
 
 
-def test_m3_another_strategy_is_told_once() -> None:
+def test_m3_another_strategy_is_reported_once() -> None:
     assert list(changed_terms(a_run(), params(strategy="blue_green"))) == ["strategy"]
 
 
@@ -238,7 +238,7 @@ def test_m3_a_state_stays_far_below_what_annotations_may_have() -> None:
     """256 KiB together, of all annotations of an object."""
     run = a_run(metrics=[{**RATE, "name": f"own-{number}", "query": "x" * 500} for number in range(30)])
     for number in range(60):
-        run = run.moved(float(number), "somebody@somewhere", "why " * 100, phase=Phase.PROGRESSING)
+        run = run.moved(float(number), "user@somewhere", "why " * 100, phase=Phase.PROGRESSING)
     assert len(dump(run)) < 64 * 1024
 
 
