@@ -162,7 +162,7 @@ def pause(lab: Lab) -> None:
 def abort(lab: Lab) -> None:
     """By another process, which does not live to carry it on."""
     call = lab.call("aborted", drain="2m")
-    lab.until("the way back", lambda: lab.now().state.get("phase") == "RollingBack")
+    lab.until("the rollback", lambda: lab.now().state.get("phase") == "RollingBack")
     call.kill()
 
 
@@ -212,7 +212,7 @@ def test_it_goes_back_by_itself(lab: Lab, report: Report, phase: str, end: Any) 
             begin = time.time()
             end(terminal)
             if phase != "Finalising":
-                lab.until("the way back", lambda: lab.now().state["phase"] in ("RollingBack", "Failed"), 10)
+                lab.until("the rollback", lambda: lab.now().state["phase"] in ("RollingBack", "Failed"), 10)
                 assert lab.now().weights == {stable: 100, canary: 0}
                 zero = next(seen.at for seen in sightings.since(begin) if seen.weights[canary] == 0)
                 report(f"weight 0 after {max(0.0, zero - begin):.2f} s")
@@ -242,7 +242,7 @@ def test_what_nothing_is_left_of_the_next_reconcile_takes_back(lab: Lab, report:
         with at(lab, phase) as terminal:
             if PHASES[phase].traffic:
                 # Every run says so as soon as the canary gets traffic, since then nothing can any more.
-                lab.until("the notice", lambda: "canary_reconcile.yml does, on its schedule" in terminal.text, 5)
+                lab.until("the notice", lambda: "canary_reconcile.yml rolls it back on its schedule" in terminal.text, 5)
             all_killed(terminal)
             before = lab.now()
             time.sleep(1)
