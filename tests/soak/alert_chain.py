@@ -129,7 +129,7 @@ class Rulebook:
     @property
     def plays(self) -> int:
         """Playbooks that have begun."""
-        return self.text.count("PLAY [Take a canary back because of an alert]")
+        return self.text.count("PLAY [Roll back a canary because of an alert]")
 
     @property
     def ended(self) -> int:

@@ -272,7 +272,9 @@ def test_a_run_without_any_process_is_rolled_back_by_the_next_reconcile(lab: Lab
         with at(lab, phase) as terminal:
             if PHASES[phase].traffic:
                 # Every run reports this as soon as the canary gets traffic: later no process can.
-                lab.until("the notice", lambda: "canary_reconcile.yml does, on its schedule" in terminal.text, 5)
+                lab.until(
+                    "the notice", lambda: "canary_reconcile.yml rolls it back on its schedule" in terminal.text, 5
+                )
             all_killed(terminal)
             before = lab.now()
             time.sleep(1)

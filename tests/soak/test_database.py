@@ -345,7 +345,7 @@ def test_an_archive_that_lost_its_place_starts_again(cluster: Postgresql, archiv
         cluster.sql(0, "CHECKPOINT", "postgres", "postgres")
         old = copies(archive)
         archive.start()
-        wait_for(lambda: "starting anew with a new copy" in archive.output(), archive.output)
+        wait_for(lambda: "starting again with a new copy" in archive.output(), archive.output)
         wait_for(lambda: copies(archive) and copies(archive) != old, archive.output)
         wait_for(lambda: len(copies(archive)) == 1, "the older copy goes")
         wait_for(lambda: archiving(archive), archive.output)

@@ -49,14 +49,14 @@ def test_a_push_is_deployed_and_serves(deployed: Runner, lab: Lab) -> None:
     assert image == f"docker.io/corpv3/{SERVICE}:{VALUES['github.sha']}"
     again = good(deployed.run(step("ci-cd-istio.yml", "deploy-app", "Deploy")))
     assert "changed=0 " in again, again[-1000:]
-    good(deployed.run(step("ci-cd-istio.yml", "smoke-tests", "Ask as the users would")))
+    good(deployed.run(step("ci-cd-istio.yml", "smoke-tests", "Run the smoke test")))
 
 
 def test_a_canary_waits_for_its_approval_and_is_promoted(runner: Runner, lab: Lab) -> None:
     tag, canary = lab.tag(), lab.canary
     with lab.load():
-        good(runner.run(step("canary.yml", "plan", "Show what would be done"), inputs_image_tag=tag, **INPUTS))
-        good(runner.run(step("canary.yml", "canary", "Bring it forward"), inputs_image_tag=tag, **INPUTS))
+        good(runner.run(step("canary.yml", "plan", "Show the plan"), inputs_image_tag=tag, **INPUTS))
+        good(runner.run(step("canary.yml", "canary", "Roll out the new version"), inputs_image_tag=tag, **INPUTS))
         assert lab.now().state["phase"] == "WaitingPromotion"
         good(runner.run(step("canary.yml", "promote", "Open the gate"), inputs_image_tag=tag, **INPUTS))
     assert lab.now().state["phase"] == "Succeeded" and lab.now().weights[canary] == 100
@@ -65,7 +65,7 @@ def test_a_canary_waits_for_its_approval_and_is_promoted(runner: Runner, lab: La
     assert f"### {SERVICE} on staging: Succeeded" in summary, summary
     assert "| when | phase | traffic | why | who |" in summary and "| Promoting | 100 % |" in summary, summary
     # A late abort does no harm, and names the remedy.
-    late = runner.run(step("canary.yml", "abort", "Take it back"), inputs_image_tag=tag, **INPUTS)
+    late = runner.run(step("canary.yml", "abort", "Roll back"), inputs_image_tag=tag, **INPUTS)
     assert late.returncode != 0 and "To go back, run a canary to" in late.stdout, late.stdout[-3000:]
     assert lab.now().weights[canary] == 100
 
@@ -74,15 +74,11 @@ def test_a_canary_waits_for_its_approval_and_is_promoted(runner: Runner, lab: La
 def test_a_canary_without_approval_is_rolled_back(workflow: str, runner: Runner, lab: Lab) -> None:
     tag, stable = lab.tag(), lab.stable
     with lab.load() as load:
-        good(runner.run(step("canary.yml", "canary", "Bring it forward"), inputs_image_tag=tag, **INPUTS))
-        good(
-            runner.run(
-                step("canary.yml", "clean-up", "Take back what nobody carries on"), inputs_image_tag=tag, **INPUTS
-            )
-        )
+        good(runner.run(step("canary.yml", "canary", "Roll out the new version"), inputs_image_tag=tag, **INPUTS))
+        good(runner.run(step("canary.yml", "clean-up", "Reconcile orphaned canaries"), inputs_image_tag=tag, **INPUTS))
         assert lab.now().state["phase"] == "WaitingPromotion", "a run that waits for an approval is not orphaned"
         reason = {"inputs_reason": "customers cannot pay; | \"quoted\" 'and' {{ not a template }}"}
-        good(runner.run(step(workflow, "abort", "Take it back"), inputs_image_tag=tag, **INPUTS, **reason))
+        good(runner.run(step(workflow, "abort", "Roll back"), inputs_image_tag=tag, **INPUTS, **reason))
     assert load.output.stat().st_size > 0
     assert lab.now().weights[stable] == 100 and lab.now().state["phase"] == "Failed"
     good(runner.run(step(workflow, "abort", "Summary"), inputs_image_tag=tag, **INPUTS, **reason))
@@ -97,9 +93,9 @@ def test_a_failing_version_fails_the_job_and_is_back_by_itself(runner: Runner, l
     lab.fault(service=SERVICE, version=canary, error_rate=1.0)
     try:
         with lab.load():
-            done = runner.run(step("canary.yml", "canary", "Bring it forward"), inputs_image_tag=tag, **INPUTS)
+            done = runner.run(step("canary.yml", "canary", "Roll out the new version"), inputs_image_tag=tag, **INPUTS)
     finally:
         lab.fault(clear=True)
     assert done.returncode != 0
     assert lab.now().weights[stable] == 100 and lab.now().state["phase"] == "Failed", done.stdout[-3000:]
-    good(runner.run(step("canary-reconcile.yml", "reconcile", "Take back what nobody carries on")))
+    good(runner.run(step("canary-reconcile.yml", "reconcile", "Reconcile orphaned canaries")))

@@ -88,7 +88,7 @@ def dashboard() -> models.Dashboard:
                         f"sum by (destination_service_name) (rate(istio_requests_total{{{OUTBOUND}}}[5m]))",
                         "{{destination_service_name}}",
                     ),
-                    about="A workload that calls no other has none.",
+                    about="Empty for a workload without outgoing calls.",
                 ),
                 chart(
                     "Served, by pod",

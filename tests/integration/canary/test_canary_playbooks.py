@@ -167,7 +167,7 @@ def test_ctrl_c_rolls_the_canary_back(lab: Lab) -> None:
     slow = {**QUICK, "canary_image_tag": lab.tag(), "canary_step_duration": "10m", "canary_deadline": "1h"}
     with lab.load("/api/v1/menu"):
         terminal = lab.terminal("canary.yml", canary_service=SERVICE, **slow)
-        terminal.expect("Ctrl-C takes the canary back")
+        terminal.expect("Ctrl-C rolls the canary back")
         assert lab.now().weights == {stable: 50, canary: 50}
         terminal.sendintr()
         terminal.expect("Another Ctrl-C ends the command at once")
@@ -188,7 +188,7 @@ def test_a_job_that_is_killed_rolls_the_canary_back(lab: Lab) -> None:
     slow = {**QUICK, "canary_image_tag": lab.tag(), "canary_step_duration": "10m", "canary_deadline": "1h"}
     with lab.load("/api/v1/menu"):
         terminal = lab.terminal("canary.yml", canary_service=SERVICE, **slow)
-        terminal.expect("Ctrl-C takes the canary back")
+        terminal.expect("Ctrl-C rolls the canary back")
         os.killpg(terminal.pid, signal.SIGKILL)
         lab.until("weight 0", lambda: lab.now().weights == {stable: 100, canary: 0}, 5)
         lab.until("the end", lambda: lab.now().state["phase"] == "Failed")

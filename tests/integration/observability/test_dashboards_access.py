@@ -45,7 +45,7 @@ WRONG: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
             "dashboards_source_ranges": ["the office"],
         },
         (
-            "gives two dashboards one name",
+            "has the same name for two dashboards",
             "are both set",
             "dashboards_jwt has no keys",
             "dashboards_jwt has no issuer",

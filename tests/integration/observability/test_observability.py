@@ -63,7 +63,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "grafana_resources.requests.cpu is 'lots'",
             "500m",
             "grafana_plugins has grafana-piechart-panel",
-            "take the plugin out",
+            "does not load since 12: remove it",
             "grafana_admin_password is empty",
             "grafana_admin_existing_secret",
         ],
@@ -289,7 +289,7 @@ def test_a_component_alone_finds_its_services_served_at_once(run_playbook: RunPl
     }
     run = run_playbook(json.dumps([play]), "-v")
     assert (run.rc, run.changed) == (0, 0), run.stdout
-    looked = run.text.partition("Verify | Look for the pods behind the services")[2]
+    looked = run.text.partition("Verify | Read the endpoints of the services")[2]
     assert "attempts: 1 " in looked, run.stdout
 
 

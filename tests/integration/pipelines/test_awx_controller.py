@@ -155,13 +155,13 @@ def test_a_check_of_an_empty_controller_writes_nothing(controller: Controller, a
     assert rc == 0, text
     assert changed > 0
     assert controller.writes == []
-    assert "Not looked at: the nodes of" in text
+    assert "Not compared: the nodes of" in text
 
 
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"token": "wrong"}, ["could not be asked", "CONTROLLER_OAUTH_TOKEN"]),
+        ({"token": "wrong"}, ["could not be queried", "CONTROLLER_OAUTH_TOKEN"]),
         ({"awx_organization": "Unknown"}, ["awx_organization is 'Unknown'"]),
         ({"awx_credentials": []}, ["credentials that the controller does not have: cluster staging"]),
         (

@@ -29,7 +29,7 @@ def test_the_kubeconfig_of_the_secret_is_the_jobs_alone(runner: Runner, kubeconf
 
 
 def test_a_canary_is_planned(runner: Runner) -> None:
-    planned = runner.run(step("canary.yml", "plan", "Show what would be done"), inputs_step_duration="5m", **CANARY)
+    planned = runner.run(step("canary.yml", "plan", "Show the plan"), inputs_step_duration="5m", **CANARY)
     assert planned.returncode == 0, planned.stdout
     assert "order-service:9.9.9" in planned.stdout, planned.stdout
     assert "weight 10 % for 300 s" in " ".join(planned.stdout.split()), planned.stdout
@@ -37,7 +37,7 @@ def test_a_canary_is_planned(runner: Runner) -> None:
 
 def test_an_input_cannot_become_another_variable(runner: Runner) -> None:
     wrong = {**CANARY, "inputs_image_tag": "1 canary_service=frontend {{ 1 }}"}
-    planned = runner.run(step("canary.yml", "plan", "Show what would be done"), inputs_step_duration="5m", **wrong)
+    planned = runner.run(step("canary.yml", "plan", "Show the plan"), inputs_step_duration="5m", **wrong)
     assert planned.returncode != 0
     assert "canary_image_tag is '1 canary_service=frontend {{ 1 }}'" in " ".join(
         planned.stdout.replace("''", "'").split()
@@ -45,7 +45,7 @@ def test_an_input_cannot_become_another_variable(runner: Runner) -> None:
 
 
 def test_the_smoke_tests_pass(runner: Runner) -> None:
-    asked = runner.run(step("ci-cd-istio.yml", "smoke-tests", "Ask as the users would"))
+    asked = runner.run(step("ci-cd-istio.yml", "smoke-tests", "Run the smoke test"))
     assert asked.returncode == 0, asked.stdout
 
 

@@ -44,7 +44,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "restaurant_app_services.menu-service.weights",
             "restaurant_app_services.order-service.weights",
             "sum to 100",
-            "which is no image reference",
+            "which is not a valid image reference",
         ],
     ),
     "an IP family that the lab's Services do not have": (
@@ -53,7 +53,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "missing secret": (
         {"restaurant_app_image_pull_secrets": ["no-such-secret"]},
-        ["restaurant_app_image_pull_secrets", "no-such-secret", "Make it first"],
+        ["restaurant_app_image_pull_secrets", "no-such-secret", "Create it first"],
     ),
     "wrong cluster": (
         {"service_mesh_cluster_uid": "00000000-0000-0000-0000-000000000000"},

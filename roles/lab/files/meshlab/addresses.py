@@ -1,4 +1,4 @@
-"""Addresses for load balancers, as a cloud gives them. Nobody is behind them; the gateway has the forwarder's."""
+"""Addresses for load balancers, as a cloud gives them. No process listens there; the gateway has the forwarder's."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _api_server(settings: Settings) -> Component:
             f"--etcd-servers=http://{LOOPBACK}:{settings.port('etcd')}",
             f"--bind-address={LOOPBACK}",
             f"--secure-port={settings.port('api')}",
-            # Nobody but this host may reach the API server, so it has no address to advertise.
+            # Only this host may reach the API server, so it has no address to advertise.
             "--endpoint-reconciler-type=none",
             f"--service-cluster-ip-range={settings.service_cidr}",
             f"--tls-cert-file={pki / 'api.crt'}",

@@ -37,7 +37,7 @@ class Forwarder:
 
     def run(self) -> None:
         """For ever."""
-        # Without the pod network a pod's address is nobody's: the Service gets its own, requests get no answer.
+        # Without the pod network a pod's address is unused: the Service gets its own, requests get no answer.
         if self._settings.pod_network:
             threading.Thread(target=self._follow_endpoints, daemon=True).start()
         threading.Thread(target=self._follow_service, daemon=True).start()
@@ -103,7 +103,7 @@ class Forwarder:
 
 
 def _targets(slices: list[Object]) -> dict[int, list[tuple[str, int]]]:
-    """Ready endpoints by service port, told by the port's name."""
+    """Ready endpoints by service port, which the port's name selects."""
     by_name = {"http2": 80, "http": 80, "https": 443}
     found: dict[int, list[tuple[str, int]]] = {}
     for item in slices:

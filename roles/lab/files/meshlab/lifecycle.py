@@ -73,7 +73,7 @@ def status(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _seed(settings: Settings) -> None:
-    """Nodes, and what a cluster has before anybody installs anything."""
+    """Nodes, and what a cluster has before the first installation."""
     api = Api(settings)
     for index in range(settings.nodes):
         name = f"{settings.name}-node-{index}"

@@ -19,7 +19,7 @@ def raise_inotify(settings: Settings) -> None:
 
 
 def restore_inotify(settings: Settings) -> None:
-    """Put the limit back, unless it was changed since by somebody else or another lab still needs it."""
+    """Restore the limit, unless another program has changed it since or another lab still needs it."""
     remembered = settings.state_dir / "inotify_before"
     if not remembered.exists():
         return

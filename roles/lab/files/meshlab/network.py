@@ -60,7 +60,7 @@ def delete_bridge(settings: Settings) -> None:
 
 
 def flush_host_addresses(settings: Settings) -> None:
-    """Take back every pod's address that the host still has, after an agent that did not live to do it."""
+    """Remove every pod address that the host still has, after an agent that died before it could."""
     for line in ip("-o", "-4", "addr", "show", "dev", settings.bridge, check=False).splitlines():
         address = line.split()[3].split("/")[0]
         if address != settings.bridge_ip:
@@ -73,7 +73,7 @@ def add_host_address(settings: Settings, address: str) -> None:
 
 
 def delete_host_address(settings: Settings, address: str) -> None:
-    """Take it back."""
+    """Remove it."""
     ip("addr", "del", f"{address}/16", "dev", settings.bridge, check=False)
 
 

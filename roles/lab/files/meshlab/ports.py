@@ -1,4 +1,4 @@
-"""Loopback ports that the lab needs and somebody else has."""
+"""Loopback ports that the lab needs and another process uses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The lab's Prometheus runs with the configuration and the rules that role prometheus has put into the cluster.
 
 Rules are taken as they are. Of the configuration only what says where targets are is fitted to this machine: simulated
-pods answer nobody, so only what really runs is scraped, at the lab's pace, which canaries need. As long as the cluster
+pods do not answer, so only what really runs is scraped, at the lab's pace, which canaries need. As long as the cluster
 has no such configuration, the lab's own holds.
 """
 

@@ -105,7 +105,7 @@ class Metrics:
 
 
 class RefusedError(Exception):
-    """The connection is to be reset without an answer."""
+    """The connection must be reset without an answer."""
 
 
 class StandIn:
@@ -120,7 +120,7 @@ class StandIn:
         self.open = 0
 
     async def serve(self) -> None:
-        """Serve until SIGTERM, then finish what is under way."""
+        """Serve until SIGTERM, then finish the requests in progress."""
         await asyncio.sleep(float(self.faults.now().get("slow_start_seconds", 0)))
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -172,7 +172,7 @@ class StandIn:
             writer.close()
 
     async def exchange(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request. Returns whether the connection may go on."""
+        """One request. Returns whether the connection may continue."""
         request_line, *lines = head.decode("latin-1").split("\r\n")
         method, path, __ = request_line.split(" ", 2)
         headers = {}

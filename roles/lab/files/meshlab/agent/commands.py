@@ -78,7 +78,7 @@ def command_for(context: PodContext, container: Object) -> Command:
 
 
 def hook_command(context: PodContext, container: Object, command: list[str]) -> list[str]:
-    """A lifecycle hook's command; Istio's own hooks call pilot-agent, which here lies in the cache."""
+    """A lifecycle hook's command; Istio's own hooks call pilot-agent, which here is stored in the cache."""
     argv = list(command)
     if argv and argv[0] == "pilot-agent":
         argv[0] = context.settings.tool("pilot-agent")

@@ -41,7 +41,7 @@ class Container:
         return {port["name"]: port["containerPort"] for port in self.spec.get("ports", []) if "name" in port}
 
     def start(self) -> None:
-        """Start the process; its probes begin anew."""
+        """Start the process; its probes begin again."""
         command = command_for(self.context, self.spec)
         self._process = self._processes.start(self._record, command.argv, self._log, command.env, command.cwd)
         begun = time.monotonic()

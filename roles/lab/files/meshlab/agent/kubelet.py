@@ -1,4 +1,4 @@
-"""What the API server asks a node for: logs, and port-forwards by websocket. There is no exec."""
+"""What the API server requests from a node: logs, and port-forwards by websocket. There is no exec."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _no_port_forward(namespace: str, pod: str, connect: Connect | None) -> tuple
 
 
 class Kubelet(threading.Thread):
-    """Answers the API server, and nobody else: it wants a certificate of the lab's own CA.
+    """Answers only the API server: it requires a certificate of the lab's own CA.
 
     ``ports_of``: how to reach a port of a pod (namespace, name); None for a pod that is only simulated.
     """
@@ -97,7 +97,7 @@ class Kubelet(threading.Thread):
                 PortForward(self.connection, ports, connect).serve()
 
             def log_message(self, format: str, *arguments: object) -> None:
-                """Who read which log is nobody's business."""
+                """Requests are not logged."""
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki / "ca.crt"))
         context.verify_mode = ssl.CERT_REQUIRED

@@ -56,7 +56,7 @@ class Names:
         """The hosts file of a pod in ``namespace``.
 
         A pod of the mesh sees cluster IPs, which its sidecar takes over. One without a sidecar sees the endpoints
-        themselves, since the lab has no kube-proxy; so does everybody for istiod, which proxies call past the capture.
+        themselves, since the lab has no kube-proxy; so do all pods for istiod, which proxies call past the capture.
         """
         with self._lock:
             services = sorted(self._objects[SERVICES].items())

@@ -189,7 +189,7 @@ class PodWorker(threading.Thread):
         container.terminate()
 
     def _run_hook(self, container: Container, command: list[str], timeout: float) -> None:
-        """Run a hook until it ends, its time is over, or its container has died."""
+        """Run a hook until it ends, its time has passed, or its container has died."""
         argv = hook_command(self.context, container.spec, command)
         deadline = time.monotonic() + timeout
         with subprocess.Popen(

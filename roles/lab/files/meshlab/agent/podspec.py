@@ -70,7 +70,7 @@ def find_container(pod: Object, name: str) -> Object | None:
 
 
 def is_sidecar(init_container: Object) -> bool:
-    """Whether an init container is one that goes on beside the others (a native sidecar)."""
+    """Whether an init container keeps running beside the others (a native sidecar)."""
     return init_container.get("restartPolicy") == "Always"
 
 

@@ -12,7 +12,7 @@ Object = dict[str, Any]
 
 @dataclass
 class Probe:
-    """One probe of one container. ``passing`` is None until it has decided for the first time."""
+    """One probe of one container. ``passing`` stays None until it has decided for the first time."""
 
     spec: Object
     next_at: float

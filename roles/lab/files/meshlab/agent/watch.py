@@ -45,7 +45,7 @@ class Agent:
         self._names = Names(self._api, self._names_changed.set)
 
     def run(self) -> None:
-        """For ever. What an earlier agent left behind is ended first: its pods start anew."""
+        """For ever. Ends the processes of an earlier agent first: its pods start again."""
         end_pods(self._settings)
         network.create_bridge(self._settings)
         self._names.start()

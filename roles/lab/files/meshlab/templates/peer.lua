@@ -4,17 +4,17 @@ local HEADER = "x-meshlab-peer"
 local METADATA = "meshlab.peer"
 local SELF = os.getenv("MESHLAB_PEER") or ""
 local FIELDS = {"workload", "namespace", "app", "version", "canonical_service", "canonical_revision", "cluster"}
--- What Istio's metrics say where a peer does not.
+-- What Istio's metrics have if a peer does not send it.
 local MISSING = {canonical_revision = "latest"}
 
 local function remember_peer(handle)
-  local told = handle:headers():get(HEADER)
-  if told == nil then
+  local sent = handle:headers():get(HEADER)
+  if sent == nil then
     return
   end
   handle:headers():remove(HEADER)
   local peer, index = {}, 0
-  for value in (told .. ";"):gmatch("([^;]*);") do
+  for value in (sent .. ";"):gmatch("([^;]*);") do
     index = index + 1
     local field = FIELDS[index]
     if field ~= nil then
@@ -36,7 +36,7 @@ function server_request(handle)
   remember_peer(handle)
 end
 
--- Whoever did not say who it is, is no proxy of this mesh, and has no use for the header.
+-- A peer that did not identify itself is not a proxy of this mesh, and does not need the header.
 function server_response(handle)
   handle:headers():remove(HEADER)
   if handle:streamInfo():dynamicMetadata():get(METADATA) ~= nil then

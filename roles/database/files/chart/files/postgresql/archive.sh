@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Receives the WAL of whichever server is primary into $ARCHIVE_FOLDER/wal as it is written, and copies the data into
+# Receives the WAL of the current primary into $ARCHIVE_FOLDER/wal as it is written, and copies the data into
 # $ARCHIVE_FOLDER/base/<time> when the newest copy is $ARCHIVE_BASE_HOURS old. restore_to_time.sh makes a database of both. The newest
 # $ARCHIVE_KEEP copies stay, and the WAL since the oldest.
 . "$(dirname "$0")/lib.sh"
@@ -42,17 +42,17 @@ older_than() {
 start_receiver() {
   # The slot keeps what this has not yet had, up to max_slot_wal_keep_size. After a failover the new primary does not have it.
   ensure_slot "$servers" "$slot" || return 0
-  # Its connection of before may not have ended yet for the primary.
+  # On the primary, the previous connection may not have ended yet.
   [ "$(remote_sql "$servers" "SELECT active FROM pg_replication_slots WHERE slot_name = '$slot'" target_session_attrs=primary)" = f ] || return 0
   pg_receivewal --dbname="$(primary)" --directory="$incoming" --slot="$slot" --synchronous --no-loop --no-password &
   receiver=$!
   started=$(date +%s)
 }
 
-# The primary no longer has what comes next here, or has another history: what follows is received from where the slot begins, and only
-# a new copy leads to it. What was received stays, for the moments before.
+# The primary no longer has the next WAL, or has another history: receiving continues where the slot begins, and only a new copy leads
+# there. The WAL received so far stays, for restores to earlier times.
 start_anew() {
-  say "the primary cannot continue what was received; starting anew with a new copy of its data"
+  say "the primary cannot continue the received WAL; starting again with a new copy of its data"
   find "$incoming" -type f -exec mv -f {} "$pool" \;
   touch "$ARCHIVE_FOLDER/base/wanted"
   short_runs=0

@@ -46,10 +46,10 @@ choose_source() {
 }
 
 source=$(choose_source)
-[ "$source" != "$PGHOST" ] || say "there is no replica that has what the primary has: the dump is the primary's"
+[ "$source" != "$PGHOST" ] || say "there is no replica that has what the primary has: dumping the primary"
 databases=$(ask "$source" "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY 1")
 [ -n "$databases" ] || die "there is no database to back up"
-# Policies and grants name them, and a dump has none.
+# Policies and grants name roles, which a dump does not contain.
 ask "$source" "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1" >"$partial/roles"
 for database in $databases; do
   dump_with_digest "$source" "$database" "$partial" || die "database $database could not be dumped from $source"

@@ -6,7 +6,7 @@
 # How a database becomes a dump, and a dump a database. Needs lib.sh.
 
 # Statements for psql whose output says what a database holds: a line for each table and sequence, and one for the large objects (of each
-# its first MiB). What stands in a row is compared as text, so everything that decides how values are written is fixed.
+# its first MiB). Rows are compared as text, so all settings that affect the format of values are fixed.
 digest_statements() {
   cat <<'SQL'
 SET search_path = '';
@@ -60,7 +60,7 @@ SQL
   done <"$1"
 }
 
-# fill DATABASE DUMP: all or nothing, and owned by the application's role whoever owned it before.
+# fill DATABASE DUMP: all or nothing, and owned by the application's role, whichever role owned it before.
 fill() {
   pg_restore --dbname="$1" --single-transaction --exit-on-error --no-owner --no-privileges --role="$POSTGRESQL_USER" --no-password "$2"
 }
@@ -72,7 +72,7 @@ restore_into() {
   found=$(echo "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p', 'S', 'v', 'm')
     AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')" | sql_in "$1")
   [ "$found" = 0 ] || die "database $1 is not empty: name another one, which is made"
-  # Backups of before have no list.
+  # Older backups have no list.
   [ ! -e "$3" ] || make_roles "$3"
   fill "$1" "$2"
   echo 'ANALYZE' | sql_in "$1"

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# health.sh ready: the server does what the topology wants of it. health.sh live: killing the container would help nobody.
+# health.sh ready: the server does what the topology wants of it. health.sh live: fails only if a restart of the container helps.
 . "$(dirname "$0")/lib.sh"
 
 state=$(cat "$POSTGRESQL_RUN/state" 2>/dev/null || echo starting)
@@ -20,7 +20,7 @@ case "$1" in
     fi
     ;;
   live)
-    # Being copied to, or waiting for somebody to run rejoin.sh, is no reason to start anew.
+    # A restart does not help a server that is being copied to, or waits for rejoin.sh.
     [ "$state" = serving ] || exit 0
     answer=0
     pg_isready --quiet --host="$POSTGRESQL_RUN" || answer=$?

@@ -3,15 +3,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# What the other scripts share. One rule governs them all: only the server that the file $POSTGRESQL_TOPOLOGY names may take
-# writes. The file is a ConfigMap of the cluster, and whoever fails over by hand changes it first.
+# What the other scripts share. One rule applies to all: only the server that the file $POSTGRESQL_TOPOLOGY names may accept
+# writes. The file is a ConfigMap of the cluster, and a manual failover changes it first.
 set -eu
 umask 077
 
 : "${POSTGRESQL_SECRETS:=/etc/postgresql/secrets}"
 : "${POSTGRESQL_RUN:=/var/run/postgresql}"
 : "${POSTGRESQL_PORT:=5432}"
-# For how long a replica may lack what the primary has before nothing is to be read there.
+# How long a replica may lag behind the primary before it must not serve reads.
 : "${POSTGRESQL_STALE_SECONDS:=300}"
 
 export PGPORT="$POSTGRESQL_PORT" PGPASSFILE="$POSTGRESQL_RUN/passwords" PGCONNECT_TIMEOUT=5
@@ -106,13 +106,13 @@ own_slot() {
   echo "$POD_NAME" | tr - _
 }
 
-# Whichever of the others takes writes, now and after the next failover.
+# The one of the other servers that accepts writes, now and after the next failover.
 to_primary() {
   echo "host=$(other_hosts) user=replicator passfile=$PGPASSFILE application_name=$(own_slot) target_session_attrs=primary"
 }
 
-# ensure_slot HOST[,HOST...] NAME: the primary keeps what the slot's owner has not yet had. A lost slot protects nothing ever again
-# (and from 18 on cannot be used), so it is made anew.
+# ensure_slot HOST[,HOST...] NAME: the primary keeps what the slot's owner has not yet had. A lost slot no longer protects anything
+# (and from 18 on cannot be used), so it is created again.
 ensure_slot() {
   remote_sql "$1" "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
       WHERE slot_name = '$2' AND NOT active AND wal_status = 'lost';
@@ -133,8 +133,8 @@ remove_old_copies() {
   done
 }
 
-# Since when (seconds of the epoch) this replica lacks what the primary has; empty if it lacks nothing. It lies beside the data: an
-# old copy is an old copy after a restart, too.
+# Since when (seconds of the epoch) this replica lags behind the primary; empty if it does not. It is stored beside the data, since an
+# old copy is still old after a restart.
 behind_since() {
   cat "$PGDATA.behind" 2>/dev/null || true
 }

@@ -7,15 +7,15 @@
 # rejoin.sh --clone: copies all data from the primary instead, where a rewind is not possible. Needs the space twice.
 . "$(dirname "$0")/lib.sh"
 
-is_named_primary && die "$POD_NAME is named primary: there is nobody to rejoin"
+is_named_primary && die "$POD_NAME is named primary: there is no other primary to rejoin"
 remote_sql "$(other_hosts)" 'SELECT 1' target_session_attrs=primary >/dev/null || die "no other server answers as primary: promote one first"
 
 touch "$POSTGRESQL_RUN/rejoining"
-# start.sh, whose server ends here, goes on from this and does not end itself.
+# start.sh, whose server ends here, continues with this and does not end itself.
 trap 'mv "$POSTGRESQL_RUN/rejoining" "$POSTGRESQL_RUN/rejoined"' EXIT
 
 if pg_ctl status --pgdata="$PGDATA" >/dev/null 2>&1; then
-  [ "${1:-}" = --clone ] || [ ! -e "$PGDATA/standby.signal" ] || die "$POD_NAME is a replica already; rejoin.sh --clone copies it anew"
+  [ "${1:-}" = --clone ] || [ ! -e "$PGDATA/standby.signal" ] || die "$POD_NAME is a replica already; rejoin.sh --clone copies it again"
   pg_ctl stop --pgdata="$PGDATA" --mode=fast >&2
 fi
 

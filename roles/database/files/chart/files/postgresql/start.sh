@@ -80,8 +80,8 @@ wait_for_own_version() {
   data=$(cat "$PGDATA/PG_VERSION")
   while [ "$program" != "$data" ]; do
     state waiting
-    say "the data is of PostgreSQL $data and this is PostgreSQL $program, which cannot read it. Go back to an image of $data;" \
-      "docs/runbooks/postgresql_major_upgrade.md says how to get to $program."
+    say "the data is of PostgreSQL $data and this is PostgreSQL $program, which cannot read it. Return to an image of $data;" \
+      "docs/runbooks/postgresql_major_upgrade.md describes the upgrade to $program."
     nap 60
   done
 }
@@ -104,7 +104,7 @@ copy_primary() {
   done
 }
 
-# What it has committed and the new primary has not is lost by a rewind: somebody has to want that.
+# A rewind loses what this server has committed and the new primary has not: it needs a decision of the operator.
 wait_for_rejoin() {
   state waiting
   say "this server took writes and $(named_primary) is named primary now. Run rejoin.sh here to make it a replica."
@@ -181,7 +181,7 @@ SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'app')
 SQL
 }
 
-# A slot keeps WAL for its owner: on a replica nobody reads it, nor on the primary once there are fewer servers or no archive.
+# A slot keeps WAL for its owner. On a replica it is unused, and on the primary if there are fewer servers or no archive.
 drop_slots() {
   local_sql "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT active
     AND (pg_is_in_recovery() OR slot_name = '$(own_slot)' OR substring(slot_name from '_([0-9]+)\$')::int >= $POSTGRESQL_REPLICAS

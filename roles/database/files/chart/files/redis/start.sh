@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# The server with its password, which reaches it in a file: a command line can be read by everybody.
+# The server with its password, which reaches it in a file: every process can read a command line.
 set -eu
 umask 077
 mkdir -p "$REDIS_RUN"
