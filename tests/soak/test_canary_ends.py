@@ -242,7 +242,9 @@ def test_what_nothing_is_left_of_the_next_reconcile_takes_back(lab: Lab, report:
         with at(lab, phase) as terminal:
             if PHASES[phase].traffic:
                 # Every run says so as soon as the canary gets traffic, since then nothing can any more.
-                lab.until("the notice", lambda: "canary_reconcile.yml rolls it back on its schedule" in terminal.text, 5)
+                lab.until(
+                    "the notice", lambda: "canary_reconcile.yml rolls it back on its schedule" in terminal.text, 5
+                )
             all_killed(terminal)
             before = lab.now()
             time.sleep(1)

@@ -75,11 +75,7 @@ def test_a_canary_that_nobody_approves_is_taken_back(workflow: str, runner: Runn
     tag, stable = lab.tag(), lab.stable
     with lab.load() as load:
         good(runner.run(step("canary.yml", "canary", "Roll out the new version"), inputs_image_tag=tag, **INPUTS))
-        good(
-            runner.run(
-                step("canary.yml", "clean-up", "Reconcile orphaned canaries"), inputs_image_tag=tag, **INPUTS
-            )
-        )
+        good(runner.run(step("canary.yml", "clean-up", "Reconcile orphaned canaries"), inputs_image_tag=tag, **INPUTS))
         assert lab.now().state["phase"] == "WaitingPromotion", "somebody is being asked, so it is nobody's to tidy up"
         reason = {"inputs_reason": "customers cannot pay; | \"quoted\" 'and' {{ not a template }}"}
         good(runner.run(step(workflow, "abort", "Roll back"), inputs_image_tag=tag, **INPUTS, **reason))
