@@ -107,7 +107,7 @@ def test_a_plan(awx: Awx, menu: Lab) -> None:
     assert menu.now().state == before.state
     # What AWX and ansible-core make of a tag that looks like a number.
     number = awx.launch("canary", {**answers, "canary_image_tag": "2.10"})
-    refused(number, "canary_image_tag is the number 2.1, of which trailing zeros are lost")
+    refused(number, "canary_image_tag is the number 2.1, which loses trailing zeros")
 
 
 def test_verbs_without_a_canary(awx: Awx, menu: Lab) -> None:

@@ -55,7 +55,7 @@ WRONG: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
         },
         (
             "canary_provider.url is",
-            "canary_gates asks at the terminal (prompt at promotion), and there is none here",
+            "canary_gates prompts at the terminal (prompt at promotion), but there is no terminal",
             "canary_deadline is 10s, and the steps alone take",
         ),
     ),

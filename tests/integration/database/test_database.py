@@ -160,12 +160,12 @@ def test_bad_input_is_reported_at_once_and_changes_nothing(
             assert word in run.text, run.stdout
 
     refused(
-        "database_postgresql_volume_size is '20G': write for example 20Gi",
+        "database_postgresql_volume_size is '20G', which is not a valid size: set for example 20Gi",
         "database_external names servers, but database_mode is internal",
         "database_postgresql_passwords.app has a line break",
-        "database_postgresql_passwords.backup is empty, and production takes no password that nobody chose",
+        "database_postgresql_passwords.backup is empty, and production needs a password that you set yourself",
         "database_rabbitmq_password is empty",
-        "database_redis_existing_secret names a Secret, but password is given as well",
+        "database_redis_existing_secret names a Secret, but password is also set",
         database_postgresql_volume_size="20G",
         database_external={"redis": {"host": "redis.example.com"}},
         database_postgresql_passwords={"app": "two\nlines"},

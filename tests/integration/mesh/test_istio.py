@@ -198,7 +198,7 @@ def test_preflight_reports_all_problems_at_once(run_playbook: RunPlaybook) -> No
     run = run_playbook(play(ISTIO_PREFLIGHT), variables=variables)
     assert run.failed == 1, run.stdout
     for words in (
-        "is 'latest', which names no release",
+        "is 'latest', which is not a valid release",
         "istio_chart_path lacks /nowhere/base/Chart.yaml",
         "istio_hub is empty: name the registry of Istio's images, for example docker.io/istio",
         "istio_revision_tag is 'default', but istio_revisions has a control plane without a revision",

@@ -30,8 +30,8 @@ WRONG: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     (
         {"dashboards_hosts": {"grafana": "https://grafana", "pagerduty": "p.example.com"}},
         (
-            "dashboards_hosts has 'pagerduty', which is none of grafana,",
-            'dashboards_hosts.grafana is "https://grafana", which is no full host name',
+            "dashboards_hosts has 'pagerduty', which is not one of grafana,",
+            'dashboards_hosts.grafana is "https://grafana", which is not a valid full host name',
             "dashboards_tls_credential is empty",
             "dashboards_jwt and dashboards_auth_provider are empty",
         ),
@@ -171,7 +171,7 @@ def test_the_gateway_lets_in_who_has_a_token(
         assert ask(HOSTS["grafana"]) == 0
         run = run_playbook("dashboards.yml", variables=variables)
         assert (run.rc, run.changed) == (0, 1), run.stdout
-        assert "https://grafana.example.com/, for those that https://login.example.com knows" in run.stdout
+        assert "https://grafana.example.com/, login by https://login.example.com" in run.stdout
         token = issuer.token()
         ways = {"grafana": {"x-dashboards-token": token}, "prometheus": {"Cookie": f"dashboards-token={token}"}}
         for name, host in HOSTS.items():

@@ -117,7 +117,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "persistentVolume",
             "release istio-system/loki",
             "persistence",
-            "stands in prometheus_values, loki_values. Nothing was changed.",
+            "The values come from prometheus_values, loki_values. Nothing was changed.",
         ],
     ),
 }

@@ -265,7 +265,7 @@ def test_a_client_that_may_not_be_asked_is_waited_for_until_istiod_has_nothing_l
     assert world.sync.stragglers == "cart.elsewhere still has the previous routes"
     world.istiod.scopes["cart"] = (2, {"reviews.shop"})
     world.settle()
-    assert "cart.elsewhere and perhaps others could not be queried" in world.sync.unproven
+    assert "cart.elsewhere and perhaps others could not be asked" in world.sync.unproven
 
 
 def test_a_proxy_that_a_sidecar_resource_keeps_away_is_not_a_client(world: World) -> None:
