@@ -189,7 +189,7 @@ def test_absence_takes_what_carries_the_label_too(ensure: Any, api: Any, namespa
     [
         ({"objects": [{"kind": "ConfigMap"}]}, "has no apiVersion, metadata.name"),
         ({"objects": [config_map("")]}, "needs metadata.namespace"),
-        ({"name": "not a label"}, "no valid value for a label"),
+        ({"name": "not a label"}, "not a valid value for a label"),
         ({"prune_kinds": ["ConfigMap"]}, "is not written like v1/ConfigMap"),
     ],
 )

@@ -258,12 +258,12 @@ def test_its_clock_counts_and_a_round_asks_once() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
-        (200, b"<html>", "no JSON: <html>"),
-        (200, b"", "no JSON: nothing"),
-        (200, b"[]", "no Prometheus"),
-        (200, b"{}", "no Prometheus"),
-        (200, b'{"status": "success"}', "no Prometheus"),
-        (200, b'{"status": "success", "data": []}', "no Prometheus"),
+        (200, b"<html>", "invalid JSON: <html>"),
+        (200, b"", "invalid JSON: nothing"),
+        (200, b"[]", "is not Prometheus"),
+        (200, b"{}", "is not Prometheus"),
+        (200, b'{"status": "success"}', "is not Prometheus"),
+        (200, b'{"status": "success", "data": []}', "is not Prometheus"),
         (400, b'{"status": "error", "error": "parse error"}', "400: parse error"),
         (500, b'{"status": "error"}', "answers 500"),
         (503, b'{"status": "success", "data": {"resultType": "vector", "result": []}}', "answers 503"),
