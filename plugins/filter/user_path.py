@@ -16,8 +16,8 @@ description:
   - A relative path starts in the working directory of the C(ansible-playbook) process, as the user of any other command
     expects.
   - A module on a local connection runs in the playbook's folder instead, which is an installed collection's for
-    C(ansible-playbook corpv3.service_mesh.validate). The environment variable E(PWD) does not help: pre-commit and
-    other programs that change the directory leave the old one in it.
+    C(ansible-playbook corpv3.service_mesh.validate). The environment variable E(PWD) does not help, because pre-commit
+    and other programs that change the directory leave the old one in it.
   - C(~) and environment variables are expanded. An absolute path, such as V(/dev/stdout), stays as it is.
 options:
   _input:
@@ -25,7 +25,7 @@ options:
     type: raw
     required: true
   keys:
-    description: Which values of a dictionary are paths. All of them if not set; the others stay as they are.
+    description: Which values of a dictionary are paths. If not set, all of them are. The others do not change.
     type: list
     elements: str
 """

@@ -77,7 +77,8 @@ class Terminal:
 
     def lines(self) -> list[str]:
         """All that it has shown, once no process writes to it any more."""
-        deadline = time.monotonic() + 60
+        # The command shows a rollback to its end, and some runs drain for two minutes.
+        deadline = time.monotonic() + 240
         while _PROMPT not in self.text or time.monotonic() < self._read_at + _QUIET_SECONDS:
             assert time.monotonic() < deadline, self.text[-2000:]
             time.sleep(0.1)

@@ -25,13 +25,13 @@ LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlin
 UTILS = "plugins.module_utils"
 # Contract -> imports that break it, and no other one: importer, imported.
 FORBIDDEN = {
-    "Action plugins stand on modules, all plugins on module_utils, never the other way round": [
+    "Action plugins use modules, all plugins use module_utils, never the other way round": [
         (f"{UTILS}.mesh_checks", "plugins.modules.canary"),
         ("plugins.modules.canary", "plugins.plugin_utils.progress"),
         ("plugins.filter.user_path", "plugins.modules.canary"),
         ("plugins.test.quantity", "plugins.filter.user_path"),
     ],
-    "Each package of module_utils stands on those below it; packages of one line do not know each other": [
+    "Each package of module_utils uses only those below it; packages of one line do not know each other": [
         (f"{UTILS}._common.files", f"{UTILS}._kube.fields"),
         (f"{UTILS}._kube.fields", f"{UTILS}._document.html"),
         (f"{UTILS}._mesh.mesh", f"{UTILS}._validate.check"),
