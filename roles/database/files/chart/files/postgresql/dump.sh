@@ -5,10 +5,23 @@
 
 # How a database becomes a dump, and a dump a database. Needs lib.sh.
 
+# The tables whose rows count: permanent ones outside of the catalogs.
+tables="FROM pg_class WHERE relkind = 'r' AND relpersistence = 'p' AND relnamespace NOT IN
+    (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
+  ORDER BY oid::regclass::text COLLATE \"C\""
+
+# A snapshot fixes the rows, not the columns: without these locks, a migration between the dump and the digest changes the rows' text.
+lock_statements() {
+  cat <<SQL
+SELECT format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', oid::regclass)
+  $tables \\gexec
+SQL
+}
+
 # Statements for psql whose output says what a database holds: a line for each table and sequence, and one for the large objects (of each
 # its first MiB). Rows are compared as text, so all settings that affect the format of values are fixed.
 digest_statements() {
-  cat <<'SQL'
+  cat <<SQL
 SET search_path = '';
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
@@ -17,11 +30,9 @@ SET bytea_output = 'hex';
 SET extra_float_digits = 1;
 SET lc_monetary = 'C';
 SELECT format('SELECT %L, count(*), sum(hashtextextended((row_of_it.*)::text, 0)::numeric) FROM ONLY %s AS row_of_it', oid::regclass, oid::regclass)
-  FROM pg_class WHERE relkind = 'r' AND relpersistence = 'p' AND relnamespace NOT IN
-    (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
-  ORDER BY oid::regclass::text COLLATE "C" \gexec
+  $tables \\gexec
 SELECT format('SELECT %L, last_value, is_called FROM %s', oid::regclass, oid::regclass) FROM pg_class
-  WHERE relkind = 'S' AND relpersistence = 'p' ORDER BY oid::regclass::text COLLATE "C" \gexec
+  WHERE relkind = 'S' AND relpersistence = 'p' ORDER BY oid::regclass::text COLLATE "C" \\gexec
 SELECT 'large objects', count(*), sum(hashtextextended(oid || md5(lo_get(oid, 0, 1048576)), 0)::numeric) FROM pg_largeobject_metadata;
 SQL
 }
@@ -33,8 +44,12 @@ dump_with_digest() {
     cat <<'SQL'
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL row_security = off;
+SET LOCAL search_path = '';
 SELECT pg_export_snapshot() AS snapshot \gset
 \setenv DUMP_SNAPSHOT :snapshot
+SQL
+    [ "$BACKUP_VERIFY" != true ] || lock_statements
+    cat <<'SQL'
 \! pg_dump --dbname="$DUMP_SOURCE" --snapshot="$DUMP_SNAPSHOT" --format=custom --no-password --file="$DUMP_FILE" && touch "$POSTGRESQL_RUN/dumped"
 \o :digest
 SQL
