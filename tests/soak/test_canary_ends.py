@@ -166,7 +166,8 @@ def pods_that_do_not_start(lab: Lab) -> Iterator[None]:
 def old_pods_that_do_not_go(lab: Lab) -> Iterator[None]:
     pods = [pod.metadata.name for pod in lab.pods(lab.stable)]
 
-    def finalizers(names: list[str]) -> None:
+    # An empty list would be merged with the present one; null removes it.
+    def finalizers(names: list[str] | None) -> None:
         for pod in pods:
             with contextlib.suppress(client.ApiException):
                 lab.core.patch_namespaced_pod(pod, NAMESPACE, {"metadata": {"finalizers": names}})
@@ -175,7 +176,7 @@ def old_pods_that_do_not_go(lab: Lab) -> Iterator[None]:
     try:
         yield
     finally:
-        finalizers([])
+        finalizers(None)
 
 
 def nothing(lab: Lab) -> None:
