@@ -50,8 +50,12 @@ def test_a_machine_that_carries_nothing_cannot_judge_a_canary() -> None:
 
 def test_a_machine_that_is_starved_for_a_moment_is_asked_again() -> None:
     busy, free = Machine(5, refuses=True), Machine(30)
+
+    def machine(rate: float) -> list[Record]:
+        return busy(rate) if len(busy.asked) < 4 else free(rate)
+
     with pytest.warns(UserWarning, match="sending 25 requests a second"):
-        assert carried(100, lambda rate: (busy if len(busy.asked) < 4 else free)(rate)) == 25
+        assert carried(100, machine) == 25
     assert (busy.asked, free.asked) == ([100, 50, 25, 25], [25])
 
 
