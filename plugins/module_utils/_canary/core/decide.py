@@ -244,7 +244,7 @@ def _progress(seen: Observation, policy: Policy) -> Decision:
     if seen.outcome and seen.outcome.blind > policy.error_timeout:
         text = f"nothing could be measured for {seen.outcome.blind:.0f} s: {seen.outcome.reason}"
         return Write(_without_evidence(seen, policy, text))
-    lasts = max(step.duration, _SCRAPES * (seen.scrape_interval or 0))
+    lasts = _lasts(step, seen)
     left = lasts - since
     if left > 0:
         return Wait("analysis", left, planned=True)
@@ -253,10 +253,17 @@ def _progress(seen: Observation, policy: Policy) -> Decision:
     return _undecided(seen, policy, seen.outcome, seen.now - max(state.step_at + lasts, state.changed_at))
 
 
+def _lasts(step: Step, seen: Observation) -> float:
+    """Seconds, at least. Its duration, if that covers enough scrapes to judge by."""
+    return max(step.duration, _SCRAPES * (seen.scrape_interval or 0))
+
+
 def _undecided(seen: Observation, policy: Policy, outcome: Outcome | None, over: float) -> Decision:
     """The step has lasted its duration without evidence for or against the canary. It continues while there is time."""
     reason = outcome.reason if outcome else "nothing has been measured yet"
-    rest = sum(step.duration for step in seen.state.steps[seen.state.step + 1 :]) + policy.drain
+    # A step's verdict is known with the next scrape after its time.
+    scrape = seen.scrape_interval or 0
+    rest = sum(_lasts(step, seen) + scrape for step in seen.state.steps[seen.state.step + 1 :]) + policy.drain
     left = seen.state.deadline - rest - seen.now
     if policy.no_data_timeout is not None:
         left = min(left, policy.no_data_timeout - over)
@@ -271,7 +278,11 @@ def _undecided(seen: Observation, policy: Policy, outcome: Outcome | None, over:
 
 def _without_evidence(seen: Observation, policy: Policy, text: str) -> State:
     """The run pauses and its deadline is suspended: a lack of traffic does not justify a rollback."""
-    return replace(held(seen, policy.actor, Phase.PAUSED, text), lacks_evidence=True)
+    paused = held(seen, policy.actor, Phase.PAUSED, text)
+    # A resumed step gets its duration again, but scrapes may take longer.
+    step = seen.state.current
+    longer = _lasts(step, seen) - step.duration if step else 0
+    return replace(paused, lacks_evidence=True, deadline=paused.deadline + longer)
 
 
 def _advance(seen: Observation, policy: Policy) -> Decision:

@@ -44,6 +44,35 @@ def test_too_little_traffic_waits_as_long_as_the_deadline_allows_and_never_rolls
     assert world.now >= 200
 
 
+def test_rare_scrapes_are_part_of_the_time_that_the_remaining_steps_need() -> None:
+    """Of healthy runs at 5 requests a second and 30 s between scrapes, 2 % rolled back at their deadline otherwise."""
+    doubt = Outcome(INCONCLUSIVE, "at this rate it takes about 300 more requests")
+    world = World(a_run(deadline=600), replace(POLICY, no_data_timeout=None), outcome=lambda __: doubt)
+    world.changes = {"scrape_interval": 30.0}
+    last_moment = 0.0
+    while world.state.phase != Phase.PAUSED:
+        last_moment = world.now
+        world.act(decide(world.seen(), world.policy))
+    # Two steps of three scrapes and one for their verdict, and a drain of 5 s are left.
+    assert world.now == pytest.approx(600 - 2 * 120 - 5, abs=1.5)
+    # Evidence of the last moment is still in time.
+    world = World(a_run(deadline=600), world.policy)
+    world.changes = {"scrape_interval": 30.0}
+    world.outcome = lambda state: doubt if state.step == 0 and world.now < last_moment - 1 else GOOD
+    assert world.run().phase == Phase.SUCCEEDED
+
+
+def test_who_resumes_a_step_gives_it_the_time_of_three_scrapes() -> None:
+    doubt = Outcome(INCONCLUSIVE, "too few requests")
+    world = World(a_run(deadline=600), replace(POLICY, on_pause="return"), outcome=lambda __: doubt)
+    world.changes = {"scrape_interval": 30.0}
+    held = world.run()
+    left = held.deadline - held.changed_at
+    resumed = approved(held, 5000, "me", "continue")
+    assert held.deadline == 600 + 80
+    assert resumed.deadline - 5000 == pytest.approx(left + 10)
+
+
 def test_who_resumes_a_run_that_lacked_evidence_gives_it_time() -> None:
     doubt = Outcome(INCONCLUSIVE, "too few requests")
     world = World(a_run(deadline=200), replace(POLICY, on_pause="return"), outcome=lambda __: doubt)
