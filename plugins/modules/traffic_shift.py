@@ -83,8 +83,7 @@ options:
       rule:
         description:
           - For a VirtualService the name of the http route, as in O(route).
-          - Otherwise the name of a rule, or its index in the list, which begins with 0. By default the only rule with
-            the Services of O(weights). If there are several, the module refuses, and lists them.
+          - Otherwise the name or index (from 0) of a rule. By default the only rule with the Services of O(weights).
         type: str
         default: ""
   service:
@@ -204,7 +203,8 @@ options:
     default: 30
   unproven_wait:
     description:
-      - Seconds to wait if no istiod can be queried. Then there is a warning, and RV(acknowledged) is false.
+      - Seconds to wait if no istiod can be queried, or if no proxy shows the route of the Gateway API. Then there is a
+        warning, and RV(acknowledged) is false.
     type: float
     default: 5
 seealso:
@@ -287,11 +287,12 @@ proxies:
   returned: O(wait) is true, outside check mode
   type: int
 waited:
-  description: Seconds from the write to the last acknowledgement.
+  description: Seconds from the write to the last acknowledgement, with those until the status was accepted.
   returned: O(wait) is true, outside check mode
   type: float
 """
 
+import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
@@ -307,6 +308,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route i
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import served_ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.sent_routes import WrittenRoutes
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import (
+    Acknowledged,
     shift,
     shift_rights,
     wait_for_proxies,
@@ -336,8 +338,14 @@ def run(module: Any) -> dict[str, Any]:
     done = shift(cluster, ref, split, params["min_ready"], module.check_mode)
     result = report(kind, done, split)
     if waiting:
+        begin = time.monotonic()
         result |= {"accepted": True} if wait_for_status(cluster, ref, params["wait_timeout"]) else {}
-        result.update(wait_for(module, istiods, params, kind, done, split, before))
+        left = max(0.0, params["wait_timeout"] - (time.monotonic() - begin))
+        end = wait_for(istiods, params["unproven_wait"], left, kind(done.after), done.changed, split, before)
+        if end.problem and not end.proof:
+            module.warn(f"not proven: {end.problem}")
+        waited = round(time.monotonic() - begin, 2)
+        result.update(acknowledged=end.proof, proxies=end.proxies, waited=waited)
     return result
 
 
@@ -352,31 +360,24 @@ def proxies_before(module: Any, cluster: Cluster, istiods: Istiods, params: dict
 
 
 def wait_for(
-    module: Any,
     istiods: Istiods,
-    params: dict[str, Any],
-    kind: type[Route],
-    done: Written,
+    unproven_wait: float,
+    timeout: float,
+    route: Route,
+    changed: bool,
     split: Split,
     before: list[Proxy] | None,
-) -> dict[str, Any]:
-    """What the result says about the proxies, once they have the routes."""
-    unproven_wait = params["unproven_wait"] if done.changed else 0
+) -> Acknowledged:
+    """Until the proxies have the route. ``before``: as they were before the write; None if istiod cannot be queried."""
+    unproven_wait = unproven_wait if changed else 0
     if before is None:
-        end = wait_without_proof(unproven_wait)
-    else:
-        propagation = Propagation(
-            istiods,
-            lambda: WrittenRoutes([kind(done.after)]),
-            unproven_wait,
-            kind(done.after).protocols(split),
-            # Without a write, istiod sends nothing new.
-            before=before if done.changed else (),
-        )
-        end = wait_for_proxies(propagation, params["wait_timeout"])
-        if end.problem and not end.proof:
-            module.warn(f"not proven: {end.problem}")
-    return {"acknowledged": end.proof, "proxies": end.proxies, "waited": round(end.seconds, 2)}
+        return wait_without_proof(unproven_wait)
+    protocols = route.protocols(split)
+    # Without a write, istiod sends nothing new.
+    known = before if changed else ()
+    propagation = Propagation(istiods, lambda: WrittenRoutes([route]), unproven_wait, protocols, before=known)
+    unseen_wait = unproven_wait if route.by_service and protocols == {"http"} else None
+    return wait_for_proxies(propagation, timeout, unseen_wait)
 
 
 def report(kind: type[Route], done: Written, split: Split) -> dict[str, Any]:

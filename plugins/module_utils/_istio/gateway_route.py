@@ -107,6 +107,8 @@ class GatewayRoute:
         if not backends_of(base):
             raise TrafficFailure(f"{title}, has no backends, so there is nothing to split: name another rule.")
         set_weights(title, self.namespace, base, split)
+        if not self.matches_requests:
+            return type(self)(result)
         if split.mirror:
             set_mirror(title, self.namespace, base, split, split.mirror)
         for entry in split.match_routes:
@@ -217,11 +219,13 @@ class GatewayRoute:
         return f"{backend.get('name')}.{backend.get('namespace') or self.namespace}.svc.cluster.local"
 
     def _refuse_unknown(self, split: Split) -> None:
-        if split.affinity:
+        """What must be absent is: no kind has session affinity, and some have no rules for requests."""
+        if split.affinity and split.affinity.present:
             raise TrafficFailure(
                 f"session_affinity is not available for {self.kind}: remove it, or shift a VirtualService."
             )
-        if (split.mirror or split.match_routes) and not self.matches_requests:
+        wanted = (split.mirror and split.mirror.present) or any(entry.present for entry in split.match_routes)
+        if wanted and not self.matches_requests:
             raise TrafficFailure(
                 f"{self.kind} splits connections, so mirror and match_routes are not available: remove them."
             )

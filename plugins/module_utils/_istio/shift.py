@@ -201,18 +201,26 @@ def _unaccepted(cluster: Readable, kind: type[Route], ref: Ref) -> list[str]:
     return kind(found).unaccepted(cluster.get) if found else [f"{ref} was deleted"]
 
 
-def wait_for_proxies(propagation: Propagation, timeout: float) -> Acknowledged:
-    """Wait until every client has accepted what was written last. TrafficFailure after ``timeout`` seconds."""
+def wait_for_proxies(propagation: Propagation, timeout: float, unseen_wait: float | None = None) -> Acknowledged:
+    """Wait until every client has accepted what was written last. TrafficFailure after ``timeout`` seconds.
+
+    ``unseen_wait``: for routes whose names at a proxy are not verified on a cluster. Where no proxy shows one of them,
+    that proves nothing, and so many seconds pass instead.
+    """
     begin = time.monotonic()
     while not propagation.acknowledged():
         if time.monotonic() - begin >= timeout and propagation.proxies:
             raise TrafficFailure(f"after {timeout:.0f} s not every proxy has the new routes: {propagation.stragglers}")
         time.sleep(_POLL_SECONDS)
+    unproven = propagation.unproven
+    if unseen_wait is not None and propagation.proxies and not propagation.seen and not unproven:
+        unproven = f"no connected proxy shows a route of it, so {unseen_wait:.0f} s took the place of proof"
+        time.sleep(max(0.0, unseen_wait - (time.monotonic() - begin)))
     return Acknowledged(
-        bool(propagation.proxies) and not propagation.unproven,
+        bool(propagation.proxies) and not unproven,
         propagation.proxies,
         time.monotonic() - begin,
-        propagation.unproven or propagation.problem,
+        unproven or propagation.problem,
     )
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
@@ -101,7 +102,30 @@ def asked(params: Mapping[str, Any]) -> Asked:
     if not kind.by_service and not params["service"]:
         raise TrafficFailure(f"service is not set, and the subsets of a {kind.kind} need it: set the service's name.")
     name = str(named.get("name") or params["virtual_service"])
-    return Asked(kind, namespace, name, _split(params, str(named.get("rule") or params["route"])))
+    split = _split(params, str(named.get("rule") or params["route"]))
+    return Asked(kind, namespace, name, _of_services(split, namespace) if kind.by_service else split)
+
+
+def _of_services(split: Split, namespace: str) -> Split:
+    """The split with each Service called in one way: without the namespace where that is the route's."""
+
+    def short(option: str, name: str) -> str:
+        found = name.removeprefix(f"{namespace}/")
+        if not found:
+            raise TrafficFailure(f"{option} names no Service: set the name of one.")
+        return found
+
+    weights = {short("weights", name): weight for name, weight in split.weights.items()}
+    if len(weights) != len(split.weights):
+        raise TrafficFailure("weights name a Service of the route's namespace twice: set each of them once.")
+    mirror = split.mirror
+    if mirror and mirror.present:
+        mirror = replace(mirror, subset=short("mirror.subset", mirror.subset))
+    added = [
+        replace(each, subset=short(f"match_routes: '{each.name}': subset", each.subset)) if each.present else each
+        for each in split.match_routes
+    ]
+    return replace(split, weights=weights, mirror=mirror, match_routes=added)
 
 
 def _refuse_conflicts(params: Mapping[str, Any], named: Mapping[str, Any]) -> None:

@@ -58,8 +58,12 @@ def accept(obj: Object, status: str = "True", reason: str = "") -> None:
 class GatewayCluster(FakeCluster):
     """``controller``: what is done with a route after each write. ``drops``: what a definition lacks, by its version.
 
-    ``serves``: the versions and kinds that the cluster knows.
+    ``serves``: the versions and kinds that the cluster knows. ``made``: the name of what istiod makes of the route.
+    ``sends``: whether istiod has read the route.
     """
+
+    made = f"{NAMESPACE}~orders.{NAMESPACE}.svc.cluster.local"
+    sends = True
 
     def __init__(self, *routes: Object) -> None:
         super().__init__()
@@ -113,6 +117,22 @@ class GatewayCluster(FakeCluster):
             return {**answer, "metadata": {**answer["metadata"], "resourceVersion": "dry"}}
         self.controller(self.objects[kind, name])
         return answer
+
+    def put(self, kind: str, obj: Object) -> None:
+        super().put(kind, obj)
+        self.pushes += kind == "HTTPRoute"
+
+    def _sent_routes(self) -> list[Object]:
+        shares = self.shares() if self.sends else {STABLE: 1}
+        clusters = [
+            {"name": f"outbound|8080||{name}.{NAMESPACE}.svc.cluster.local", "weight": weight}
+            for name, weight in shares.items()
+            if weight
+        ]
+        config = f"/apis/networking.istio.io/v1/namespaces/{NAMESPACE}/virtual-service/{self.made}"
+        metadata = {"filter_metadata": {"istio": {"config": config}}}
+        action = {"weighted_clusters": {"clusters": clusters}}
+        return [{"name": f"{NAMESPACE}.orders.0", "metadata": metadata, "route": action}]
 
     def shares(self, kind: str = "HTTPRoute", index: int = 0) -> dict[str, int]:
         refs = self.objects[kind, "orders"]["spec"]["rules"][index]["backendRefs"]

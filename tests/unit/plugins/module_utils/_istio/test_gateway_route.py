@@ -244,6 +244,15 @@ def test_what_a_kind_does_not_have_is_refused(kind: type[GatewayRoute], wanted: 
         shifted(route(kind=kind.kind), wanted, kind)
 
 
+def test_what_a_kind_does_not_have_may_be_absent() -> None:
+    gone = split(
+        mirror=Mirror(present=False),
+        match_routes=[MatchRoute("testers", present=False)],
+        affinity=Affinity("canary", present=False),
+    )
+    assert refs(shifted(route(kind="TCPRoute"), gone, TCPRoute)) == TENTH
+
+
 def test_backends_are_those_of_a_services_clients_or_of_rules_that_name_it() -> None:
     pairs = [(STABLE, "main"), (CANARY, "main")]
     at_edge, in_mesh = route(rule(name="main")), route(rule(name="main"), parentRefs=[CALLED])

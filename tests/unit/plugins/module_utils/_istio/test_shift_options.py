@@ -45,6 +45,15 @@ def test_the_namespace_is_set_once(places: dict[str, str]) -> None:
     assert (found.kind.kind, found.namespace, found.name, found.split.route) == ("HTTPRoute", "shop", "orders", "0")
 
 
+def test_a_service_has_one_name() -> None:
+    mirror = {"subset": "shop/b", "percentage": 100, "state": "present"}
+    found = given(route_ref=REF, weights={"shop/a": 90, "spare/a": 10}, mirror=mirror)
+    assert found.split.weights == {"a": 90, "spare/a": 10}
+    assert found.split.mirror
+    assert found.split.mirror.subset == "b"
+    assert given(route_ref=REF, mirror={**mirror, "subset": "", "state": "absent"}).split.mirror
+
+
 REF = {"kind": "HTTPRoute", "name": "orders", "namespace": "shop"}
 
 
@@ -58,6 +67,11 @@ REF = {"kind": "HTTPRoute", "name": "orders", "namespace": "shop"}
         ({"route_ref": REF, "namespace": "other"}, r"namespace is other and route_ref\.namespace is shop: remove"),
         ({"route_ref": REF, "service": "orders"}, "which HTTPRoute does not have: name the Services in weights, and"),
         ({"namespace": "shop", "virtual_service": "vs"}, "service is not set, .* set the service's name"),
+        ({"route_ref": REF, "weights": {"a": 50, "shop/a": 50}}, "name a Service of the route's namespace twice"),
+        (
+            {"route_ref": REF, "mirror": {"subset": "", "percentage": 1, "state": "present"}},
+            r"mirror\.subset names no Service: set the name of one",
+        ),
         ({"route_ref": REF, "weights": {"a": "50.5"}}, "weights: a is '50.5': set a whole number"),
     ],
 )
