@@ -7,22 +7,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: traffic_shift
-short_description: Split the traffic of a route between the subsets of a service
+short_description: Split the traffic of a route between the versions of a service
 version_added: 0.1.0
 author:
   - Corporation v3 platform team (@corpv3)
 description:
   - Changes the weights of one named route of a VirtualService, or of all its routes to these subsets, and nothing else
     in the object. Supports routes of http, tls and tcp.
+  - Changes the weights of one rule of an HTTPRoute, GRPCRoute, TLSRoute or TCPRoute of the Gateway API in the same way.
+    The backends of a rule are Services, so each version has a Service of its own, and its name replaces the subset's.
   - Can also mirror requests, insert routes for a header or a cookie before the split, and keep clients at the subset
     that answered them first.
   - Writes only if the object has not changed meanwhile. After a conflict, reads the object and decides again.
-  - Refuses to send traffic to a subset that no DestinationRule defines or that has too few ready endpoints, and while
-    another VirtualService routes the same host at the same gateway.
+  - Refuses to send traffic to a subset that no DestinationRule defines, to a Service that does not exist, or to one of
+    them with too few ready endpoints. Refuses while another VirtualService routes the same host at the same gateway, or
+    another route of the same kind has the same parent, host and match.
 notes:
   - Needs C(get) and C(update) on the VirtualService, and C(list) on VirtualServices and DestinationRules of all
     namespaces and on Pods and EndpointSlices of the service's namespace. The module checks these rights before
     anything is changed. docs/canary-operator.yml grants them.
+  - A route of the Gateway API needs C(get) and C(update) on it and C(get) on the Services of O(weights), C(list) on
+    routes of its kind and on VirtualServices and C(get) on Gateways of all namespaces, and C(list) on Pods and
+    EndpointSlices of the Services' namespaces. docs/gateway-api-operator.yml grants them.
+  - The kinds of the Gateway API were tested without a cluster. docs/canary.md lists what this leaves unverified.
   - With O(wait) the module queries istiod. O(istiod_access) has the required rights. Without them there is a warning,
     and a wait of O(unproven_wait) replaces proof.
 extends_documentation_fragment:
@@ -40,19 +47,52 @@ attributes:
     support: full
 options:
   namespace:
-    description: Namespace of the VirtualService.
+    description:
+      - Namespace of the VirtualService or of the route.
+      - Required, unless O(route_ref.namespace) is set.
     type: str
-    required: true
+    default: ""
   virtual_service:
-    description: Name of the VirtualService.
+    description:
+      - Name of the VirtualService.
+      - Required, unless O(route_ref) is set. One of the two must be set, and not both.
     type: str
-    required: true
+    default: ""
+  route_ref:
+    description:
+      - The object and the rule whose traffic is split, of any supported kind.
+      - Takes the place of O(virtual_service) and O(route), which must not be set with it.
+    type: dict
+    suboptions:
+      kind:
+        description:
+          - Kind of the object. All but V(VirtualService) are kinds of the Gateway API.
+          - The module queries the cluster for their definitions, and uses C(v1). For V(TLSRoute) and V(TCPRoute) it
+            uses C(v1alpha2) if the cluster has no C(v1).
+        type: str
+        choices: [VirtualService, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute]
+        default: VirtualService
+      name:
+        description: Name of the object.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the object. By default O(namespace).
+        type: str
+        default: ""
+      rule:
+        description:
+          - For a VirtualService the name of the http route, as in O(route).
+          - Otherwise the name or index (from 0) of a rule. By default the only rule with the Services of O(weights).
+        type: str
+        default: ""
   service:
     description:
       - The service of the split, as the host of the route's destinations.
       - A short name is a service of O(namespace).
+      - Required for a VirtualService. Must not be set for the other kinds, which have no subsets.
     type: str
-    required: true
+    default: ""
   route:
     description: Name of the http route. By default all routes with one of the subsets of O(service).
     type: str
@@ -61,14 +101,18 @@ options:
     description:
       - Percentage by subset, in whole numbers. Together with the other destinations they must sum to 100.
       - A subset that the route does not have yet is added to it.
+      - For kinds of the Gateway API, percentage by Service, as C(name), or as C(namespace/name) in another namespace.
+        A Service that is added gets the port of one that is there.
     type: dict
     default: {}
   mirror:
-    description: Send a copy of requests to a subset, and discard its answers.
+    description:
+      - Send a copy of requests to a subset, and discard its answers.
+      - For V(HTTPRoute) and V(GRPCRoute) this is a filter RequestMirror. The other kinds of the Gateway API have none.
     type: dict
     suboptions:
       subset:
-        description: The subset that gets the copies.
+        description: The subset, or the Service, that gets the copies.
         type: str
         default: ""
       percentage:
@@ -81,7 +125,9 @@ options:
         choices: [present, absent]
         default: present
   match_routes:
-    description: Routes before the split for requests with certain headers or a cookie (A/B test).
+    description:
+      - Routes before the split for requests with certain headers or a cookie (A/B test).
+      - For V(HTTPRoute) and V(GRPCRoute) these are rules. The other kinds of the Gateway API have none.
     type: list
     elements: dict
     default: []
@@ -91,7 +137,7 @@ options:
         type: str
         required: true
       subset:
-        description: The subset that gets these requests.
+        description: The subset, or the Service, that gets these requests.
         type: str
         default: ""
       headers:
@@ -108,7 +154,9 @@ options:
         choices: [present, absent]
         default: present
   session_affinity:
-    description: Keep a client at the subset that answered it first, by a cookie.
+    description:
+      - Keep a client at the subset that answered it first, by a cookie.
+      - Not available for kinds of the Gateway API.
     type: dict
     suboptions:
       cookie_name:
@@ -138,13 +186,15 @@ options:
         choices: [present, absent]
         default: present
   min_ready:
-    description: Minimum number of ready endpoints of each subset that gets traffic.
+    description: Minimum number of ready endpoints of each subset, or Service, that gets traffic.
     type: int
     default: 1
   wait:
     description:
       - Return only when every connected proxy has acknowledged the new routes.
       - Listeners, routes, clusters and endpoints count. A refused certificate or extension does not block a route.
+      - For kinds of the Gateway API, the status must show the new generation as accepted first. For each parent these
+        are C(Accepted) and C(ResolvedRefs), and for a Gateway also C(Programmed).
     type: bool
     default: false
   wait_timeout:
@@ -153,7 +203,8 @@ options:
     default: 30
   unproven_wait:
     description:
-      - Seconds to wait if no istiod can be queried. Then there is a warning, and RV(acknowledged) is false.
+      - Seconds to wait if no istiod can be queried, or if no proxy shows the route of the Gateway API. Then there is a
+        warning, and RV(acknowledged) is false.
     type: float
     default: 5
 seealso:
@@ -188,13 +239,24 @@ EXAMPLES = r"""
     service: order-service
     route: primary
     mirror: {subset: v2, percentage: 20}
+
+- name: Give the Service of the new version a tenth, in an HTTPRoute with one rule
+  corpv3.service_mesh.traffic_shift:
+    route_ref: {kind: HTTPRoute, name: order-service, namespace: restaurant-management}
+    weights: {order-service-v1: 90, order-service-v2: 10}
+    wait: true
+
+- name: The same in the second rule of a GRPCRoute
+  corpv3.service_mesh.traffic_shift:
+    route_ref: {kind: GRPCRoute, name: kitchen, namespace: restaurant-management, rule: 1}
+    weights: {kitchen-v1: 90, kitchen-v2: 10}
 """
 
 RETURN = r"""
 weights:
   description:
     - Route to subset to weight, after the change.
-    - A route without a name has its position instead, such as C(tcp[0]).
+    - A route without a name has its position instead, such as C(tcp[0]). A rule without a name is C(rules[0]).
   returned: success
   type: dict
   sample: {primary: {v1: 90, v2: 10}}
@@ -203,13 +265,19 @@ weights_before:
   returned: success
   type: dict
 resource_version:
-  description: Version of the VirtualService after the change.
+  description: Version of the object after the change.
   returned: success
   type: str
 attempts:
   description: Number of attempts to write. More than 1 after conflicts with other writers.
   returned: success
   type: int
+accepted:
+  description:
+    - Whether the status shows the object as it is now as accepted, for each parent. If it does not within
+      O(wait_timeout), the module fails.
+  returned: O(wait) is true, outside check mode, for kinds of the Gateway API
+  type: bool
 acknowledged:
   description: Whether every connected proxy has accepted the configuration.
   returned: O(wait) is true, outside check mode
@@ -219,16 +287,16 @@ proxies:
   returned: O(wait) is true, outside check mode
   type: int
 waited:
-  description: Seconds from the write to the last acknowledgement.
+  description: Seconds from the write to the last acknowledgement, with those until the status was accepted.
   returned: O(wait) is true, outside check mode
   type: float
 """
 
+import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
-    ISTIOD_OPTIONS,
     IstiodFailure,
     Istiods,
     Way,
@@ -236,144 +304,88 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod 
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.propagation import Propagation
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.proxies import Proxy
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
-    Affinity,
-    MatchRoute,
-    Mirror,
-    Split,
-    TrafficFailure,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route, Split, TrafficFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import served_ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.sent_routes import WrittenRoutes
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import (
-    COOKIE_OPTIONS,
+    Acknowledged,
     shift,
     shift_rights,
     wait_for_proxies,
+    wait_for_status,
     wait_without_proof,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift_options import argument_spec, asked
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import Written
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref, plain
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import problem
-
-_STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
-
-
-def argument_spec() -> dict[str, Any]:
-    subset = {"type": "str", "default": ""}
-    return {
-        "namespace": {"type": "str", "required": True},
-        "virtual_service": {"type": "str", "required": True},
-        "service": {"type": "str", "required": True},
-        "route": {"type": "str", "default": ""},
-        "weights": {"type": "dict", "default": {}},
-        "mirror": {
-            "type": "dict",
-            "options": {"subset": subset, "percentage": {"type": "float", "default": 100}, "state": _STATE},
-        },
-        "match_routes": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "name": {"type": "str", "required": True},
-                "subset": subset,
-                "headers": {"type": "dict", "default": {}},
-                "cookie": {"type": "dict", "default": {}},
-                "state": _STATE,
-            },
-        },
-        "session_affinity": {
-            "type": "dict",
-            "options": {
-                "cookie_name": {"type": "str", "required": True},
-                "subset": subset,
-                **COOKIE_OPTIONS,
-                "state": _STATE,
-            },
-        },
-        "min_ready": {"type": "int", "default": 1},
-        "wait": {"type": "bool", "default": False},
-        "wait_timeout": {"type": "int", "default": 30},
-        "unproven_wait": {"type": "float", "default": 5},
-        **ISTIOD_OPTIONS,
-    }
-
-
-def requested(params: dict[str, Any]) -> Split:
-    mirror, affinity = params["mirror"], params["session_affinity"]
-    stays = {key: affinity[key] for key in ("subset", "max_age", "secure", "same_site")} if affinity else {}
-    return Split(
-        host=params["service"],
-        route=params["route"],
-        weights=_whole_numbers(params["weights"]),
-        mirror=mirror and Mirror(mirror["subset"], mirror["percentage"], mirror["state"] == "present"),
-        match_routes=[
-            MatchRoute(e["name"], e["subset"], e["headers"], e["cookie"], e["state"] == "present")
-            for e in params["match_routes"]
-        ],
-        affinity=affinity and Affinity(affinity["cookie_name"], present=affinity["state"] == "present", **stays),
-    )
-
-
-def _whole_numbers(given: dict[str, Any]) -> dict[str, int]:
-    """Weights, which may be text from a survey or the command line. They are not rounded."""
-    result = {}
-    for subset, weight in given.items():
-        if isinstance(weight, bool) or not str(weight).isdecimal() or int(weight) > 100:
-            raise TrafficFailure(f"weights: {subset} is {weight!r}: set a whole number from 0 to 100.")
-        result[subset] = int(weight)
-    return result
 
 
 def run(module: Any) -> dict[str, Any]:
     params = plain({key: module.params[key] for key in argument_spec()})
-    split = requested(params)
+    kind, namespace, name, split = asked(params)
     cluster = Cluster(module)
-    ref = Ref(VirtualService.api_version, VirtualService.kind, params["namespace"], params["virtual_service"])
-    if lacking := problem(cluster, shift_rights(ref, split.host), "shift this traffic", "docs/canary-operator.yml"):
+    ref = served_ref(kind, namespace, name, cluster.resource)
+    manifest = "docs/gateway-api-operator.yml" if kind.by_service else "docs/canary-operator.yml"
+    if lacking := problem(cluster, shift_rights(ref, split), "shift this traffic", manifest):
         raise TrafficFailure(f"{lacking}\nNothing was changed.")
-    way = Way.of(params)
-    istiods = Istiods(cluster, way)
+    istiods = Istiods(cluster, Way.of(params))
     waiting = params["wait"] and not module.check_mode
-    before: list[Proxy] | None = None
-    if waiting:
-        try:
-            refuse_without_rights(cluster, way)
-            before = istiods.proxies()
-        except (IstiodFailure, ApiFailure) as failure:
-            module.warn(f"istiod cannot be queried, so a wait of {params['unproven_wait']} s replaces proof: {failure}")
+    before = proxies_before(module, cluster, istiods, params) if waiting else None
     done = shift(cluster, ref, split, params["min_ready"], module.check_mode)
-    result = report(done, split)
+    result = report(kind, done, split)
     if waiting:
-        unproven_wait = params["unproven_wait"] if done.changed else 0
-        if before is None:
-            end = wait_without_proof(unproven_wait)
-        else:
-            propagation = Propagation(
-                istiods,
-                lambda: WrittenRoutes([VirtualService(done.after)]),
-                unproven_wait,
-                VirtualService(done.after).protocols(split),
-                # Without a write, istiod sends nothing new.
-                before=before if done.changed else (),
-            )
-            end = wait_for_proxies(propagation, params["wait_timeout"])
-            if end.problem and not end.proof:
-                module.warn(f"not proven: {end.problem}")
-        result.update(acknowledged=end.proof, proxies=end.proxies, waited=round(end.seconds, 2))
+        begin = time.monotonic()
+        result |= {"accepted": True} if wait_for_status(cluster, ref, params["wait_timeout"]) else {}
+        left = max(0.0, params["wait_timeout"] - (time.monotonic() - begin))
+        end = wait_for(istiods, params["unproven_wait"], left, kind(done.after), done.changed, split, before)
+        if end.problem and not end.proof:
+            module.warn(f"not proven: {end.problem}")
+        waited = round(time.monotonic() - begin, 2)
+        result.update(acknowledged=end.proof, proxies=end.proxies, waited=waited)
     return result
 
 
-def report(done: Written, split: Split) -> dict[str, Any]:
+def proxies_before(module: Any, cluster: Cluster, istiods: Istiods, params: dict[str, Any]) -> list[Proxy] | None:
+    """The proxies as they are before the write. None, with a warning, if no istiod can be queried."""
+    try:
+        refuse_without_rights(cluster, Way.of(params))
+        return istiods.proxies()
+    except (IstiodFailure, ApiFailure) as failure:
+        module.warn(f"istiod cannot be queried, so a wait of {params['unproven_wait']} s replaces proof: {failure}")
+        return None
+
+
+def wait_for(
+    istiods: Istiods,
+    unproven_wait: float,
+    timeout: float,
+    route: Route,
+    changed: bool,
+    split: Split,
+    before: list[Proxy] | None,
+) -> Acknowledged:
+    """Until the proxies have the route. ``before``: as they were before the write; None if istiod cannot be queried."""
+    unproven_wait = unproven_wait if changed else 0
+    if before is None:
+        return wait_without_proof(unproven_wait)
+    protocols = route.protocols(split)
+    # Without a write, istiod sends nothing new.
+    known = before if changed else ()
+    propagation = Propagation(istiods, lambda: WrittenRoutes([route]), unproven_wait, protocols, before=known)
+    unseen_wait = unproven_wait if route.by_service and protocols == {"http"} else None
+    return wait_for_proxies(propagation, timeout, unseen_wait)
+
+
+def report(kind: type[Route], done: Written, split: Split) -> dict[str, Any]:
     sides = {"before": done.before, "after": done.after}
     return {
         "changed": done.changed,
-        "weights_before": VirtualService(done.before).weights(split),
-        "weights": VirtualService(done.after).weights(split),
+        "weights_before": kind(done.before).weights(split),
+        "weights": kind(done.after).weights(split),
         "resource_version": done.after["metadata"]["resourceVersion"],
         "attempts": done.attempts,
         "diff": {side: yaml.dump({"spec": obj["spec"]}) for side, obj in sides.items()} if done.changed else {},

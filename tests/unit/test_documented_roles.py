@@ -10,6 +10,8 @@ import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.providers.envoy import Clients, proxy_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way, port_forward_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Split
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import KINDS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
@@ -46,8 +48,20 @@ def test_a_canary() -> None:
 
 
 def test_a_shift_needs_a_part_of_what_a_canary_needs() -> None:
-    wanted = shift_rights(Ref("networking.istio.io/v1", "VirtualService", APPLICATION, "orders"), "order-service")
+    wanted = shift_rights(
+        Ref("networking.istio.io/v1", "VirtualService", APPLICATION, "orders"), Split("order-service")
+    )
     assert {right._replace(name="") for right in wanted} <= granted("canary-operator.yml")
+
+
+def test_a_shift_of_every_kind_of_the_gateway_api() -> None:
+    wanted = {
+        right._replace(name="")
+        for kind in KINDS
+        if kind.by_service
+        for right in shift_rights(Ref(kind.api_version, kind.kind, APPLICATION, "orders"), Split(""))
+    }
+    assert wanted == granted("gateway-api-operator.yml")
 
 
 @pytest.mark.parametrize("access", ["port_forward", "pod_address"])

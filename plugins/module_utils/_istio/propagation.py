@@ -160,6 +160,11 @@ class Propagation:
         return self._end(elapsed) if elapsed >= self._unproven_wait and not self.proxies else False
 
     @property
+    def seen(self) -> bool:
+        """Whether a proxy has shown HTTP routes of the written objects, current or not."""
+        return bool(self._clients)
+
+    @property
     def stragglers(self) -> str:
         """The proxies that have not accepted it, for a message."""
         named, more = self.behind[:_NAMED], len(self.behind) - _NAMED

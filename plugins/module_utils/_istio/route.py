@@ -12,12 +12,13 @@ its fields. A further kind is a file beside virtual_service.py, and its line in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Protocol
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 
 # The API of Istio's own kinds.
@@ -107,21 +108,31 @@ class Split:
 class Sources(NamedTuple):
     """How the routes are known that istiod has made of an object.
 
-    path: the end of the path that they bear; empty where they bear that of another object, which includes this one.
+    path: of the path that they bear; None where they bear that of another object, which includes this one.
     for_mesh: whether sidecars have them. shares: the name of a route -> its shares; several where names are not unique.
+    hosts: set where routes of other objects bear the same path. The name of a route -> the hosts of its destinations,
+    without the cluster's domain. A route with another name, or to other hosts, was made of another object.
     """
 
-    path: str
+    path: re.Pattern[str] | None  # pylint: disable=unsupported-binary-operation
     namespace: str
     for_mesh: bool
     shares: Mapping[str, frozenset[Shares]]
+    hosts: Mapping[str, frozenset[str]] | None = None  # pylint: disable=unsupported-binary-operation
 
 
 class Route(Protocol):
-    """An object that decides which subsets of a service get the requests. Nothing changes it: an edit is a new one."""
+    """An object that decides which subsets of a service get the requests. Nothing changes it: an edit is a new one.
+
+    versions: where clusters have definitions of several releases, the API's versions, the preferred one first. The
+    cluster is queried for them, and a definition may lack a field, which the API server then drops in silence.
+    by_service: its subsets are Services, called by their names. Otherwise DestinationRules define them.
+    """
 
     api_version: ClassVar[str]
+    versions: ClassVar[tuple[str, ...]]
     kind: ClassVar[str]
+    by_service: ClassVar[bool]
 
     def __init__(self, obj: Object) -> None: ...
 
@@ -163,10 +174,22 @@ class Route(Protocol):
     def sources(self) -> Sources:
         """How its HTTP routes look at a proxy that has them."""
 
+    def unaccepted(self, get: Callable[[Ref], Object | None]) -> list[str]:
+        """What the status lacks as proof that its controllers use the object as it is now, in words.
+
+        Empty for a kind without such a status. ``get``: the live object, for objects that this one refers to.
+        """
+
 
 def full_host(host: str, namespace: str) -> str:
     """A short name belongs to the namespace of the object that uses it; one with dots is taken as it is."""
     return host if "." in host else f"{host}.{namespace}.svc.cluster.local"
+
+
+def service_of(subset: str, namespace: str) -> tuple[str, str]:
+    """Namespace and name of a Service, as a route of ``namespace`` calls it: name, or namespace/name."""
+    place, __, name = subset.rpartition("/")
+    return place or namespace, name
 
 
 def shares_of(destinations: Iterable[tuple[str, str, int]]) -> Shares:

@@ -8,19 +8,50 @@
 
 from __future__ import annotations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
+from collections.abc import Callable
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_route import (
+    GRPCRoute,
+    HTTPRoute,
+    TCPRoute,
+    TLSRoute,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route, TrafficFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Readable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Readable, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 
-KINDS: tuple[type[Route], ...] = (VirtualService,)
+# The first one is meant where no kind is named.
+KINDS: tuple[type[Route], ...] = (VirtualService, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute)
+# Those that may hold the state of a canary. Its account has no rights to the others.
+OF_CANARIES: tuple[type[Route], ...] = (VirtualService,)
 
 
 def kind_of(ref: Ref) -> type[Route]:
-    (found,) = [kind for kind in KINDS if kind.kind == ref.kind]
+    return kind_called(ref.kind)
+
+
+def kind_called(name: str) -> type[Route]:
+    (found,) = [kind for kind in KINDS if kind.kind == name]
     return found
 
 
+def served_ref(kind: type[Route], namespace: str, name: str, resource: Callable[[str, str], Resource | None]) -> Ref:
+    """Where the cluster keeps a route, in the newest version of the API that both know.
+
+    ``resource``: how the cluster serves a kind, by its version and name. Raises TrafficFailure where it does not know
+    the kind, and ApiFailure where it does not answer.
+    """
+    for version in kind.versions or (kind.api_version,):
+        if not kind.versions or resource(version, kind.kind):
+            return Ref(version, kind.kind, namespace, name)
+    raise TrafficFailure(
+        f"the cluster does not know {kind.kind} in {' or '.join(kind.versions)}: install the Gateway API's "
+        "CustomResourceDefinitions, from the channel that has this kind (https://gateway-api.sigs.k8s.io), or set "
+        f"route_ref.kind to {VirtualService.kind}."
+    )
+
+
 def routes_in(cluster: Readable, namespace: str) -> list[Route]:
-    """Every one of the namespace."""
-    return [kind(obj) for kind in KINDS for obj in cluster.list(kind.api_version, kind.kind, namespace)]
+    """Every one of the namespace that may hold a canary."""
+    return [kind(obj) for kind in OF_CANARIES for obj in cluster.list(kind.api_version, kind.kind, namespace)]

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The HTTP routes that a proxy gets or has, compared with the VirtualServices that they are made of.
+"""The HTTP routes that a proxy gets or has, compared with the objects that they are made of.
 
 istiod shows them with the names of JSON (virtualHosts), a proxy with those of its protocol (virtual_hosts).
 
@@ -12,6 +12,8 @@ What istiod makes of a VirtualService is in its source, pilot/pkg/networking/cor
 of the VirtualService's route (and, after a dot, of the match), the VirtualService's path as metadata, and no
 destination of weight 0 beside others. The routes of a delegate bear the path of the VirtualService that includes it,
 and that one's route name before their own.
+
+A route of the Gateway API becomes a VirtualService that is in no cluster. gateway_route.py describes it.
 """
 
 from __future__ import annotations
@@ -63,8 +65,14 @@ class WrittenRoutes:
 def _made(source: Sources, route: Mapping[str, Any]) -> bool:
     """Whether istiod made the proxy's route of this object."""
     if source.path:
-        return _path(route).endswith(source.path)
+        return bool(source.path.search(_path(route))) and (source.hosts is None or _leads_there(source.hosts, route))
     return any(_of_delegate(str(route.get("name", "")), name) for name in source.shares)
+
+
+def _leads_there(hosts: Mapping[str, frozenset[str]], route: Mapping[str, Any]) -> bool:
+    """Whether a route with this name has one of these hosts."""
+    own = hosts.get(str(route.get("name", "")), frozenset())
+    return any(host in own for _subset, host, _share in _sent_shares(route))
 
 
 def _has(source: Sources, route: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route i
     full_host,
     shares_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 
 # An entry of one of the lists below, or a destination of one.
@@ -52,7 +52,9 @@ class VirtualService:
 
     obj: Object
     api_version: ClassVar[str] = NETWORKING
+    versions: ClassVar[tuple[str, ...]] = ()
     kind: ClassVar[str] = "VirtualService"
+    by_service: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -142,7 +144,7 @@ class VirtualService:
             f"{other.namespace}/{other.name}"
             for other in others
             if (other.namespace, other.name) != (self.namespace, self.name)
-            and other._is_seen_in(self.namespace)
+            and other.is_seen_in(self.namespace)
             and any(self._conflicts(other, gateway) for __, gateway in own & other.claims())
         )
 
@@ -154,18 +156,25 @@ class VirtualService:
                 shares.setdefault(str(route.get("name", "")), set()).add(self._shares(route["route"]))
         hosts = bool(self._spec.get("hosts"))
         return Sources(
-            path=f"/namespaces/{self.namespace}/virtual-service/{self.name}" if hosts else "",
+            path=re.compile(re.escape(f"/namespaces/{self.namespace}/virtual-service/{self.name}") + r"\Z")
+            if hosts
+            else None,
             namespace=self.namespace,
             for_mesh=hosts and MESH in (self._spec.get("gateways") or [MESH]),
             shares={name: frozenset(known) for name, known in shares.items()},
         )
+
+    def unaccepted(self, get: Callable[[Ref], Object | None]) -> list[str]:
+        """Its status is istiod's analysis, which does not show what istiod uses."""
+        return []
 
     @property
     def _spec(self) -> dict[str, Any]:
         spec: dict[str, Any] = self.obj.get("spec", {})
         return spec
 
-    def _is_seen_in(self, namespace: str) -> bool:
+    def is_seen_in(self, namespace: str) -> bool:
+        """Whether clients of the namespace get it."""
         exported = self._spec.get("exportTo") or ["*"]
         return "*" in exported or namespace in {self.namespace if name == "." else name for name in exported}
 

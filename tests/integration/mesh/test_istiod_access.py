@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Split
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._smoke import mesh
@@ -193,7 +194,9 @@ def test_traffic_shift_has_proof_by_a_port_forward(accounts: Accounts, run_playb
 
 def test_traffic_shift_names_what_it_lacks(accounts: Accounts, run_playbook: RunPlaybook) -> None:
     roles = documented("canary-operator.yml")
-    rights = shift_rights(Ref("networking.istio.io/v1", "VirtualService", NAMESPACE, "menu-service"), "menu-service")
+    rights = shift_rights(
+        Ref("networking.istio.io/v1", "VirtualService", NAMESPACE, "menu-service"), Split("menu-service")
+    )
     poorer = [
         accounts.add(f"shift-{number}", without(roles, right._replace(name=""))) for number, right in enumerate(rights)
     ]

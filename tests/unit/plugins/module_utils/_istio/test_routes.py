@@ -15,11 +15,12 @@ from ....support.canary_cluster import EDGE, NAMESPACE, SERVICE, FakeCluster
 
 UTILS = Path(__file__).resolve().parents[5] / "plugins/module_utils"
 CALLERS = sorted([*(UTILS / "_istio").glob("*.py"), *(UTILS / "_canary").rglob("*.py")])
-# Fields of the specs of routes: of VirtualService, and of those that will come.
+# Fields of the specs of routes.
 FIELDS = {"http", "tls", "tcp", "exportTo", "gateways", "mirrorPercentage", "parentRefs", "backendRefs"}
+OWN_FILES = {"virtual_service.py", "gateway_route.py", "gateway_rules.py"}
 
 
-def test_a_namespaces_routes_are_of_every_kind() -> None:
+def test_a_namespaces_routes_are_those_of_canaries() -> None:
     found = routes_in(FakeCluster(), NAMESPACE)  # type: ignore[arg-type]
     assert {(route.kind, route.name, route.namespace) for route in found} == {
         ("VirtualService", name, NAMESPACE) for name in (SERVICE, EDGE)
@@ -31,7 +32,8 @@ def test_a_kind_is_found_by_its_name(kind: type[Route]) -> None:
     assert kind_of(Ref(kind.api_version, kind.kind, NAMESPACE, SERVICE)) is kind
     rights = kind.rights(NAMESPACE, SERVICE)
     assert {right.verb for right in rights if right.name == SERVICE} == {"get", "update"}
-    assert {right.group for right in rights} == {kind.api_version.partition("/")[0]}
+    assert {right.group for right in rights if right.name == SERVICE} == {kind.api_version.partition("/")[0]}
+    assert all(version.startswith(kind.api_version.partition("/")[0]) for version in kind.versions)
 
 
 def keys(tree: ast.AST) -> set[Any]:
@@ -48,4 +50,4 @@ def test_only_a_kinds_own_file_knows_its_fields(path: Path) -> None:
     tree = ast.parse(path.read_text())
     kinds = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & {kind.kind for kind in KINDS}
     known = (keys(tree) & FIELDS) | kinds
-    assert bool(known) == (path.name == "virtual_service.py"), known
+    assert bool(known) == (path.name in OWN_FILES), known

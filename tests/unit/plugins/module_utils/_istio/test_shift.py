@@ -70,5 +70,5 @@ def test_a_split_without_pods_is_not_written() -> None:
 
 def test_a_route_that_is_not_there_is_named() -> None:
     cluster = Busy(0, spec=False)
-    with pytest.raises(TrafficFailure, match=f"there is no VirtualService {NAMESPACE}/other: correct namespace"):
+    with pytest.raises(TrafficFailure, match=f"there is no VirtualService {NAMESPACE}/other: correct its name"):
         shift(cluster, REF._replace(name="other"), HALF, min_ready=1, dry_run=False)
