@@ -76,11 +76,11 @@ def test_what_changes_nothing(name: str, awx: Awx) -> None:
             {**ASKED, "canary_image_tag": "2", "canary_strategy": "fast"},
             ["canary_strategy", "must be one of"],
         ),
-        ("canary promote", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
-        ("canary abort", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
-        ("canary undo", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
-        ("canary pause", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
-        ("canary resume", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is none of"]),
+        ("canary promote", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is not one of"]),
+        ("canary abort", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is not one of"]),
+        ("canary undo", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is not one of"]),
+        ("canary pause", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is not one of"]),
+        ("canary resume", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is not one of"]),
     ],
 )
 def test_answers_that_the_survey_and_the_role_refuse(

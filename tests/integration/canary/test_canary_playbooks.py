@@ -34,7 +34,7 @@ WRONG: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
             "canary_wave": "some",
         },
         (
-            "canary_service is 'waiter', which is none of",
+            "canary_service is 'waiter', which is not one of",
             "canary_image_tag is 'latest'",
             "canary_steps has 25 after 50",
             "canary_interval is 'soon', which is not a valid time",

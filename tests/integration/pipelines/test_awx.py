@@ -27,7 +27,7 @@ def test_a_survey_refuses_what_the_role_would_refuse(awx: Awx) -> None:
 def test_past_the_survey_the_role_refuses_it(awx: Awx) -> None:
     job = awx.launch("canary promote", {"canary_service": "waiter"}, unasked=True)
     assert (job.status, job.changed) == ("failed", 0), job.text
-    assert "canary_service is 'waiter', which is none of" in job.running_text
+    assert "canary_service is 'waiter', which is not one of" in job.running_text
 
 
 def test_a_credential_without_the_cluster_s_ca_is_reported(awx: Awx, credential: Credential) -> None:
