@@ -50,14 +50,20 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
     findings = [finding for found in results.by_check for finding in found]
-    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), results.undecided, results.broken)
+    undecided = {
+        check.rule.name: [*results.undecided.get(check.rule.name, ()), *results.partly.get(check.rule.name, ())]
+        for check in chosen
+        if check.rule.name in results.undecided or check.rule.name in results.partly
+    }
+    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), undecided, results.broken)
 
 
 @dataclass(frozen=True)
 class _Results:
-    """by_check: the findings of each check, in the order of the checks."""
+    """by_check: the findings of each check, in the order of the checks. partly: undecided for some objects only."""
 
     by_check: list[list[Finding]] = field(default_factory=list)
+    partly: dict[str, list[str]] = field(default_factory=dict)
     undecided: dict[str, list[str]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
 
@@ -70,9 +76,13 @@ def _ask(mesh: Mesh, checks: Sequence[Check]) -> _Results:
             results.undecided[check.rule.name] = missing
             continue
         try:
-            results.by_check[-1] = check.run(mesh)
+            answer = check.answer(mesh)
         except Exception as error:
             results.broken[check.rule.name] = f"{type(error).__name__}: {error}"
+            continue
+        results.by_check[-1] = answer.findings
+        if answer.lacking:
+            results.partly[check.rule.name] = answer.lacking
     return results
 
 

@@ -25,11 +25,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.credenti
     contents,
     credentials,
     has_data,
+    knows_certificates,
     value_of,
     will_be_made,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import knows_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import GATEWAY, SECRET, Path, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 
@@ -50,7 +50,7 @@ DAYS_FACT = "certificate_days"
 )
 def gateway_secret(mesh: Mesh, report: Report) -> None:
     for credential in credentials(mesh):
-        if not credential.permitted or credential.secret(mesh) or not knows_in(mesh, SECRET, credential.namespace):
+        if not credential.permitted or credential.secret(mesh) or not knows_certificates(mesh, credential.namespace):
             continue
         if will_be_made(mesh, credential):
             continue
