@@ -136,7 +136,7 @@ class Resource:
 
     @property
     def states_namespace(self) -> bool:
-        """Whether it names its namespace. Otherwise the one who applies it decides, and ``namespace`` is only assumed."""
+        """Whether it names its namespace. Otherwise that is decided later: ``namespace`` is an assumption."""
         metadata = self.obj.get("metadata")
         return isinstance(metadata, dict) and bool(metadata.get("namespace"))
 

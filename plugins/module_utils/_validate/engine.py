@@ -128,9 +128,25 @@ def without_repetitions(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
-    """One fault is reported once: a code is left out if another finding of the same object has it as an alias."""
-    covered = {(_copy(finding.resource), alias) for finding in findings for alias in finding.rule.aliases}
-    return [finding for finding in findings if (_copy(finding.resource), finding.rule.code) not in covered]
+    """One fault is reported once: a code is left out if another finding of the same object has it as an alias.
+
+    Of two codes that are aliases of each other, the worse finding remains.
+    """
+    covering: dict[tuple[object, ...], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        for alias in finding.rule.aliases:
+            covering[(_copy(finding.resource), alias)].append(finding)
+    return [
+        finding
+        for finding in findings
+        if all(_yields(other, finding) for other in covering.get((_copy(finding.resource), finding.rule.code), ()))
+    ]
+
+
+def _yields(one: Finding, other: Finding) -> bool:
+    """Whether the one finding, which has the other's code as an alias, is the one to be left out."""
+    is_mutual = one.rule.code in other.rule.aliases
+    return is_mutual and LEVELS.index(other.severity) <= LEVELS.index(one.severity)
 
 
 def located(findings: Sequence[Finding]) -> list[Finding]:

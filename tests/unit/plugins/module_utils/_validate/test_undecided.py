@@ -90,3 +90,33 @@ def test_other_namespaces_are_undecided(document: dict[str, object], check: str,
     }
     outcome = harness.run("\n---\n".join(map(yaml.safe_dump, (service, pod, document))))
     assert outcome.undecided[check] == [lacking]
+
+
+def test_providers_are_undecided_without_mesh_config() -> None:
+    text = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: login, namespace: shop}
+spec: {action: CUSTOM, provider: {name: oauth}, rules: [{}]}
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: traces, namespace: shop}
+spec: {tracing: [{providers: [{name: otel}]}]}
+"""
+    named = ("unknown_authorization_provider", "unknown_telemetry_provider", "lightstep")
+    assert [harness.run(text).undecided.get(name) for name in named] == [["MeshConfig"]] * 3
+    built_in = text.replace("otel", "envoy").replace("CUSTOM, provider: {name: oauth}", "DENY")
+    assert [harness.run(built_in).undecided.get(name) for name in named] == [None] * 3
+
+
+def test_of_two_mutual_aliases_the_worse_finding_remains() -> None:
+    """The host of two VirtualServices, in the mesh (IST0109) and at a gateway (KIA1106)."""
+    one = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: NAME, namespace: shop}
+spec: {hosts: [a.acme.test], gateways: [mesh, edge/public], http: [{redirect: {authority: NAME.acme.test}}]}
+"""
+    outcome = harness.run("---".join((one.replace("NAME", "one"), one.replace("NAME", "two"))))
+    assert [finding.rule.code for finding in outcome.findings] == ["IST0109", "IST0109"]
