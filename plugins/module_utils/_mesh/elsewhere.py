@@ -13,7 +13,7 @@ means that the input shows everything: what it does not contain does not exist.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     K8S_GATEWAY,
     NAMESPACE,
     POD,
+    REFERENCE_GRANT,
     SERVICE,
     Kind,
     Resource,
@@ -227,11 +228,28 @@ def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -
     """
     if namespace == reference.namespace or GATEWAY in mesh.settings.listed or K8S_GATEWAY in mesh.settings.listed:
         return ""
-    gateways = mesh.of(GATEWAY, K8S_GATEWAY)
-    if any(gateway.namespace == namespace for gateway in gateways):
+    namespaces, near = _gateways(mesh)
+    if namespace in namespaces or near.find(f"{namespace}/{name}"):
         return ""
-    near = Nearest(f"{gateway.namespace}/{gateway.name}" for gateway in gateways)
-    return "" if near.find(f"{namespace}/{name}") else f"the Gateways of namespace {namespace}"
+    return f"the Gateways of namespace {namespace}"
+
+
+@once_per_mesh
+def _gateways(mesh: Mesh) -> tuple[set[str], Nearest]:
+    found = mesh.of(GATEWAY, K8S_GATEWAY)
+    return {item.namespace for item in found}, Nearest(f"{item.namespace}/{item.name}" for item in found)
+
+
+def unseen_grant(mesh: Mesh, namespace: str) -> str:
+    """Why a ReferenceGrant may exist: its namespace's owner writes it, and the input has nothing of that namespace."""
+    if REFERENCE_GRANT in mesh.settings.listed or namespace in _namespaces(mesh):
+        return ""
+    return f"the ReferenceGrants of namespace {namespace}"
+
+
+@once_per_mesh
+def _namespaces(mesh: Mesh) -> set[str]:
+    return {item.name if item.kind == NAMESPACE else item.namespace for item in mesh.all()}
 
 
 def unseen_virtual_service(mesh: Mesh, namespace: str, name: str) -> str:
@@ -283,8 +301,9 @@ def _is_installed(mesh: Mesh, labels: Mapping[str, Any]) -> bool:
     """Whether a gateway of Istio's installation has the labels, and the input leaves these gateways out."""
     if not labels or not any(labels.items() <= known.items() for known in _GATEWAY_LABELS):
         return False
-    return not any(_installed_gateways(mesh))
+    return not _has_installed_gateways(mesh)
 
 
-def _installed_gateways(mesh: Mesh) -> Iterator[bool]:
-    return (True for workload in mesh.workloads if _is_istios_place(mesh, workload.namespace) and is_gateway(workload))
+@once_per_mesh
+def _has_installed_gateways(mesh: Mesh) -> bool:
+    return any(_is_istios_place(mesh, workload.namespace) and is_gateway(workload) for workload in mesh.workloads)

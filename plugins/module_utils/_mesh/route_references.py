@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_gateway, unseen_service
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import (
+    unseen_gateway,
+    unseen_grant,
+    unseen_service,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_api import (
     ROUTES,
     Listener,
@@ -122,6 +126,8 @@ def _of_backend(mesh: Mesh, route: Resource, backend: Reference) -> Iterator[Rou
     if backend.kind != SERVICE:
         return
     if not granted(mesh, (route.kind, route.namespace), (SERVICE, backend.namespace), backend.name):
+        if unseen_grant(mesh, backend.namespace):
+            return
         text = f"no ReferenceGrant in namespace '{backend.namespace}' allows {route.kind.kind}s from"
         text += f" '{route.namespace}' to use Service '{backend.name}'"
         yield RouteFault("grant", route, path, text)

@@ -29,6 +29,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.credenti
     value_of,
     will_be_made,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_grant
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import GATEWAY, SECRET, Path, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
@@ -73,7 +74,11 @@ def gateway_secret(mesh: Mesh, report: Report) -> None:
 )
 def secret_not_granted(mesh: Mesh, report: Report) -> None:
     for credential in credentials(mesh):
-        if not credential.permitted:
+        if credential.permitted:
+            continue
+        if lacking := unseen_grant(mesh, credential.namespace):
+            report.undecided(lacking)
+        else:
             text = f"no ReferenceGrant in namespace '{credential.namespace}' allows Gateways from"
             text += f" '{credential.gateway.namespace}' to use Secret '{credential.name}'"
             report(credential.gateway, credential.path, text)
