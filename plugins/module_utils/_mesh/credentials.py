@@ -37,6 +37,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 
 # In the order in which istiod tries them.
 _PAIRS = (("cert", "key"), ("tls.crt", "tls.key"))
+_CERTIFICATE_KEYS = {"ca.crt", "cacert", "cert", "tls.crt"}
 _CA = ("cacert", "ca.crt")
 _OWN_CERTIFICATE = {"ISTIO_MUTUAL", "PASSTHROUGH", "AUTO_PASSTHROUGH"}
 _TERMINATE_MODE = "gateway.istio.io/tls-terminate-mode"
@@ -169,6 +170,21 @@ def contents(mesh: Mesh) -> dict[int, Content]:
         if secret is not None and id(secret) not in found and has_data(secret):
             found[id(secret)] = _content(secret)
     return found
+
+
+@once_per_mesh
+def _namespaces_of_certificates(mesh: Mesh) -> set[str]:
+    return {secret.namespace for secret in mesh.of(SECRET) if _is_for_gateways(secret)}
+
+
+def _is_for_gateways(secret: Resource) -> bool:
+    keys = {*part(secret.obj, "data"), *part(secret.obj, "stringData")}
+    return secret.obj.get("type") == "kubernetes.io/tls" or not keys.isdisjoint(_CERTIFICATE_KEYS)
+
+
+def knows_certificates(mesh: Mesh, namespace: str) -> bool:
+    """Whether the absence of a gateway's Secret means something: a Secret for another purpose does not show it."""
+    return SECRET in mesh.settings.listed or namespace in _namespaces_of_certificates(mesh)
 
 
 def has_data(secret: Resource) -> bool:

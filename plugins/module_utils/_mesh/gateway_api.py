@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.label_selectors import selector_matches
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import NAME_LABEL, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
@@ -126,7 +126,8 @@ def admits(mesh: Mesh, listener: Listener, namespace: str) -> bool:
             return namespace == listener.gateway.namespace
         case "Selector":
             labels = mesh.namespace_labels(namespace)
-            return labels is None or selector_matches(part(listener.namespaces, "selector"), labels)
+            wanted = part(listener.namespaces, "selector")
+            return labels is None or selector_matches(wanted, {NAME_LABEL: namespace, **labels})
         case "None":
             return False
     return True

@@ -17,6 +17,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.label_se
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
     INJECT,
     INJECTION,
+    NAME_LABEL,
     REVISION,
     Mesh,
 )
@@ -28,8 +29,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 )
 
 _INJECTOR = "istio-sidecar-injector"
-# The API server adds it to each Namespace.
-_NAME = "kubernetes.io/metadata.name"
 
 
 @once_per_mesh
@@ -50,7 +49,7 @@ def is_injected(mesh: Mesh, namespace: str, pod_labels: Mapping[str, str]) -> bo
     if labels is None:
         return None
     if known := webhooks(mesh):
-        named = {_NAME: namespace, **labels}
+        named = {NAME_LABEL: namespace, **labels}
         return any(
             selector_matches(webhook.get("namespaceSelector"), named)
             and selector_matches(webhook.get("objectSelector"), pod_labels)

@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_service
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import SERVICE, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import POD, SERVICE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.service_registry import (
     EXPORT_TO,
     exported_to,
@@ -38,22 +41,47 @@ def is_internal(host: str, domain: str) -> bool:
 
 
 def is_decidable(mesh: Mesh, host: str) -> bool:
-    """Whether it means something that the qualified host has no owner.
+    """Whether it means something that the qualified host has no owner, see `undecided_host`."""
+    return not undecided_host(mesh, host)
+
+
+def undecided_host(mesh: Mesh, host: str) -> str:
+    """What the input lacks to decide whether the qualified host has an owner; empty if it has none.
 
     A name outside the cluster can only be a ServiceEntry's, and the input is assumed to have all of those. A Service's
-    name is decidable if the input has Services of its namespace; a name below another cluster domain is not.
+    name is decidable if the input has Services of its namespace, and no controller generates the Service; a name below
+    another cluster domain is not.
     """
     domain = mesh.settings.cluster_domain
     if not is_internal(host, domain):
         # A pattern for Services of all namespaces: *.local, *.svc.cluster.local.
-        return not (hosts.is_wildcard(host) and hosts.covers(host, f"x.x.svc.{domain}"))
+        everywhere = hosts.is_wildcard(host) and hosts.covers(host, f"x.x.svc.{domain}")
+        return "the Services of all namespaces" if everywhere else ""
     suffix = f".svc.{domain}"
     if not host.endswith(suffix):
-        return False
-    namespace = host[: -len(suffix)].rpartition(".")[2]
+        return f"the Services of the cluster domain of {host}"
+    name, _dot, namespace = host[: -len(suffix)].rpartition(".")
     if namespace.startswith("*"):
-        return False
-    return SERVICE in mesh.settings.listed or mesh.registry.has_services_in(namespace)
+        return "the Services of all namespaces"
+    return unseen_service(mesh, namespace, name)
+
+
+def is_guess(found: Iterable[Resource], *, stated: bool) -> bool:
+    """Whether it is assumed only that these objects are in the namespace that is meant: one side names it, one not."""
+    return all(resource.states_namespace != stated for resource in found)
+
+
+def is_guess_of_service(mesh: Mesh, host: str, written: str, reference: Resource) -> bool:
+    """The same for the Services of the qualified host's namespace, and a reference to the host as ``written``."""
+    place = hosts.service_of(host, mesh.settings.cluster_domain)
+    services = mesh.registry.services_in(place[0]) if place and SERVICE not in mesh.settings.listed else []
+    return bool(services) and is_guess(services, stated="." in written or reference.states_namespace)
+
+
+def is_guess_of_workload(mesh: Mesh, policy: Resource) -> bool:
+    """The same for the workloads of the namespace of an object that selects some of them."""
+    found = [] if POD in mesh.settings.listed else mesh.labels.matching(policy.namespace, {})
+    return bool(found) and is_guess((item.resource for item in found), stated=policy.states_namespace)
 
 
 def nearest(mesh: Mesh, host: str, namespace: str) -> str:

@@ -23,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import h
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CONFIG_MAP,
     DESTINATION_RULE,
+    KINDS,
     NAMESPACE,
     PEER_AUTHENTICATION,
     POD,
@@ -38,6 +39,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.service_
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import (
     LabelIndex,
     Workload,
+    has_pod_template,
     workloads_of,
 )
 
@@ -45,8 +47,19 @@ INJECT = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"
 INJECTION = "istio-injection"
 DATAPLANE = "istio.io/dataplane-mode"
+# The API server adds it to each Namespace.
+NAME_LABEL = "kubernetes.io/metadata.name"
 _POD_NAME = "statefulset.kubernetes.io/pod-name"
-_MADE_BY_CONTROLLERS = {_POD_NAME, "apps.kubernetes.io/pod-index", "controller-revision-hash", "pod-template-hash"}
+# Labels that controllers add to pods; no template has them.
+MADE_BY_CONTROLLERS = {
+    _POD_NAME,
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/job-name",
+    "controller-revision-hash",
+    "job-name",
+    "pod-template-hash",
+    "rollouts-pod-template-hash",
+}
 
 
 # In settings.facts: versions given by an option or by the cluster. A missing one is not known.
@@ -179,7 +192,8 @@ class Mesh:
 
     @cached_property
     def workloads(self) -> list[Workload]:
-        return workloads_of(self.of(*WORKLOAD_KINDS))
+        others = [kind for kind in self.kinds if kind not in KINDS]
+        return workloads_of([*self.of(*WORKLOAD_KINDS), *filter(has_pod_template, self.of(*others))])
 
     @cached_property
     def labels(self) -> LabelIndex:
@@ -197,14 +211,14 @@ class Mesh:
         if found is None:
             selector = part(service.spec, "selector")
             found = self.labels.matching(service.namespace, selector) if selector else []
-            if not found and not _MADE_BY_CONTROLLERS.isdisjoint(selector):
+            if not found and not MADE_BY_CONTROLLERS.isdisjoint(selector):
                 found = self._behind_one_pod(service.namespace, selector)
             self._behind[id(service)] = found
         return found
 
     def _behind_one_pod(self, namespace: str, selector: Mapping[str, Any]) -> list[Workload]:
         """For a selector with labels that no template has, such as a Service for one pod of a StatefulSet."""
-        rest = {key: value for key, value in selector.items() if key not in _MADE_BY_CONTROLLERS}
+        rest = {key: value for key, value in selector.items() if key not in MADE_BY_CONTROLLERS}
         name = str(selector.get(_POD_NAME) or "").rpartition("-")[0]
         found = self.labels.matching(namespace, rest)
         return [workload for workload in found if not name or workload.name == name]

@@ -135,6 +135,12 @@ class Resource:
         self.spec: Object = spec if isinstance(spec, dict) else {}
 
     @property
+    def states_namespace(self) -> bool:
+        """Whether it names its namespace. Otherwise that is decided later: ``namespace`` is an assumption."""
+        metadata = self.obj.get("metadata")
+        return isinstance(metadata, dict) and bool(metadata.get("namespace"))
+
+    @property
     def labels(self) -> Mapping[str, str]:
         return self._texts("labels")
 

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import (
+    unseen_gateway,
+    unseen_grant,
+    unseen_service,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_api import (
     ROUTES,
     Listener,
@@ -26,7 +31,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_
     rules,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import knows_in, once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     K8S_GATEWAY,
     SERVICE,
@@ -66,17 +71,18 @@ def _of_parent(mesh: Mesh, route: Resource, parent: Reference) -> Iterator[Route
     if parent.kind == K8S_GATEWAY:
         yield from _of_gateway(mesh, route, parent)
     elif parent.kind in (SERVICE, SERVICE_ENTRY):
-        known = parent.kind == SERVICE_ENTRY or knows_in(mesh, SERVICE, parent.namespace)
-        if known and not mesh.find(parent.kind, parent.namespace, parent.name):
+        if parent.kind == SERVICE and unseen_service(mesh, parent.namespace, parent.name):
+            return
+        if not mesh.find(parent.kind, parent.namespace, parent.name):
             text = f"parent {parent.kind.kind} '{parent.namespace}/{parent.name}' does not exist"
             yield RouteFault("backend", route, (*parent.path, "name"), text)
 
 
 def _of_gateway(mesh: Mesh, route: Resource, parent: Reference) -> Iterator[RouteFault]:
-    if not mesh.knows(K8S_GATEWAY):
-        return
     gateway = mesh.find(K8S_GATEWAY, parent.namespace, parent.name)
     if gateway is None:
+        if unseen_gateway(mesh, route, parent.namespace, parent.name):
+            return
         text = f"Gateway '{parent.namespace}/{parent.name}' does not exist"
         yield RouteFault("gateway", route, (*parent.path, "name"), text)
         return
@@ -120,13 +126,15 @@ def _of_backend(mesh: Mesh, route: Resource, backend: Reference) -> Iterator[Rou
     if backend.kind != SERVICE:
         return
     if not granted(mesh, (route.kind, route.namespace), (SERVICE, backend.namespace), backend.name):
+        if unseen_grant(mesh, backend.namespace):
+            return
         text = f"no ReferenceGrant in namespace '{backend.namespace}' allows {route.kind.kind}s from"
         text += f" '{route.namespace}' to use Service '{backend.name}'"
         yield RouteFault("grant", route, path, text)
         return
     service = mesh.find(SERVICE, backend.namespace, backend.name)
     if service is None:
-        if knows_in(mesh, SERVICE, backend.namespace):
+        if not unseen_service(mesh, backend.namespace, backend.name):
             yield RouteFault("backend", route, path, f"Service '{backend.namespace}/{backend.name}' does not exist")
         return
     offered = [number for port in ports_of(service) if (number := port_number(port)) is not None]
@@ -141,4 +149,4 @@ def _of_backend(mesh: Mesh, route: Resource, backend: Reference) -> Iterator[Rou
 def _judges(mesh: Mesh, host: str) -> bool:
     """Whether the input would show a host of this name: it need not include the Services of other namespaces."""
     service = hosts.service_of(host, mesh.settings.cluster_domain)
-    return service is None or knows_in(mesh, SERVICE, service[0])
+    return service is None or not unseen_service(mesh, *service)

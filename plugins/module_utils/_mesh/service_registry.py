@@ -79,6 +79,9 @@ class HostRegistry:
         """Whether the input has any Services of the namespace."""
         return namespace in self._by_namespace
 
+    def services_in(self, namespace: str) -> list[Resource]:
+        return self._by_namespace.get(namespace, [])
+
 
 def exported_to(resource: Resource) -> list[str]:
     """Namespaces that may see the resource: ``*`` all, ``.`` its own, ``~`` none. Unset means all."""

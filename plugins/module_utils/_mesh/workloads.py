@@ -20,8 +20,21 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     DEPLOYMENT,
     POD,
     REPLICA_SET,
+    Kind,
     Path,
     Resource,
+)
+
+_ROLLOUT = Kind("argoproj.io", "Rollout")
+# Kinds outside of Kubernetes whose pods are those of their template, and no others. Groups that it had earlier.
+PLAIN_CONTROLLERS = frozenset(
+    {
+        _ROLLOUT,
+        Kind("apps.kruise.io", "CloneSet"),
+        Kind("apps.kruise.io", "DaemonSet"),
+        Kind("apps.kruise.io", "StatefulSet"),
+        Kind("apps.openshift.io", "DeploymentConfig"),
+    }
 )
 
 
@@ -81,6 +94,11 @@ class Workload:
         return repr(self.resource)
 
 
+def has_pod_template(resource: Resource) -> bool:
+    """Whether an object of any kind has a template of pods where Deployments have it."""
+    return isinstance(part(resource.spec, "template", "spec").get("containers"), list)
+
+
 def _template(resource: Resource) -> Path:
     if resource.kind == POD:
         return ()
@@ -109,7 +127,20 @@ def workloads_of(resources: Iterable[Resource]) -> list[Workload]:
             workloads[id(owner)].pods.append(pod)
         else:
             workloads[id(pod)] = Workload(pod)
+    _scale_by_rollouts(everything, workloads)
     return list(workloads.values())
+
+
+def _scale_by_rollouts(everything: Iterable[Resource], workloads: Mapping[int, Workload]) -> None:
+    """A Rollout may run the template of a Deployment, which then has 0 replicas itself."""
+    for rollout in everything:
+        if rollout.kind != _ROLLOUT or not (reference := part(rollout.spec, "workloadRef")):
+            continue
+        for workload in workloads.values():
+            place = (workload.resource.kind.kind, workload.namespace, workload.name)
+            if place == (reference.get("kind"), rollout.namespace, reference.get("name")):
+                replicas = rollout.spec.get("replicas")
+                workload.replicas = replicas if isinstance(replicas, int) else None
 
 
 def _top_owner(item: Resource, by_name: Mapping[tuple[str, str, str], Resource]) -> Resource | None:

@@ -36,9 +36,35 @@ DOCS = "https://istio.io/latest/docs/reference/config/analysis/"
 
 
 class Report(Protocol):
-    """How a check reports what it found."""
+    """How a check reports what it found, and what it could not decide."""
 
-    def __call__(self, resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "") -> None: ...
+    def __call__(
+        self, resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "", milder: bool = False
+    ) -> None:
+        """``milder``: the finding may be wrong, and counts one level less."""
+
+    def undecided(self, lacking: str) -> None:
+        """The check has no answer for one object, because the input does not show ``lacking``."""
+
+
+class Answer:
+    """A check's findings, and what the input lacks for the objects that it could not decide, each once."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.findings: list[Finding] = []
+        self.lacking: list[str] = []
+        self._rule = rule
+
+    def __call__(
+        self, resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "", milder: bool = False
+    ) -> None:
+        if milder:
+            level = LEVELS[min(LEVELS.index(level or self._rule.level) + 1, len(LEVELS) - 1)]
+        self.findings.append(Finding(self._rule, resource, path, message, level, remedy))
+
+    def undecided(self, lacking: str) -> None:
+        if lacking not in self.lacking:
+            self.lacking.append(lacking)
 
 
 Function = Callable[[Mesh, Report], None]
@@ -73,13 +99,12 @@ class Check:
         return absent
 
     def run(self, mesh: Mesh) -> list[Finding]:
-        found: list[Finding] = []
+        return self.answer(mesh).findings
 
-        def report(resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "") -> None:
-            found.append(Finding(self.rule, resource, path, message, level, remedy))
-
-        self.function(mesh, report)
-        return found
+    def answer(self, mesh: Mesh) -> Answer:
+        answer = Answer(self.rule)
+        self.function(mesh, answer)
+        return answer
 
 
 # Filled while the modules of `checks` are imported; catalog.py imports all of them.

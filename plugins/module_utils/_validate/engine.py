@@ -50,14 +50,20 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
     findings = [finding for found in results.by_check for finding in found]
-    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), results.undecided, results.broken)
+    undecided = {
+        check.rule.name: [*results.undecided.get(check.rule.name, ()), *results.partly.get(check.rule.name, ())]
+        for check in chosen
+        if check.rule.name in results.undecided or check.rule.name in results.partly
+    }
+    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), undecided, results.broken)
 
 
 @dataclass(frozen=True)
 class _Results:
-    """by_check: the findings of each check, in the order of the checks."""
+    """by_check: the findings of each check, in the order of the checks. partly: undecided for some objects only."""
 
     by_check: list[list[Finding]] = field(default_factory=list)
+    partly: dict[str, list[str]] = field(default_factory=dict)
     undecided: dict[str, list[str]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
 
@@ -70,9 +76,13 @@ def _ask(mesh: Mesh, checks: Sequence[Check]) -> _Results:
             results.undecided[check.rule.name] = missing
             continue
         try:
-            results.by_check[-1] = check.run(mesh)
+            answer = check.answer(mesh)
         except Exception as error:
             results.broken[check.rule.name] = f"{type(error).__name__}: {error}"
+            continue
+        results.by_check[-1] = answer.findings
+        if answer.lacking:
+            results.partly[check.rule.name] = answer.lacking
     return results
 
 
@@ -118,9 +128,25 @@ def without_repetitions(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
-    """One fault is reported once: a code is left out if another finding of the same object has it as an alias."""
-    covered = {(_copy(finding.resource), alias) for finding in findings for alias in finding.rule.aliases}
-    return [finding for finding in findings if (_copy(finding.resource), finding.rule.code) not in covered]
+    """One fault is reported once: a code is left out if another finding of the same object has it as an alias.
+
+    Of two codes that are aliases of each other, the worse finding remains.
+    """
+    covering: dict[tuple[object, ...], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        for alias in finding.rule.aliases:
+            covering[(_copy(finding.resource), alias)].append(finding)
+    return [
+        finding
+        for finding in findings
+        if all(_yields(other, finding) for other in covering.get((_copy(finding.resource), finding.rule.code), ()))
+    ]
+
+
+def _yields(one: Finding, other: Finding) -> bool:
+    """Whether the one finding, which has the other's code as an alias, is the one to be left out."""
+    is_mutual = one.rule.code in other.rule.aliases
+    return is_mutual and LEVELS.index(other.severity) <= LEVELS.index(one.severity)
 
 
 def located(findings: Sequence[Finding]) -> list[Finding]:

@@ -18,18 +18,20 @@ from dataclasses import dataclass
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading import kustomizations
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     MAX_BYTES,
     RENDERING,
     TOO_LARGE,
     UNREADABLE,
     Loaded,
+    is_manifest,
     load_bytes,
     load_text,
 )
 
 ENDINGS = (".yaml", ".yml", ".json")
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_HELM, _KUSTOMIZE = "helm", "kustomize"
 _MAX_TOTAL = 8 * MAX_BYTES
 _SECONDS = 120
 
@@ -49,18 +51,20 @@ class Reader:
     """Reads inputs into one `Loaded`. File names are shown relative to ``base``.
 
     A folder with a chart is rendered with the chart's own values, one with a kustomization is built. Both need their
-    program.
+    program. Folders and files that belong to a kustomization of the same tree are read with it only.
     """
 
-    def __init__(self, namespace: str = "default", base: str = "", helm: str = "helm", kustomize: str = "") -> None:
+    def __init__(self, namespace: str = "default", base: str = "", helm: str = "", kustomize: str = "") -> None:
         self.loaded = Loaded()
         self.files = 0
         self._namespace = namespace
         self._base = base or os.getcwd()
-        self._helm = helm
-        self._kustomize = kustomize
+        self._helm = helm or _HELM
+        self._kustomize = kustomize or _KUSTOMIZE
         self._bytes = 0
         self._seen: set[str] = set()
+        # Of the folder that is being read.
+        self._parts: set[str] = set()
 
     def read(self, paths: Iterable[str]) -> Loaded:
         for path in paths:
@@ -73,7 +77,7 @@ class Reader:
 
     def _read(self, path: str) -> None:
         if os.path.isdir(path):
-            self._folder(path)
+            self._tree(path)
         elif os.path.exists(path):
             self._file(path)
         else:
@@ -83,9 +87,13 @@ class Reader:
                 raise InputError(f"paths: '{path}' {what}.{_start_of(path)}")
             for match in matches:
                 if os.path.isdir(match):
-                    self._folder(match)
+                    self._tree(match)
                 elif match.endswith(ENDINGS):
                     self._file(match)
+
+    def _tree(self, folder: str) -> None:
+        self._parts = kustomizations.parts_of(folder) - {os.path.realpath(folder)}
+        self._folder(folder)
 
     def _folder(self, folder: str) -> None:
         """In the order of ``kubectl apply --recursive``, by name, since the last definition of an object wins."""
@@ -96,18 +104,21 @@ class Reader:
             return
         if "Chart.yaml" in names:
             self.chart(ChartInput(folder, os.path.basename(os.path.abspath(folder)), self._namespace))
-        elif any(name in names for name in _KUSTOMIZATIONS):
+        elif any(name in names for name in kustomizations.NAMES):
             self._kustomization(folder)
         else:
-            for name in names:
-                path = os.path.join(folder, name)
+            # Editors keep copies in hidden files, or with other endings.
+            for path in (os.path.join(folder, name) for name in names if not name.startswith((".", "#"))):
+                if os.path.realpath(path) in self._parts:
+                    continue
                 if os.path.isdir(path):
-                    if not name.startswith(".") and not os.path.islink(path):
+                    if not os.path.islink(path):
                         self._folder(path)
-                elif name.endswith(ENDINGS):
-                    self._file(path)
+                elif path.endswith(ENDINGS):
+                    self._file(path, is_named=False)
 
-    def _file(self, path: str) -> None:
+    def _file(self, path: str, *, is_named: bool = True) -> None:
+        """``is_named``: the user names the file, or its pattern, so it must be configuration of Kubernetes."""
         real = os.path.realpath(path)
         if real in self._seen:
             return
@@ -128,7 +139,8 @@ class Reader:
             self.loaded.fault(TOO_LARGE, shown, f"the files together have more than {_MAX_TOTAL} bytes")
             return
         self.files += 1
-        load_bytes(data, shown, self._namespace, self.loaded)
+        if is_named or is_manifest(data):
+            load_bytes(data, shown, self._namespace, self.loaded)
 
     def chart(self, chart: ChartInput) -> None:
         path = os.path.expanduser(chart.path)
@@ -143,7 +155,7 @@ class Reader:
         if chart.values:
             command += ["--values", "-"]
             given = json.dumps(chart.values)
-        text, problem = _output(command, given, "helm", "helm_binary")
+        text, problem = _output([command], given, "helm", "helm_binary" if self._helm != _HELM else "")
         shown = self._shown(path)
         if problem:
             self.loaded.fault(RENDERING, *_place_of(problem, shown))
@@ -153,11 +165,13 @@ class Reader:
             load_text(part, f"{file} (rendered)", chart.namespace, self.loaded)
 
     def _kustomization(self, folder: str) -> None:
-        program = self._kustomize or "kustomize"
-        build = [program, "build", folder]
-        if os.path.basename(program).startswith("kubectl"):
-            build = [program, "kustomize", folder]
-        text, problem = _output(build, "", "kustomize", "kustomize_binary")
+        is_kubectl = os.path.basename(self._kustomize).startswith("kubectl")
+        commands = [[self._kustomize, "kustomize" if is_kubectl else "build", folder]]
+        is_chosen = self._kustomize != _KUSTOMIZE
+        if not is_chosen:
+            # kubectl contains kustomize.
+            commands.append(["kubectl", "kustomize", folder])
+        text, problem = _output(commands, "", "kustomize", "kustomize_binary" if is_chosen else "")
         shown = self._shown(folder)
         if problem:
             self.loaded.fault(RENDERING, shown, problem)
@@ -174,23 +188,40 @@ def _start_of(path: str) -> str:
     return "" if os.path.isabs(path) else f" Relative paths start at {os.getcwd()}."
 
 
-def _output(command: Sequence[str], given: str, what: str, option: str) -> tuple[str, str]:
-    """The program's output, or what is wrong in one line."""
+def _output(commands: Sequence[Sequence[str]], given: str, what: str, chosen_by: str) -> tuple[str, str]:
+    """The output of the first program that is installed, or what is wrong in one line.
+
+    Raises InputError if none is, and the user chose it by an option. Otherwise that is a finding about this input
+    alone: the rest of a repository can be checked without the program.
+    """
+    done = None
     try:
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=_SECONDS, check=False, errors="replace"
-        )
-    except (FileNotFoundError, PermissionError):
-        raise InputError(
-            f"the program '{command[0]}' was not found. {what} input needs it: install it, or name it in {option}."
-        ) from None
+        for command in commands:
+            done = done or _done(command, given)
     except subprocess.TimeoutExpired:
         return "", f"{what} did not finish within {_SECONDS} s"
+    if done is None:
+        program = commands[0][0]
+        if chosen_by:
+            raise InputError(
+                f"the program '{program}' was not found. {what} input needs it: install it, or name it in {chosen_by}."
+            )
+        return "", f"the program '{program}' was not found: install it, or name it in {what}_binary"
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         wanted = [line for line in lines if line.startswith("Error")] or lines[-1:]
         return "", wanted[0].removeprefix("Error: ") if wanted else f"{what} failed with exit code {done.returncode}"
     return done.stdout, ""
+
+
+def _done(command: Sequence[str], given: str) -> subprocess.CompletedProcess[str] | None:
+    """None if the program is not installed."""
+    try:
+        return subprocess.run(
+            command, input=given, capture_output=True, text=True, timeout=_SECONDS, check=False, errors="replace"
+        )
+    except (FileNotFoundError, PermissionError):
+        return None
 
 
 _TEMPLATE = re.compile(r"\(?([\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")

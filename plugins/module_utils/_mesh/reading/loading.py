@@ -59,10 +59,39 @@ RENDERING = Rule(
     "None of the objects that it would produce are checked.",
     "Fix the chart, its values or the kustomization as the message says.",
 )
-INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RENDERING)
+TEMPLATE = Rule(
+    "template",
+    "MESH008",
+    "info",
+    "Template that is not rendered",
+    "Its objects are not checked: what they will be depends on the values.",
+    "Validate what is rendered: give the chart, or the program's output. Or leave the file out.",
+)
+INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RENDERING, TEMPLATE)
+
+# Programs on a workstation read these; the API server never gets them.
+_CLIENT_SIDE = frozenset(
+    {
+        "audit.k8s.io",
+        "client.authentication.k8s.io",
+        "config.k8s.io",
+        "eksctl.io",
+        "k3d.io",
+        "k0s.k0sproject.io",
+        "kind.x-k8s.io",
+        "kubeadm.k8s.io",
+        "kubelet.config.k8s.io",
+        "kubescheduler.config.k8s.io",
+        "kustomize.config.k8s.io",
+        "skaffold",
+    }
+)
+_KUBECONFIG = ("v1", "Config")
 
 _BY_FAULT = {"syntax": SYNTAX, "duplicate": DUPLICATE_KEY, "number": NUMBER, "size": TOO_LARGE}
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
+_KEYS = [re.compile(rb"(?:^|[\s{,])[\"']?" + key + rb"[\"']?\s*:") for key in (b"apiVersion", b"kind")]
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
@@ -96,12 +125,34 @@ def load_bytes(data: bytes, file: str, namespace: str, into: Loaded) -> None:
     load_text(text, file, namespace, into)
 
 
+def is_manifest(data: bytes) -> bool:
+    """Whether a file that was found in a folder is meant for Kubernetes, even if it has faults."""
+    return all(key.search(data) for key in _KEYS)
+
+
 def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
+    is_template = False
     for line, document in documents(text):
         parsed = parse(document)
+        if _is_template(document, parsed):
+            if not is_template:
+                into.fault(TEMPLATE, file, "the file has placeholders {{ }} where YAML has values", line)
+            is_template = True
+            continue
         for problem in parsed.problems:
             into.fault(_BY_FAULT[problem.fault], file, problem.message, line + problem.line - 1, problem.column)
         _add(parsed, Source(file, line, document), namespace, into)
+
+
+def _is_template(document: str, parsed: Parsed) -> bool:
+    """Whether placeholders make the document invalid, or are its object's name. In other texts they may be meant."""
+    if "{{" not in document or not _PLACEHOLDER.search(document):
+        return False
+    if any(problem.fault == "syntax" for problem in parsed.problems):
+        return True
+    metadata = parsed.value.get("metadata") if isinstance(parsed.value, dict) else None
+    named = (metadata.get("name"), metadata.get("namespace")) if isinstance(metadata, dict) else ()
+    return any("{{" in str(text) for text in named)
 
 
 def documents(text: str) -> Iterator[tuple[int, str]]:
@@ -143,5 +194,9 @@ def _objects(value: object, path: Path, depth: int) -> Iterator[tuple[Path, Obje
                 # The answer of `kubectl get --raw`: the items lack the kind, which only the list has.
                 item = {"apiVersion": value["apiVersion"], "kind": kind, **item}
             yield from _objects(item, (*path, "items", index), depth + 1)
-    else:
+    elif not _is_client_side(str(value["apiVersion"]), value["kind"]):
         yield path, value
+
+
+def _is_client_side(api_version: str, kind: str) -> bool:
+    return api_version.partition("/")[0] in _CLIENT_SIDE or (api_version, kind) == _KUBECONFIG

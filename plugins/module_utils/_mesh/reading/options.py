@@ -161,8 +161,9 @@ def _require_objects(params: Mapping[str, Any], reader: Reader) -> None:
     given = [f"'{path}'" for path in params["paths"]]
     given += ["content"] if params["content"] is not None else []
     given += [f"chart '{params['chart']['path']}'"] if params["chart"] else []
-    # Unreadable input is already a finding.
-    if not given or params["allow_empty"] or reader.loaded.findings:
+    # Unreadable input is already a finding; the hint at a template is not.
+    is_unreadable = any(finding.severity != "info" for finding in reader.loaded.findings)
+    if not given or params["allow_empty"] or is_unreadable:
         return
     policy = params.get("policy") or {}
     # Custom checks may look at anything.

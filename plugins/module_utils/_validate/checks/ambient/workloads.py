@@ -184,13 +184,21 @@ def _waypoint_fault(mesh: Mesh, user: _User, waypoint: Resource | None) -> str:
 @check(
     code="KIA1312",
     level="warning",
-    title="Waypoint for a workload that is not in ambient mode",
-    why="Nothing sends the workload's traffic through the waypoint.",
-    remedy="Add the workload to ambient mode, or remove the label.",
+    title="Waypoint for workloads that are not in ambient mode",
+    why="Nothing sends their traffic through the waypoint.",
+    remedy="Add the workload or its namespace to ambient mode, or remove the label.",
     docs=_WAYPOINT_DOCS,
     needs=[POD, NAMESPACE],
 )
 def waypoint_without_ambient(mesh: Mesh, report: Report) -> None:
+    captured = {workload.namespace for workload in mesh.workloads if is_captured(mesh, workload)}
+    for namespace in mesh.of(NAMESPACE):
+        if not waypoint_of(namespace.labels) or namespace.labels.get(DATAPLANE) == "ambient":
+            continue
+        # Workloads may join ambient mode one by one.
+        if namespace.name not in captured and mesh.labels.matching(namespace.name, {}):
+            text = f"names waypoint '{namespace.labels[USE_WAYPOINT]}', and no workload in it is in ambient mode"
+            report(namespace, ("metadata", "labels", USE_WAYPOINT), text)
     for workload in mesh.workloads:
         known = mesh.namespace_labels(workload.namespace) is not None or workload.labels.get(DATAPLANE)
         if not known or not waypoint_of(workload.labels) or is_gateway(workload):

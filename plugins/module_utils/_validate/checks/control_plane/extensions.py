@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_workloads
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import is_guess_of_workload
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, selector_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.policies import has_target
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
@@ -45,9 +47,11 @@ def extension_without_workload(mesh: Mesh, report: Report) -> None:
         if not labels or has_target(resource) or mesh.selected(resource.namespace, labels):
             continue
         # Files of one namespace do not show that another one has no workloads.
-        if POD in mesh.settings.listed or mesh.labels.matching(resource.namespace, {}):
-            text = ",".join(f"{key}={value}" for key, value in labels.items())
-            report(resource, path, f"no workload has the labels {text}")
+        if lacking := unseen_workloads(mesh, resource.namespace, labels):
+            report.undecided(lacking)
+            continue
+        text = ",".join(f"{key}={value}" for key, value in labels.items())
+        report(resource, path, f"no workload has the labels {text}", milder=is_guess_of_workload(mesh, resource))
 
 
 @check(

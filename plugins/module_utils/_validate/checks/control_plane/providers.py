@@ -30,6 +30,8 @@ _FOR = {
     "metrics": {"prometheus", "stackdriver"},
     "accessLogging": {"envoyFileAccessLog", "envoyHttpAls", "envoyTcpAls", "envoyOtelAls", "stackdriver"},
 }
+# What the input lacks without istiod's ConfigMap and option mesh_config.
+_MESH_CONFIG = "MeshConfig"
 
 
 @check(
@@ -40,12 +42,14 @@ _FOR = {
     remedy="Add an envoyExtAuthzHttp or envoyExtAuthzGrpc provider to MeshConfig, or correct the name.",
 )
 def unknown_authorization_provider(mesh: Mesh, report: Report) -> None:
-    if not mesh.knows_mesh_config:
-        return
     known = _providers(mesh)
     for policy in mesh.of(AUTHORIZATION_POLICY):
         name = part(policy.spec, "provider").get("name")
-        if action(policy) == "CUSTOM" and isinstance(name, str) and (problem := _problem(known, name, _AUTHORIZERS)):
+        if action(policy) != "CUSTOM" or not isinstance(name, str):
+            continue
+        if not mesh.knows_mesh_config:
+            report.undecided(_MESH_CONFIG)
+        elif problem := _problem(known, name, _AUTHORIZERS):
             report(policy, ("spec", "provider", "name"), problem)
 
 
@@ -57,12 +61,12 @@ def unknown_authorization_provider(mesh: Mesh, report: Report) -> None:
     remedy="Add the provider to MeshConfig.extensionProviders, or correct the name.",
 )
 def unknown_telemetry_provider(mesh: Mesh, report: Report) -> None:
-    if not mesh.knows_mesh_config:
-        return
     known = _providers(mesh)
     for telemetry in mesh.of(TELEMETRY):
         for path, section, name in named_providers(telemetry):
-            if problem := _problem(known, name, _FOR[section]):
+            if not mesh.knows_mesh_config:
+                _ask_for_mesh_config(report, name)
+            elif problem := _problem(known, name, _FOR[section]):
                 report(telemetry, path, problem)
 
 
@@ -77,8 +81,16 @@ def lightstep(mesh: Mesh, report: Report) -> None:
     known = _providers(mesh)
     for telemetry in mesh.of(TELEMETRY):
         for path, section, name in named_providers(telemetry):
-            if section == "tracing" and known.get(name) == "lightstep":
+            if not mesh.knows_mesh_config:
+                _ask_for_mesh_config(report, name)
+            elif section == "tracing" and known.get(name) == "lightstep":
                 report(telemetry, path, f"provider {name!r} is a Lightstep one, which is deprecated")
+
+
+def _ask_for_mesh_config(report: Report, name: str) -> None:
+    """Without MeshConfig, only the built-in providers are known to exist."""
+    if name not in _BUILT_IN:
+        report.undecided(_MESH_CONFIG)
 
 
 def named_providers(telemetry: Resource) -> Iterator[tuple[Path, str, str]]:

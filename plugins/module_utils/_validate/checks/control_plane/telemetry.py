@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_workloads
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import is_guess_of_workload
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names, selector_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.policies import has_target, selected_twice
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import POD, TELEMETRY, Resource
@@ -30,9 +32,12 @@ def telemetry_without_workload(mesh: Mesh, report: Report) -> None:
         labels = selector_labels(telemetry)
         if not labels or has_target(telemetry) or mesh.labels.matching(telemetry.namespace, labels):
             continue
-        if POD in mesh.settings.listed or mesh.labels.matching(telemetry.namespace, {}):
-            text = ",".join(f"{key}={value}" for key, value in labels.items())
-            report(telemetry, _SELECTOR, f"no workload of namespace {telemetry.namespace} has the labels {text}")
+        if lacking := unseen_workloads(mesh, telemetry.namespace, labels):
+            report.undecided(lacking)
+            continue
+        text = ",".join(f"{key}={value}" for key, value in labels.items())
+        text = f"no workload of namespace {telemetry.namespace} has the labels {text}"
+        report(telemetry, _SELECTOR, text, milder=is_guess_of_workload(mesh, telemetry))
 
 
 @check(

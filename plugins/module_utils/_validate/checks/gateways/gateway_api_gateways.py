@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_
     listeners_by_gateway,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_CLASS,
@@ -133,9 +134,15 @@ def unknown_class(mesh: Mesh, report: Report) -> None:
     known = {resource.name for resource in mesh.of(GATEWAY_CLASS)}
     if GATEWAY_CLASS not in mesh.settings.listed:
         known |= ISTIO_CLASSES
+    near = Nearest(known)
     for gateway in mesh.of(K8S_GATEWAY):
         name = gateway.spec.get("gatewayClassName")
-        if isinstance(name, str) and name not in known:
+        if not isinstance(name, str) or name in known:
+            continue
+        if GATEWAY_CLASS not in mesh.settings.listed and not near.find(name):
+            # Files rarely contain the classes of other controllers.
+            report.undecided(f"the GatewayClass {name}")
+        else:
             shown = ", ".join(sorted(known)[:5])
             report(gateway, ("spec", "gatewayClassName"), f"GatewayClass '{name}' does not exist; known: {shown}")
 

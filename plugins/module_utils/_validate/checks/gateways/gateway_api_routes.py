@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_namespace
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_api import ROUTES, backends, rules
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
@@ -125,5 +126,9 @@ def grant_for_unknown_namespace(mesh: Mesh, report: Report) -> None:
     for grant in mesh.of(REFERENCE_GRANT):
         for index, source in items(grant.spec, "from"):
             name = source.get("namespace")
-            if isinstance(name, str) and name and name not in known:
+            if not isinstance(name, str) or not name or name in known:
+                continue
+            if lacking := unseen_namespace(mesh, name):
+                report.undecided(lacking)
+            else:
                 report(grant, ("spec", "from", index, "namespace"), f"namespace '{name}' does not exist")

@@ -25,11 +25,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.credenti
     contents,
     credentials,
     has_data,
+    knows_certificates,
     value_of,
     will_be_made,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_grant
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import knows_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import GATEWAY, SECRET, Path, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 
@@ -50,7 +51,7 @@ DAYS_FACT = "certificate_days"
 )
 def gateway_secret(mesh: Mesh, report: Report) -> None:
     for credential in credentials(mesh):
-        if not credential.permitted or credential.secret(mesh) or not knows_in(mesh, SECRET, credential.namespace):
+        if not credential.permitted or credential.secret(mesh) or not knows_certificates(mesh, credential.namespace):
             continue
         if will_be_made(mesh, credential):
             continue
@@ -73,7 +74,11 @@ def gateway_secret(mesh: Mesh, report: Report) -> None:
 )
 def secret_not_granted(mesh: Mesh, report: Report) -> None:
     for credential in credentials(mesh):
-        if not credential.permitted:
+        if credential.permitted:
+            continue
+        if lacking := unseen_grant(mesh, credential.namespace):
+            report.undecided(lacking)
+        else:
             text = f"no ReferenceGrant in namespace '{credential.namespace}' allows Gateways from"
             text += f" '{credential.gateway.namespace}' to use Secret '{credential.name}'"
             report(credential.gateway, credential.path, text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_gateway_pods
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import (
     Selector,
     Server,
@@ -47,7 +48,11 @@ def gateway_selector(mesh: Mesh, report: Report) -> None:
         return
     for gateway in mesh.of(GATEWAY):
         selector = selector_of(gateway)
-        if selector and not workloads_of(mesh, selector):
+        if not selector or workloads_of(mesh, selector):
+            continue
+        if lacking := unseen_gateway_pods(mesh, dict(selector)):
+            report.undecided(lacking)
+        else:
             report(gateway, ("spec", "selector"), f"no workload has the labels {selector_text(selector)}")
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, texts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_virtual_service
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import VIRTUAL_SERVICE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.service_registry import visible
@@ -37,7 +38,9 @@ def unusable_delegate(mesh: Mesh, report: Report) -> None:
         for index, namespace, name in _delegates(service):
             path = ("spec", "http", index, "delegate", "name")
             found = mesh.find(VIRTUAL_SERVICE, namespace, name)
-            if found is None:
+            if found is None and (lacking := unseen_virtual_service(mesh, namespace, name)):
+                report.undecided(lacking)
+            elif found is None:
                 report(service, path, f"delegate VirtualService {namespace}/{name} does not exist")
             elif found is service:
                 report(service, path, f"VirtualService {namespace}/{name} delegates to itself")

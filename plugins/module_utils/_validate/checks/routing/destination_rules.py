@@ -14,13 +14,15 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_workloads
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import (
-    is_decidable,
+    is_guess_of_service,
     is_internal,
     nearest,
     seen_by,
+    undecided_host,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import MADE_BY_CONTROLLERS, Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     DESTINATION_RULE,
@@ -34,8 +36,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.routes import whole
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 
-# Labels that istiod adds to endpoints by where they run; no template has them.
-_LOCALITY = {
+# Labels that istiod adds to endpoints by where they run, and controllers to pods; no template has them.
+_ADDED = MADE_BY_CONTROLLERS | {
     "kubernetes.io/hostname",
     "topology.istio.io/cluster",
     "topology.istio.io/network",
@@ -65,10 +67,13 @@ def _report_unknown(mesh: Mesh, report: Report, *, internal: bool) -> None:
                 f"host '{rule.spec['host']}' is not exported to namespace {rule.namespace}"
                 f" by {owners[0].kind.kind} {names(owners[:1])}",
             )
-        elif is_decidable(mesh, host):
+        elif lacking := undecided_host(mesh, host):
+            report.undecided(lacking)
+        else:
             kinds = "Service or ServiceEntry" if internal else "ServiceEntry"
-            hint = nearest(mesh, host, rule.namespace)
-            report(rule, ("spec", "host"), f"host '{rule.spec['host']}' is not a {kinds}{hint}")
+            text = f"host '{rule.spec['host']}' is not a {kinds}{nearest(mesh, host, rule.namespace)}"
+            milder = is_guess_of_service(mesh, host, str(rule.spec["host"]), rule)
+            report(rule, ("spec", "host"), text, milder=milder)
 
 
 @check(
@@ -115,9 +120,12 @@ def subset_without_workload(mesh: Mesh, report: Report) -> None:
             continue
         for index, subset in subsets:
             labels = part(subset, "labels")
-            if not _LOCALITY.isdisjoint(labels):
-                labels = {key: value for key, value in labels.items() if key not in _LOCALITY}
+            if not _ADDED.isdisjoint(labels):
+                labels = {key: value for key, value in labels.items() if key not in _ADDED}
             if labels and not any(_selects(mesh, owner, labels) for owner in owners):
+                if lacking := _unseen(mesh, owners, labels):
+                    report.undecided(lacking)
+                    continue
                 wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
                 path: Path = ("spec", "subsets", index, "labels")
                 is_used = (host, str(subset.get("name"))) in used
@@ -136,15 +144,24 @@ def _selects(mesh: Mesh, owner: Resource, labels: Mapping[str, Any]) -> bool:
     if owner.kind == SERVICE:
         selector = part(owner.spec, "selector")
         wanted = {**selector, **labels}
-        if not selector or mesh.labels.matching(owner.namespace, wanted) or _machines(mesh, owner.namespace, wanted):
+        if not selector:
             return True
-        return POD not in mesh.settings.listed and not mesh.labels.matching(owner.namespace, {})
+        return bool(mesh.labels.matching(owner.namespace, wanted)) or _machines(mesh, owner.namespace, wanted)
     if selected := part(owner.spec, "workloadSelector", "labels"):
         wanted = {**selected, **labels}
         return bool(mesh.labels.matching(owner.namespace, wanted)) or _machines(mesh, owner.namespace, wanted)
     endpoints = items(owner.spec, "endpoints")
     # Without endpoints, those of a Service of the same host are used, or the host itself, which has no labels.
     return any(labels.items() <= part(endpoint, "labels").items() for _index, endpoint in endpoints)
+
+
+def _unseen(mesh: Mesh, owners: list[Resource], labels: Mapping[str, Any]) -> str:
+    """What the input lacks to decide whether one of the owners has an endpoint with the labels."""
+    for owner in owners:
+        selector = part(owner.spec, "selector") or part(owner.spec, "workloadSelector", "labels")
+        if selector and (lacking := unseen_workloads(mesh, owner.namespace, {**selector, **labels})):
+            return lacking
+    return ""
 
 
 def _machines(mesh: Mesh, namespace: str, wanted: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_namespace
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import load_one
@@ -45,6 +46,9 @@ def exported_to_unknown_namespace(mesh: Mesh, report: Report) -> None:
     for resource in mesh.of(VIRTUAL_SERVICE, DESTINATION_RULE, SERVICE_ENTRY):
         for index, name in texts(resource.spec, "exportTo"):
             if name in ("*", ".", "~") or name in known or name == resource.namespace:
+                continue
+            if lacking := unseen_namespace(mesh, name):
+                report.undecided(lacking)
                 continue
             near = near or Nearest(known)
             hint = f"; nearest known name: '{near.find(name)}'" if near.find(name) else ""

@@ -23,6 +23,9 @@ _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"}
 # Conditions that occur after the request has reached the server, so that it may have been processed.
 _AFTER_ARRIVAL = {"5xx", "gateway-error", "retriable-status-codes", "reset"}
 
+# A request that failed so often fails again. Istio's own default is 2.
+_MOST_RETRIES = 10
+
 
 class _Timed(NamedTuple):
     """A route with a timeout, retries, and a limit for each try; times in seconds."""
@@ -56,18 +59,17 @@ def _tries(retries: Object) -> int:
 @check(
     code="MESH203",
     level="warning",
-    title="Timeout shorter than one try",
-    why="The timeout ends the request before perTryTimeout can, so a hanging try is never repeated.",
+    title="Timeout not longer than one try",
+    why="The timeout ends the request before perTryTimeout, or with it, so a hanging try is never repeated.",
     remedy="Make the timeout at least perTryTimeout times the tries, or shorten perTryTimeout.",
     alone=True,
 )
 def timeout_shorter_than_a_try(mesh: Mesh, report: Report) -> None:
     for timed in _timed(mesh):
-        if timed.timeout < timed.per_try:
-            written = (
-                f"{timed.route['timeout']} is shorter than perTryTimeout {timed.route['retries']['perTryTimeout']}"
-            )
-            report(timed.service, ("spec", "http", timed.place, "timeout"), f"the timeout {written}")
+        if timed.timeout <= timed.per_try:
+            how = "is shorter than" if timed.timeout < timed.per_try else "is not longer than"
+            text = f"the timeout {timed.route['timeout']} {how} perTryTimeout {timed.route['retries']['perTryTimeout']}"
+            report(timed.service, ("spec", "http", timed.place, "timeout"), text)
 
 
 @check(
@@ -80,10 +82,28 @@ def timeout_shorter_than_a_try(mesh: Mesh, report: Report) -> None:
 )
 def timeout_shorter_than_all_tries(mesh: Mesh, report: Report) -> None:
     for timed in _timed(mesh):
-        if timed.per_try <= timed.timeout < timed.per_try * timed.tries:
+        if timed.per_try < timed.timeout < timed.per_try * timed.tries:
             tries = f"{timed.tries} tries of {timed.route['retries']['perTryTimeout']}"
             message = f"the timeout {timed.route['timeout']} ends before {tries} could"
             report(timed.service, ("spec", "http", timed.place, "timeout"), message)
+
+
+@check(
+    code="MESH223",
+    level="warning",
+    title="Many retries of each request",
+    why="While a server fails, each client sends every request so many times, which keeps the server overloaded.",
+    remedy="Set attempts to 2 or 3, and let outlier detection eject pods that fail.",
+    docs="https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRetry",
+    alone=True,
+)
+def many_retries(mesh: Mesh, report: Report) -> None:
+    for service in mesh.of(VIRTUAL_SERVICE):
+        for index, route in items(service.spec, "http"):
+            attempts = whole(part(route, "retries").get("attempts")) or 0
+            if attempts > _MOST_RETRIES:
+                text = f"a failing request is sent {attempts + 1} times; more than {_MOST_RETRIES} attempts rarely help"
+                report(service, ("spec", "http", index, "retries", "attempts"), text)
 
 
 @check(

@@ -13,10 +13,12 @@ from collections import defaultdict
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_workloads
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import (
-    is_decidable,
+    is_guess_of_workload,
     is_internal,
     nearest,
+    undecided_host,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
     DATAPLANE,
@@ -56,10 +58,13 @@ def sidecar_for_no_workload(mesh: Mesh, report: Report) -> None:
         selector = _selector(sidecar)
         if not selector or mesh.labels.matching(sidecar.namespace, selector):
             continue
-        if POD in mesh.settings.listed or mesh.labels.matching(sidecar.namespace, {}):
-            wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
-            message = f"no workload of namespace {sidecar.namespace} has the labels {wanted}"
-            report(sidecar, ("spec", "workloadSelector", "labels"), message)
+        if lacking := unseen_workloads(mesh, sidecar.namespace, selector):
+            report.undecided(lacking)
+            continue
+        wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
+        message = f"no workload of namespace {sidecar.namespace} has the labels {wanted}"
+        milder = is_guess_of_workload(mesh, sidecar)
+        report(sidecar, ("spec", "workloadSelector", "labels"), message, milder=milder)
 
 
 @check(
@@ -137,7 +142,9 @@ def _report_host(
     if owners and namespace not in ("*", "~") and not any(owner.namespace == namespace for owner in owners):
         message = f"host '{host}' is not in namespace {namespace}, but in {names(owners)}"
         report(sidecar, path, message)
-    elif not owners and is_decidable(mesh, host):
+    elif not owners and (lacking := undecided_host(mesh, host)):
+        report.undecided(lacking)
+    elif not owners:
         kinds = "Service or ServiceEntry" if _is_internal(mesh, host) else "ServiceEntry"
         # Written in full, like everything here.
         hint = nearest(mesh, host, "")

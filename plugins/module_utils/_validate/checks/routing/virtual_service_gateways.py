@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import subset_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
@@ -65,6 +66,9 @@ def unknown_gateway(mesh: Mesh, report: Report) -> None:
             continue
         place = gateway_identity(name, service.namespace)
         if _found(mesh, *place):
+            continue
+        if lacking := unseen_gateway(mesh, service, *place):
+            report.undecided(lacking)
             continue
         if known is None:
             known = Nearest(f"{item.namespace}/{item.name}" for item in mesh.of(GATEWAY, K8S_GATEWAY))

@@ -11,9 +11,11 @@ from __future__ import annotations
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import (
     is_decidable,
+    is_guess_of_service,
     is_internal,
     nearest,
     seen_by,
+    undecided_host,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import GATEWAY, SERVICE, Resource
@@ -50,10 +52,13 @@ def _report_unknown(mesh: Mesh, report: Report, *, internal: bool) -> None:
                 f" by {owners[0].kind.kind} {names(owners[:1])}",
                 remedy="Add the namespace to exportTo of the host's owner, or route to another host.",
             )
-        elif is_decidable(mesh, host):
+        elif lacking := undecided_host(mesh, host):
+            report.undecided(lacking)
+        else:
             kinds = "Service or ServiceEntry" if internal else "ServiceEntry"
             hint = nearest(mesh, host, service.namespace)
-            report(service, path, f"{what} '{destination.written}' is not a {kinds}{hint}")
+            milder = is_guess_of_service(mesh, host, destination.written, service)
+            report(service, path, f"{what} '{destination.written}' is not a {kinds}{hint}", milder=milder)
 
 
 @check(

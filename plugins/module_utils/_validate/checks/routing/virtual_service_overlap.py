@@ -145,6 +145,7 @@ def _shared(group: list[_Claim]) -> dict[int, str]:
 
 @check(
     code="KIA1106",
+    aliases=["IST0109"],
     level="warning",
     title="Host of two VirtualServices at a gateway",
     why="The gateway merges their routes, the older one's first: where both match, the older one wins.",

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names, selector_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mtls import ISTIO_MUTUAL, MUTUAL, mode_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.policies import (
     action,
@@ -27,6 +29,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.policies
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     AUTHORIZATION_POLICY,
+    DESTINATION_RULE,
     PEER_AUTHENTICATION,
     POD,
     Path,
@@ -35,6 +38,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import Workload
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 
+_MTLS = (ISTIO_MUTUAL, MUTUAL)
 _POSITIVE = ("principals", "namespaces", "serviceAccounts", "trustDomains")
 _NEGATIVE = ("notPrincipals", "notNamespaces", "notServiceAccounts", "notTrustDomains")
 _IDENTITY = frozenset((*_POSITIVE, *_NEGATIVE))
@@ -46,16 +50,21 @@ _KEYS = ("source.principal", "source.namespace", "source.serviceAccount", "sourc
     level="error",
     title="Identity required, mutual TLS off",
     why="Without mutual TLS callers have no identity: naming an identity matches nothing, excluding one does nothing.",
-    remedy="Set the PeerAuthentication to STRICT or PERMISSIVE, or remove the identity from the policy.",
+    remedy="Set the PeerAuthentication to STRICT or PERMISSIVE and leave auto mTLS on, or remove the identity.",
 )
 def identity_without_mtls(mesh: Mesh, report: Report) -> None:
-    if not any(_is_disabled(peer) for peer in mesh.of(PEER_AUTHENTICATION)):
+    disabled = any(_is_disabled(peer) for peer in mesh.of(PEER_AUTHENTICATION))
+    if not disabled and mesh.auto_mtls:
         return
     for policy in mesh.of(AUTHORIZATION_POLICY):
         fields = list(_identity_fields(mesh, policy))
-        if fields and _mode(mesh, policy) == "DISABLE":
-            for path in fields:
-                report(policy, path, "the workloads' PeerAuthentication is DISABLE, so callers have no identity")
+        why = ""
+        if fields and disabled and _mode(mesh, policy) == "DISABLE":
+            why = "the workloads' PeerAuthentication is DISABLE"
+        elif fields and not mesh.auto_mtls and not _clients_send_mtls(mesh, policy.namespace):
+            why = "MeshConfig disables auto mTLS, and no DestinationRule makes clients send mTLS"
+        for path in fields if why else ():
+            report(policy, path, f"{why}, so callers have no identity")
 
 
 @check(
@@ -155,6 +164,19 @@ def _is_disabled(peer: Resource) -> bool:
     return "DISABLE" in (part(peer.spec, "mtls").get("mode"), *(part(ports, key).get("mode") for key in ports))
 
 
+def _clients_send_mtls(mesh: Mesh, namespace: str) -> bool:
+    """Whether a DestinationRule makes clients of any Service of the namespace send mTLS, without auto mTLS."""
+    domain = mesh.settings.cluster_domain
+    for rule in mesh.of(DESTINATION_RULE):
+        policies = [part(rule.spec, "trafficPolicy")]
+        policies += [part(subset, "trafficPolicy") for _index, subset in items(rule.spec, "subsets")]
+        policies += [setting for policy in policies[:] for _index, setting in items(policy, "portLevelSettings")]
+        host = mesh.qualified(str(rule.spec.get("host") or ""), rule.namespace)
+        if hosts.overlap(host, f"*.{namespace}.svc.{domain}") and any(mode_of(item) in _MTLS for item in policies):
+            return True
+    return namespace == mesh.settings.root_namespace
+
+
 def _mode(mesh: Mesh, policy: Resource) -> str:
     """The one mTLS mode of all the workloads of a policy; empty if they differ or ports have their own."""
     if has_target(policy):
@@ -164,6 +186,9 @@ def _mode(mesh: Mesh, policy: Resource) -> str:
         mode = mesh.namespace_mtls_mode(policy.namespace)
         return "" if mode == "DISABLE" and policy.namespace in exceptions else mode
     selected = [workload for workload in reach(mesh, policy) if not is_gateway(workload)]
+    if not selected and not reach(mesh, policy) and policy.namespace not in exceptions:
+        # The files do not contain its workloads, whatever they are.
+        return mesh.namespace_mtls_mode(policy.namespace)
     modes = {mesh.mtls_mode(workload) for workload in selected}
     by_port = any(exceptions.get(workload.namespace) for workload in selected)
     return modes.pop() if len(modes) == 1 and not by_port else ""

@@ -9,6 +9,10 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import texts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import (
+    unseen_namespace,
+    unseen_service,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.policies import (
     Names,
@@ -55,7 +59,11 @@ def unknown_source_namespace(mesh: Mesh, report: Report) -> None:
             if condition.get("key") == "source.namespace":
                 named += values(condition, path, "values", "notValues")
         for path, namespace in named:
-            if namespace not in known:
+            if namespace in known:
+                continue
+            if lacking := unseen_namespace(mesh, namespace):
+                report.undecided(lacking)
+            else:
                 report(policy, path, f"namespace {namespace!r} does not exist")
 
 
@@ -98,8 +106,13 @@ def unknown_operation_host(mesh: Mesh, report: Report) -> None:
                 # Any other name with a dot may be a public name.
                 if (namespace or policy.namespace) not in namespaces:
                     continue
-                if not mesh.find(SERVICE, namespace or policy.namespace, name) and not _is_declared(mesh, host):
-                    report(policy, where, f"namespace {namespace or policy.namespace} has no Service for host {text!r}")
+                place = namespace or policy.namespace
+                if mesh.find(SERVICE, place, name) or _is_declared(mesh, host):
+                    continue
+                if lacking := unseen_service(mesh, place, name):
+                    report.undecided(lacking)
+                else:
+                    report(policy, where, f"namespace {place} has no Service for host {text!r}")
 
 
 def _is_declared(mesh: Mesh, host: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part, texts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_account
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.policies import (
     Names,
@@ -53,12 +54,21 @@ def unknown_service_account(mesh: Mesh, report: Report) -> None:
             domain, namespace, name = identity
             if "*" not in domain and not _is_local(mesh, domain):
                 continue
-            if problem := _unknown(mesh, accounts, namespace, name):
-                report(policy, path, f"principal {principal!r}: {problem}")
+            _report_unknown(mesh, report, (policy, path), f"principal {principal!r}", (accounts, namespace, name))
         for path, account in _service_accounts(mesh, policy):
             namespace, slash, name = account.rpartition("/")
-            if problem := _unknown(mesh, accounts, namespace if slash else policy.namespace, name):
-                report(policy, path, f"ServiceAccount {account!r}: {problem}")
+            identity_of = (accounts, namespace if slash else policy.namespace, name)
+            _report_unknown(mesh, report, (policy, path), f"ServiceAccount {account!r}", identity_of)
+
+
+def _report_unknown(
+    mesh: Mesh, report: Report, place: tuple[Resource, Path], what: str, account: tuple[dict[str, Names], str, str]
+) -> None:
+    if problem := _unknown(mesh, *account):
+        if lacking := unseen_account(mesh, *account[1:]):
+            report.undecided(lacking)
+        else:
+            report(*place, f"{what}: {problem}")
 
 
 @check(

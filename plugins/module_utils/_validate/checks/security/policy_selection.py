@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.text import shortened
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_workloads
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import is_guess_of_workload
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names, selector_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.policies import (
     has_target,
@@ -42,14 +44,9 @@ def authorization_without_workload(mesh: Mesh, report: Report) -> None:
         if has_target(policy) or (not labels and policy.namespace == mesh.settings.root_namespace):
             continue
         selected = reach(mesh, policy)
-        if not labels:
-            if not _is_decidable(mesh, policy.namespace):
-                continue
-            path: tuple[str, ...] = ("metadata", "namespace")
-        else:
-            path = _SELECTOR
-        if not selected and (not labels or _is_decidable(mesh, policy.namespace)):
-            report(policy, path, _no_workload(mesh, policy))
+        path: tuple[str, ...] = _SELECTOR if labels else ("metadata", "namespace")
+        if not selected:
+            _report_none(mesh, report, policy, path)
         elif selected and all(mesh.has_sidecar(item) is False and not mesh.is_ambient(item) for item in selected):
             found = names([item.resource for item in selected])
             report(policy, path, f"the policy is for {found} only, which has no proxy")
@@ -66,12 +63,10 @@ def authorization_without_workload(mesh: Mesh, report: Report) -> None:
 def authentication_without_workload(mesh: Mesh, report: Report) -> None:
     for kind in (PEER_AUTHENTICATION, REQUEST_AUTHENTICATION):
         for policy in mesh.of(kind):
-            if not selector_labels(policy) or has_target(policy) or not _is_decidable(mesh, policy.namespace):
-                continue
-            if _is_ignored(mesh, policy):
+            if not selector_labels(policy) or has_target(policy) or _is_ignored(mesh, policy):
                 continue
             if not reach(mesh, policy):
-                report(policy, _SELECTOR, _no_workload(mesh, policy))
+                _report_none(mesh, report, policy, _SELECTOR)
 
 
 @check(
@@ -146,9 +141,12 @@ def _is_ignored(mesh: Mesh, policy: Resource) -> bool:
     return in_root and policy.kind == PEER_AUTHENTICATION and bool(selector_labels(policy))
 
 
-def _is_decidable(mesh: Mesh, namespace: str) -> bool:
-    """Whether the input would show the workloads that a policy of the namespace can select."""
-    return POD in mesh.settings.listed or bool(mesh.labels.matching(namespace, {}))
+def _report_none(mesh: Mesh, report: Report, policy: Resource, path: tuple[str, ...]) -> None:
+    """A policy that selects nothing, if the input would show the workloads that it can select."""
+    if lacking := unseen_workloads(mesh, policy.namespace, selector_labels(policy)):
+        report.undecided(lacking)
+    else:
+        report(policy, path, _no_workload(mesh, policy), milder=is_guess_of_workload(mesh, policy))
 
 
 def _no_workload(mesh: Mesh, policy: Resource) -> str:

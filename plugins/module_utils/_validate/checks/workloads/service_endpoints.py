@@ -13,6 +13,8 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_workloads
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import is_guess_of_workload
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     POD,
@@ -40,12 +42,14 @@ def service_selects_nothing(mesh: Mesh, report: Report) -> None:
         selector = part(service.spec, "selector")
         if not selector or service.spec.get("type") == "ExternalName" or _MANAGED in service.labels:
             continue
-        if POD not in mesh.settings.listed and not mesh.labels.matching(service.namespace, {}):
-            continue
         if mesh.behind(service) or any(_has(labels, selector) for labels in machines.get(service.namespace, ())):
             continue
+        if lacking := unseen_workloads(mesh, service.namespace, selector):
+            report.undecided(lacking)
+            continue
         wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
-        report(service, ("spec", "selector"), f"no workload of namespace {service.namespace} has the labels {wanted}")
+        text = f"no workload of namespace {service.namespace} has the labels {wanted}"
+        report(service, ("spec", "selector"), text, milder=is_guess_of_workload(mesh, service))
 
 
 def _machines(mesh: Mesh) -> dict[str, list[Object]]:

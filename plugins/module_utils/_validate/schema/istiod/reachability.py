@@ -107,7 +107,8 @@ class _Covering(_Same):
 
 
 def _dead(protocol: str, routes: list[Object], known: _Same) -> Iterator[Dead]:
-    catch_all = ""
+    # A rule without matches, and a match of a rule with some.
+    catch_all = everything = ""
     for index, route in enumerate(routes):
         path = ("spec", protocol, index)
         label = f"rule {route['name']!r}" if route.get("name") else f"{protocol} rule {index}"
@@ -117,21 +118,33 @@ def _dead(protocol: str, routes: list[Object], known: _Same) -> Iterator[Dead]:
             yield Dead(path, f"{label} is never used: {catch_all}, before it, takes every request", True)
             continue
         if not matches:
+            if everything:
+                yield Dead(path, f"{label} is never used: {everything} takes every request", True)
             catch_all = "" if delegate else label
             continue
-        repeated = 0
+        repeated = covered = 0
         for place, match in enumerate(matches):
             seen, is_same = known.earlier(match, delegate)
             named = f"match {match['name']!r}" if match.get("name") else f"match {place}"
             if seen is not None:
+                covered += 1
                 repeated += is_same
                 how = "the same as" if is_same else "covered by"
                 message = f"{named} of {label} is {how} {seen.label} of {seen.rule}"
                 yield Dead((*path, "match", place), message, False)
             else:
                 known.add(_Seen(label, named, match), delegate)
-        if repeated == len(matches):
-            yield Dead(path, f"{label} is never used: earlier rules have the same matches", True)
+                if protocol == "http" and not delegate and not everything and _takes_all(match):
+                    everything = f"{named} of {label}, before it,"
+        if covered == len(matches):
+            why = "have the same matches" if repeated == covered else "take every request that it matches"
+            yield Dead(path, f"{label} is never used: earlier rules {why}", True)
+
+
+def _takes_all(match: Object) -> bool:
+    conditions = {key: value for key, value in match.items() if key not in _NAMES and value}
+    conditions.pop("ignoreUriCase", None)
+    return conditions in ({}, {"uri": {"prefix": "/"}})
 
 
 def _content(value: Object) -> str:

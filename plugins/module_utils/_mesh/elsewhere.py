@@ -1,0 +1,309 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""What may exist although the input does not show it: what controllers generate, and what installations bring.
+
+A function of this module returns what the input lacks to decide, in words for the list of undecided checks. Empty
+means that the input shows everything: what it does not contain does not exist.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_api import (
+    ISTIO_CLASSES,
+    WAYPOINT_CLASSES,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import GATEWAY_NAME, is_gateway
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    GATEWAY,
+    GATEWAY_CLASS,
+    K8S_GATEWAY,
+    NAMESPACE,
+    POD,
+    REFERENCE_GRANT,
+    SERVICE,
+    Kind,
+    Resource,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import PLAIN_CONTROLLERS
+
+_CANARY = Kind("flagger.app", "Canary")
+# Labels of which Flagger gives the primary's pods an own value.
+_FLAGGER_LABELS = ("app", "name", "app.kubernetes.io/name")
+_ISTIO_CONTROLLER = "istio.io/"
+
+# Custom resources that create neither pods nor Services. All of a group if it has no kinds here.
+_QUIET: Mapping[str, frozenset[str]] = {
+    "acme.cert-manager.io": frozenset(),
+    "argoproj.io": frozenset({"AnalysisTemplate", "AppProject", "ClusterAnalysisTemplate", "Rollout"}),
+    "bitnami.com": frozenset(),
+    "cert-manager.io": frozenset(),
+    "cilium.io": frozenset(),
+    "cloud.google.com": frozenset(),
+    "crd.projectcalico.org": frozenset(),
+    "external-secrets.io": frozenset(),
+    "flagger.app": frozenset(),
+    "keda.sh": frozenset({"ClusterTriggerAuthentication", "ScaledObject", "TriggerAuthentication"}),
+    "kyverno.io": frozenset(),
+    "monitoring.coreos.com": frozenset(
+        {"PodMonitor", "Probe", "PrometheusRule", "ServiceMonitor", "AlertmanagerConfig"}
+    ),
+    "networking.gke.io": frozenset(),
+    "projectcalico.org": frozenset(),
+    "route.openshift.io": frozenset(),
+    "secrets-store.csi.x-k8s.io": frozenset(),
+    "security.openshift.io": frozenset(),
+}
+# They create whatever their chart, folder or package contains: (path of the namespace, if it is another one).
+_INSTALLERS: Mapping[Kind, tuple[str, ...]] = {
+    Kind("argoproj.io", "Application"): ("destination", "namespace"),
+    Kind("argoproj.io", "ApplicationSet"): ("template", "spec", "destination", "namespace"),
+    Kind("helm.cattle.io", "HelmChart"): ("targetNamespace",),
+    Kind("helm.toolkit.fluxcd.io", "HelmRelease"): ("targetNamespace",),
+    Kind("kustomize.toolkit.fluxcd.io", "Kustomization"): ("targetNamespace",),
+}
+
+# Namespaces that platforms bring, and that a team's files speak of without containing anything of them.
+_NAMESPACES = frozenset(
+    {
+        "argocd",
+        "cert-manager",
+        "default",
+        "gateways",
+        "ingress",
+        "ingress-nginx",
+        "kiali",
+        "knative-eventing",
+        "knative-serving",
+        "logging",
+        "monitoring",
+        "observability",
+        "prometheus",
+        "tracing",
+    }
+)
+
+# Labels and Services of the gateways that Istio's profiles and the names of its charts bring.
+_GATEWAYS = ("ingressgateway", "egressgateway", "eastwestgateway", "ingress", "egress")
+_GATEWAY_LABELS = [{"istio": name, "app": f"istio-{name}"} for name in _GATEWAYS]
+_GATEWAY_SERVICES = frozenset(f"istio-{name}" for name in _GATEWAYS)
+
+
+@dataclass
+class _Generated:
+    """By namespace. foreign: custom resources that may create anything named after them. installers: anything."""
+
+    foreign: dict[str, list[Resource]] = field(default_factory=lambda: defaultdict(list))
+    installers: dict[str, Resource] = field(default_factory=dict)
+    services: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    labels: dict[str, list[tuple[Mapping[str, str], Resource]]] = field(default_factory=lambda: defaultdict(list))
+
+
+@once_per_mesh
+def _generated(mesh: Mesh) -> _Generated:
+    found = _Generated()
+    for kind in mesh.kinds:
+        for resource in mesh.of(kind) if _is_foreign(kind) or kind in (_CANARY, K8S_GATEWAY) else ():
+            # What a live object creates was read with it.
+            if resource.is_live and POD in mesh.settings.listed:
+                continue
+            if kind in _INSTALLERS:
+                for namespace in {resource.namespace, _target(resource) or resource.namespace}:
+                    found.installers[namespace] = resource
+            elif kind == _CANARY:
+                _add_flagger(found, resource)
+            elif kind == K8S_GATEWAY and _is_istio_class(mesh, resource):
+                _add_gateway(found, resource)
+            else:
+                found.foreign[resource.namespace].append(resource)
+    return found
+
+
+def _is_foreign(kind: Kind) -> bool:
+    group = kind.group
+    if "." not in group or group.endswith(".k8s.io") or kind in PLAIN_CONTROLLERS:
+        return False
+    if group.endswith("istio.io"):
+        return group == "install.istio.io"
+    quiet = _QUIET.get(group)
+    return quiet is None or bool(quiet and kind.kind not in quiet)
+
+
+def _target(resource: Resource) -> str:
+    *path, last = _INSTALLERS[resource.kind]
+    return str(part(resource.spec, *path).get(last) or "")
+
+
+def _add_flagger(found: _Generated, canary: Resource) -> None:
+    target = str(part(canary.spec, "targetRef").get("name") or "")
+    name = str(part(canary.spec, "service").get("name") or target)
+    for service in (name, f"{name}-primary", f"{name}-canary"):
+        found.services[(canary.namespace, service)] = canary
+    found.labels[canary.namespace].append((dict.fromkeys(_FLAGGER_LABELS, f"{target}-primary"), canary))
+
+
+def _add_gateway(found: _Generated, gateway: Resource) -> None:
+    """istiod creates a Deployment, a Service and a ServiceAccount of one name, unless the Gateway names its own."""
+    if any(address.get("type") == "Hostname" for _index, address in items(gateway.spec, "addresses")):
+        return
+    class_name = str(gateway.spec.get("gatewayClassName") or "")
+    name = gateway.name if class_name in WAYPOINT_CLASSES else f"{gateway.name}-{class_name}"
+    name = str(gateway.annotations.get("gateway.istio.io/name-override") or name)
+    found.services[(gateway.namespace, name)] = gateway
+    labels = {GATEWAY_NAME: gateway.name, "istio.io/gateway-name": gateway.name}
+    found.labels[gateway.namespace].append(({**gateway.labels, **labels}, gateway))
+
+
+def _is_istio_class(mesh: Mesh, gateway: Resource) -> bool:
+    name = str(gateway.spec.get("gatewayClassName") or "")
+    known = mesh.find(GATEWAY_CLASS, "", name)
+    if known is None:
+        return name in ISTIO_CLASSES
+    return str(known.spec.get("controllerName") or "").startswith(_ISTIO_CONTROLLER)
+
+
+def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any]) -> str:
+    """Why a workload with the labels may exist in the namespace; in the root namespace, in any. For no labels: any."""
+    generated = _generated(mesh)
+    everywhere = namespace == mesh.settings.root_namespace
+    places = list({*generated.foreign, *generated.installers, *generated.labels}) if everywhere else [namespace]
+    for place in places:
+        for resource in (*generated.foreign.get(place, ())[:1], generated.installers.get(place)):
+            if resource is not None:
+                return _pods_of(resource)
+        for known, resource in generated.labels.get(place, ()):
+            if _may_have(known, labels):
+                return _pods_of(resource)
+    if POD in mesh.settings.listed:
+        return ""
+    if _is_istios_place(mesh, namespace) and _is_installed(mesh, labels):
+        return "the gateways of Istio's installation"
+    return "" if mesh.labels.matching(namespace, {}) else f"the workloads of namespace {namespace}"
+
+
+def unseen_gateway_pods(mesh: Mesh, labels: Mapping[str, Any]) -> str:
+    """Why a proxy that a Gateway with the labels configures may exist, in whatever namespace."""
+    for place, known in _generated(mesh).labels.items():
+        for own, resource in known:
+            if resource.kind == K8S_GATEWAY and _may_have(own, labels):
+                return f"{_pods_of(resource)} in namespace {place}"
+    if POD not in mesh.settings.listed and _is_installed(mesh, labels):
+        return "the gateways of Istio's installation"
+    return ""
+
+
+def unseen_service(mesh: Mesh, namespace: str, name: str) -> str:
+    """Why the Service may exist."""
+    generated = _generated(mesh)
+    resource = generated.services.get((namespace, name)) or generated.installers.get(namespace)
+    if resource is None:
+        resource = next((owner for owner in generated.foreign.get(namespace, ()) if _is_named_after(name, owner)), None)
+    if resource is not None:
+        return f"the Services of {resource!r}"
+    if SERVICE in mesh.settings.listed:
+        return ""
+    if _is_istios_place(mesh, namespace) and (name in _GATEWAY_SERVICES or name.partition("-")[0] == "istiod"):
+        return "the Services of Istio's installation"
+    if (namespace, name) in (("default", "kubernetes"), ("kube-system", "kube-dns")):
+        return "the Services of Kubernetes"
+    return "" if mesh.registry.has_services_in(namespace) else f"the Services of namespace {namespace}"
+
+
+def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -> str:
+    """Why a Gateway of either API may exist that a VirtualService or a route of the Gateway API names.
+
+    The files of one team contain the Gateways of its own namespaces. Those of others are often in the platform's.
+    """
+    if namespace == reference.namespace or GATEWAY in mesh.settings.listed or K8S_GATEWAY in mesh.settings.listed:
+        return ""
+    namespaces, near = _gateways(mesh)
+    if namespace in namespaces or near.find(f"{namespace}/{name}"):
+        return ""
+    return f"the Gateways of namespace {namespace}"
+
+
+@once_per_mesh
+def _gateways(mesh: Mesh) -> tuple[set[str], Nearest]:
+    found = mesh.of(GATEWAY, K8S_GATEWAY)
+    return {item.namespace for item in found}, Nearest(f"{item.namespace}/{item.name}" for item in found)
+
+
+def unseen_grant(mesh: Mesh, namespace: str) -> str:
+    """Why a ReferenceGrant may exist: its namespace's owner writes it, and the input has nothing of that namespace."""
+    if REFERENCE_GRANT in mesh.settings.listed or namespace in _namespaces(mesh):
+        return ""
+    return f"the ReferenceGrants of namespace {namespace}"
+
+
+@once_per_mesh
+def _namespaces(mesh: Mesh) -> set[str]:
+    return {item.name if item.kind == NAMESPACE else item.namespace for item in mesh.all()}
+
+
+def unseen_virtual_service(mesh: Mesh, namespace: str, name: str) -> str:
+    """Why a VirtualService may exist to which another one delegates: in Flagger's or in an installer's place."""
+    generated = _generated(mesh)
+    owner = generated.services.get((namespace, name)) or generated.installers.get(namespace)
+    return f"the VirtualServices of {owner!r}" if owner is not None and owner.kind != K8S_GATEWAY else ""
+
+
+def unseen_namespace(mesh: Mesh, name: str) -> str:
+    """Why a Namespace may exist without any object of the input in it: files rarely contain the platform's."""
+    if NAMESPACE in mesh.settings.listed:
+        return ""
+    is_platforms = name.startswith(("istio-", "kube-", "openshift-")) or name.endswith("-system")
+    return f"the Namespace {name}" if is_platforms or name in _NAMESPACES else ""
+
+
+def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
+    """Why a ServiceAccount may exist that no workload of the namespace in the input uses."""
+    generated = _generated(mesh)
+    for resource in (*generated.foreign.get(namespace, ())[:1], generated.installers.get(namespace)):
+        if resource is not None:
+            return _pods_of(resource)
+    if POD in mesh.settings.listed or not _is_istios_place(mesh, namespace):
+        return ""
+    is_installed = name.removesuffix("-service-account") in _GATEWAY_SERVICES or name.partition("-")[0] == "istiod"
+    return "the workloads of Istio's installation" if is_installed else ""
+
+
+def _is_named_after(name: str, owner: Resource) -> bool:
+    """Operators name what they create after their resource: ledger, ledger-rw, cilium-gateway-ledger."""
+    return owner.name != "" and f"-{owner.name}-" in f"-{name}-"
+
+
+def _pods_of(resource: Resource) -> str:
+    return f"the pods of {resource!r}"
+
+
+def _may_have(known: Mapping[str, str], labels: Mapping[str, Any]) -> bool:
+    """Whether generated pods may have the labels: none that is known differs, and one at least is known."""
+    return any(key in known for key in labels) and all(known.get(key, value) == value for key, value in labels.items())
+
+
+def _is_istios_place(mesh: Mesh, namespace: str) -> bool:
+    return namespace == mesh.settings.root_namespace or namespace.startswith("istio-")
+
+
+def _is_installed(mesh: Mesh, labels: Mapping[str, Any]) -> bool:
+    """Whether a gateway of Istio's installation has the labels, and the input leaves these gateways out."""
+    if not labels or not any(labels.items() <= known.items() for known in _GATEWAY_LABELS):
+        return False
+    return not _has_installed_gateways(mesh)
+
+
+@once_per_mesh
+def _has_installed_gateways(mesh: Mesh) -> bool:
+    return any(_is_istios_place(mesh, workload.namespace) and is_gateway(workload) for workload in mesh.workloads)

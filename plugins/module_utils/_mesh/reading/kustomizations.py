@@ -1,0 +1,74 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Which kustomizations of a tree are built by themselves, and which files are only parts of one.
+
+A base is built within its overlays: alone, it lacks what they add, and its objects would be there twice. A patch is
+not a whole object. A Component is never built alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import load_one
+
+NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+# Fields that name files or folders, and for entries that are objects, the key of the path.
+_LISTS = (
+    "bases",
+    "components",
+    "configurations",
+    "crds",
+    "generators",
+    "patches",
+    "patchesJson6902",
+    "patchesStrategicMerge",
+    "replacements",
+    "resources",
+    "transformers",
+    "validators",
+)
+_MAX_BYTES = 1024 * 1024
+
+
+def parts_of(tree: str) -> set[str]:
+    """Real paths of the folders and files below the tree that a kustomization of it includes, and of Components."""
+    found: set[str] = set()
+    for folder, folders, files in os.walk(tree):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in NAMES:
+            if name in files:
+                kustomization = _read(os.path.join(folder, name))
+                if kustomization.get("kind") == "Component":
+                    found.add(os.path.realpath(folder))
+                found.update(os.path.realpath(os.path.join(folder, path)) for path in _paths(kustomization))
+    return found
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            value = load_one(file.read(_MAX_BYTES))
+    except OSError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _paths(kustomization: dict[str, Any]) -> Iterator[str]:
+    for name in _LISTS:
+        entries = kustomization.get(name)
+        yield from _texts(entries if isinstance(entries, list) else ())
+
+
+def _texts(entries: Iterable[Any]) -> Iterator[str]:
+    for entry in entries:
+        path = entry.get("path") if isinstance(entry, dict) else entry
+        # Inline patches have several lines, remote folders a scheme.
+        if isinstance(path, str) and "\n" not in path and "://" not in path:
+            yield path

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Folders as they are in repositories: kustomizations, charts, templates, and files that are not for Kubernetes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded, load_bytes
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\n"
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def read(folder: Path) -> Reader:
+    reader = Reader(base=str(folder))
+    reader.read([str(folder)])
+    return reader
+
+
+def names(reader: Reader) -> list[str]:
+    return [resource.name for resource in reader.loaded.resources]
+
+
+def codes(reader: Reader) -> list[tuple[str, str]]:
+    return [(finding.rule.code, finding.resource.source.file) for finding in reader.loaded.findings]
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is all of PATH; its kubectl answers with a Service named after the folder that it builds."""
+    path = tmp_path / "bin"
+    program(path, "kubectl", '[ "$1" = kustomize ] && printf "' + SERVICE.replace("\n", "\\n") % "${2##*/}" + '"')
+    monkeypatch.setenv("PATH", str(path))
+    return path
+
+
+def test_only_the_roots_of_kustomizations_are_built(tmp_path: Path, tools: Path) -> None:
+    tree = tmp_path / "tree"
+    write(
+        tree,
+        {
+            "base/kustomization.yaml": "resources: [service.yaml]\n",
+            "base/service.yaml": SERVICE % "cart",
+            "components/tls/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n",
+            "overlays/dev/kustomization.yaml": "resources: [../../base]\n",
+            "overlays/prod/kustomization.yml": "bases: [../../base]\ncomponents: [../../components/tls]\n"
+            "patches: [{path: ../../patches/replicas.yaml}, {patch: '- op: remove'}]\n",
+            "patches/replicas.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: patch}\n",
+            "plain/service.yaml": SERVICE % "plain",
+        },
+    )
+    assert names(read(tree)) == ["dev", "prod", "plain"]
+    # A base that the user names is built.
+    assert names(read(tree / "base")) == ["base"]
+
+
+def test_a_kustomization_without_any_program_is_a_finding(tmp_path: Path, tools: Path) -> None:
+    (tools / "kubectl").unlink()
+    write(tmp_path / "tree", {"k/kustomization.yaml": "resources: []\n", "z.yaml": SERVICE % "z"})
+    reader = read(tmp_path / "tree")
+    assert (names(reader), codes(reader)) == (["z"], [("MESH007", "k")])
+    assert "kustomize_binary" in reader.loaded.findings[0].message
+
+
+def test_a_chart_without_helm_is_a_finding(tmp_path: Path, tools: Path) -> None:
+    chart = {"Chart.yaml": "apiVersion: v2\nname: a\n", "templates/a.yaml": "kind: {{ .Values.kind }}\n"}
+    write(tmp_path / "tree", {**{f"chart/{name}": text for name, text in chart.items()}, "z.yaml": SERVICE % "z"})
+    reader = read(tmp_path / "tree")
+    assert (names(reader), codes(reader)) == (["z"], [("MESH007", "chart")])
+    assert "helm_binary" in reader.loaded.findings[0].message
+
+
+def test_files_for_other_programs_are_left_alone(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "tsconfig.json": "{ // comments\n  'a': [\n",
+            "package.json": json.dumps({"name": "x", "kind": "module"}),
+            "values.yaml": "a: 1\na: 2\n",
+            ".travis.yml": SERVICE % "hidden",
+            ".#cart.yaml": SERVICE % "locked",
+            "#cart.yaml": SERVICE % "saved",
+            "cart.yaml~": SERVICE % "old",
+            ".cart.yaml.swp": SERVICE % "swapped",
+            "cart.yaml": SERVICE % "cart",
+            "broken.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: [\n",
+        },
+    )
+    reader = read(tmp_path)
+    assert (names(reader), codes(reader)) == (["cart"], [("MESH001", "broken.yaml")])
+    # A file that the user names must be valid.
+    named = Reader(base=str(tmp_path))
+    named.read([str(tmp_path / "tsconfig.json")])
+    assert codes(named) == [("MESH001", "tsconfig.json")]
+
+
+def test_a_template_gets_one_hint() -> None:
+    loaded = Loaded()
+    service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: %s\n"
+    unquoted = service % "{{ .Values.name }}"
+    quoted = service % "'{{ name }}-primary'"
+    text = "\n---\n".join((service % "plain", unquoted, quoted, "{{- if .Values.x }}\na: 1\n{{- end }}\n"))
+    load_bytes(text.encode(), "templates/a.yaml", "default", loaded)
+    assert [resource.name for resource in loaded.resources] == ["plain"]
+    assert [(item.rule.code, item.severity, item.line) for item in loaded.findings] == [("MESH008", "info", 6)]
+
+
+def test_placeholders_in_texts_are_meant() -> None:
+    loaded = Loaded()
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {alert: '{{ $labels.pod }} is down'}\n"
+    load_bytes(text.encode(), "a.yaml", "default", loaded)
+    assert ([resource.name for resource in loaded.resources], loaded.findings) == (["a"], [])
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [
+        ("eksctl.io/v1alpha5", "ClusterConfig"),
+        ("kind.x-k8s.io/v1alpha4", "Cluster"),
+        ("kustomize.config.k8s.io/v1beta1", "Kustomization"),
+        ("skaffold/v4beta11", "Config"),
+        ("kubeadm.k8s.io/v1beta4", "ClusterConfiguration"),
+        ("v1", "Config"),
+    ],
+)
+def test_kinds_of_client_programs_are_no_objects(api_version: str, kind: str) -> None:
+    loaded = Loaded()
+    load_bytes(f"apiVersion: {api_version}\nkind: {kind}\n".encode(), "a.yaml", "default", loaded)
+    assert (loaded.resources, loaded.findings) == ([], [])

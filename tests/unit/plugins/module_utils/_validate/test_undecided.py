@@ -1,0 +1,122 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the input does not show is listed as undecided, with what is lacking, and is not reported as a fault."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import POD, SERVICE
+
+from ....support import validate_harness as harness
+
+OPERATORS = """
+apiVersion: v1
+kind: Service
+metadata: {name: replicas, namespace: bank}
+spec: {selector: {role: replica}, ports: [{name: tcp-db, port: 5432}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: debug, namespace: bank, labels: {app: debug}}
+spec: {containers: [{name: app, image: debug}]}
+---
+apiVersion: acid.zalan.do/v1
+kind: postgresql
+metadata: {name: ledger, namespace: bank}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ledger, namespace: bank}
+spec: {host: ledger-pooler}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ledgers, namespace: bank}
+spec: {host: ledgers}
+"""
+
+
+def test_pods_and_services_of_an_operator_are_undecided() -> None:
+    outcome = harness.run(OPERATORS, Settings(listed=frozenset({POD, SERVICE})))
+    assert outcome.undecided["service_selects_nothing"] == ["the pods of postgresql bank/ledger"]
+    assert outcome.undecided["rule_of_unknown_service"] == ["the Services of postgresql bank/ledger"]
+    # Operators name what they create after their resource: this is another name.
+    assert [finding.resource.name for finding in outcome.findings if finding.rule.code == "IST0174"] == ["ledgers"]
+
+
+@pytest.mark.parametrize(
+    ("document", "check", "lacking"),
+    [
+        (
+            {"kind": "VirtualService", "spec": {"hosts": ["a.acme.test"], "gateways": ["edge/public"]}},
+            "unknown_gateway",
+            "the Gateways of namespace edge",
+        ),
+        (
+            {"kind": "DestinationRule", "spec": {"host": "a.bank.svc.cluster.local"}},
+            "rule_of_unknown_service",
+            "the Services of namespace bank",
+        ),
+        (
+            {"kind": "Sidecar", "spec": {"workloadSelector": {"labels": {"app": "a"}}, "egress": [{"hosts": ["./*"]}]}},
+            "sidecar_for_no_workload",
+            "the workloads of namespace shop",
+        ),
+        (
+            {"kind": "Gateway", "spec": {"selector": {"istio": "eastwestgateway"}, "servers": []}},
+            "gateway_selector",
+            "the gateways of Istio's installation",
+        ),
+    ],
+)
+def test_other_namespaces_are_undecided(document: dict[str, object], check: str, lacking: str) -> None:
+    """Beside a Service and a gateway's pod of yet another namespace."""
+    document |= {"apiVersion": "networking.istio.io/v1", "metadata": {"name": "a", "namespace": "shop"}}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "web"},
+        "spec": {"ports": [{"name": "http", "port": 80}]},
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "proxy", "namespace": "web", "labels": {"app": "proxy"}},
+        "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}]},
+    }
+    outcome = harness.run("\n---\n".join(map(yaml.safe_dump, (service, pod, document))))
+    assert outcome.undecided[check] == [lacking]
+
+
+def test_providers_are_undecided_without_mesh_config() -> None:
+    text = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: login, namespace: shop}
+spec: {action: CUSTOM, provider: {name: oauth}, rules: [{}]}
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: traces, namespace: shop}
+spec: {tracing: [{providers: [{name: otel}]}]}
+"""
+    named = ("unknown_authorization_provider", "unknown_telemetry_provider", "lightstep")
+    assert [harness.run(text).undecided.get(name) for name in named] == [["MeshConfig"]] * 3
+    built_in = text.replace("otel", "envoy").replace("CUSTOM, provider: {name: oauth}", "DENY")
+    assert [harness.run(built_in).undecided.get(name) for name in named] == [None] * 3
+
+
+def test_of_two_mutual_aliases_the_worse_finding_remains() -> None:
+    """The host of two VirtualServices, in the mesh (IST0109) and at a gateway (KIA1106)."""
+    one = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: NAME, namespace: shop}
+spec: {hosts: [a.acme.test], gateways: [mesh, edge/public], http: [{redirect: {authority: NAME.acme.test}}]}
+"""
+    outcome = harness.run("---".join((one.replace("NAME", "one"), one.replace("NAME", "two"))))
+    assert [finding.rule.code for finding in outcome.findings] == ["IST0109", "IST0109"]
