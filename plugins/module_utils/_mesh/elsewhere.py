@@ -120,7 +120,7 @@ def _generated(mesh: Mesh) -> _Generated:
             if resource.is_live and POD in mesh.settings.listed:
                 continue
             if kind in _INSTALLERS:
-                for namespace in {resource.namespace, _target(resource) or resource.namespace}:
+                for namespace in (resource.namespace, _target(resource) or resource.namespace):
                     found.installers[namespace] = resource
             elif kind == _CANARY:
                 _add_flagger(found, resource)

@@ -78,8 +78,10 @@ def temporary_folder() -> Iterator[Path]:
     """One that other users may enter; pytest's own may not be."""
     path = Path(tempfile.mkdtemp(prefix="database-"))
     path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def free_port() -> int:
