@@ -66,7 +66,7 @@ def test_a_canary_waits_for_its_approval_and_is_promoted(runner: Runner, lab: La
     assert "| when | phase | traffic | why | who |" in summary and "| Promoting | 100 % |" in summary, summary
     # A late abort does no harm, and names the remedy.
     late = runner.run(step("canary.yml", "abort", "Roll back"), inputs_image_tag=tag, **INPUTS)
-    assert late.returncode != 0 and "To go back, run a canary to" in late.stdout, late.stdout[-3000:]
+    assert late.returncode != 0 and " to return to " in late.stdout, late.stdout[-3000:]
     assert lab.now().weights[canary] == 100
 
 

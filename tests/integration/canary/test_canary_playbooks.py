@@ -219,7 +219,7 @@ def test_an_alert_rolls_back_only_a_run_that_began_before_it(lab: Lab, run_playb
         assert words in said and "Nothing was changed" in said, said
     assert lab.now().weights[lab.canary] == 50
     full = f"{SERVICE}.{NAMESPACE}.svc.cluster.local"
-    assert "the canary was taken back, its image was" in alert(service=full)
+    assert "the canary was rolled back, its image was" in alert(service=full)
     assert lab.now().weights[lab.canary] == 0
     assert "alert HighErrorRate fires since" in json.dumps(lab.now().state["history"])
     assert "no run is in progress" in alert()
