@@ -29,7 +29,7 @@ notes:
   - A route of the Gateway API needs C(get) and C(update) on it and C(get) on the Services of O(weights), C(list) on
     routes of its kind and on VirtualServices and C(get) on Gateways of all namespaces, and C(list) on Pods and
     EndpointSlices of the Services' namespaces. docs/gateway-api-operator.yml grants them.
-  - The kinds of the Gateway API were tested without a cluster. docs/canary.md lists what this leaves unverified.
+  - Of the Gateway API, only an HTTPRoute at a Gateway was tried on a cluster. docs/canary.md lists what is unverified.
   - With O(wait) the module queries istiod. O(istiod_access) has the required rights. Without them there is a warning,
     and a wait of O(unproven_wait) replaces proof.
 extends_documentation_fragment:
