@@ -31,12 +31,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway
     unaccepted,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_rules import (
+    ANY_PATH,
     Entry,
     Rules,
     backends_of,
     is_service,
     label,
-    mirrors_of,
+    mirrored_by,
     set_match_route,
     set_mirror,
     set_weights,
@@ -100,10 +101,11 @@ class GatewayRoute:
 
     def shifted(self, split: Split) -> Self:
         self._refuse_unknown(split)
-        place = self._rules.place(split)
+        known = self._rules
+        place = known.place(split)
         result = copy.deepcopy(self.obj)
         rules: list[Entry] = result["spec"]["rules"]
-        base, title = rules[place], f"{self.title}, rule '{self._rules.named(place)}'"
+        base, title = rules[place], f"{self.title}, rule '{known.named(place)}'"
         if not backends_of(base):
             raise TrafficFailure(f"{title}, has no backends, so there is nothing to split: name another rule.")
         set_weights(title, self.namespace, base, split)
@@ -112,7 +114,7 @@ class GatewayRoute:
         if split.mirror:
             set_mirror(title, self.namespace, base, split, split.mirror)
         for entry in split.match_routes:
-            set_match_route(self._rules, rules, base, split, entry, self.matches_paths)
+            set_match_route(known, rules, base, split, entry, self.matches_paths)
         return type(self)(result)
 
     def weights(self, split: Split) -> dict[str, dict[str, int]]:
@@ -131,26 +133,18 @@ class GatewayRoute:
     def backends(self, service: str) -> list[tuple[str, str]]:
         """A service's backends are those of its clients in the mesh, and those of rules that name the service."""
         parts = full_host(service, self.namespace).split(".")
-        called = any(
-            parent.in_mesh and [parent.name, parent.namespace] == parts[:2]
-            for parent in parents_of(self._spec, self.namespace)
-        )
+        called = any(parent.in_mesh and [parent.name, parent.namespace] == parts[:2] for parent in self._parents)
         name = parts[0] if parts[1] == self.namespace else f"{parts[1]}/{parts[0]}"
+        rules = self._rules
         return [
             (found, str(rule.get("name", "")))
-            for rule in self._rules.entries
-            for found in self._rules.labels(rule)
-            if called or name in self._rules.labels(rule)
+            for rule in rules.entries
+            if called or name in rules.labels(rule)
+            for found in rules.labels(rule)
         ]
 
     def mirrored(self) -> set[str]:
-        return {
-            label(reference["backendRef"], self.namespace)
-            for rule in self._rules.entries
-            for entry in mirrors_of(rule)
-            for reference in entry.values()
-            if isinstance(reference, dict) and reference.get("backendRef")
-        }
+        return {name for rule in self._rules.entries for name in mirrored_by(rule, self.namespace)}
 
     def rivals(self, listed: Callable[[str, str], Iterable[Object]]) -> list[str]:
         """Routes of this kind with the same parent, host and match: the oldest of them counts.
@@ -216,7 +210,7 @@ class GatewayRoute:
     def _host(self, backend: Entry) -> str:
         if not is_service(backend):
             return ""
-        return f"{backend.get('name')}.{backend.get('namespace') or self.namespace}.svc.cluster.local"
+        return full_host(str(backend.get("name")), str(backend.get("namespace") or self.namespace))
 
     def _refuse_unknown(self, split: Split) -> None:
         """What must be absent is: no kind has session affinity, and some have no rules for requests."""
@@ -243,10 +237,8 @@ class GatewayRoute:
     def _matches(self) -> set[str]:
         """What the rules match, in a form that can be compared. A rule without a match takes every request."""
         every = [match for rule in self._rules.entries for match in rule.get("matches") or [{}]]
-        known = [
-            {"path": {"type": "PathPrefix", "value": "/"}, **match} if self.matches_paths else match for match in every
-        ]
-        return {json.dumps(match, sort_keys=True) for match in known}
+        default = ANY_PATH if self.matches_paths else {}
+        return {json.dumps({**default, **match}, sort_keys=True) for match in every}
 
 
 class HTTPRoute(GatewayRoute):

@@ -26,6 +26,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route i
     TrafficFailure,
     service_of,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
 
 # A rule, or a backend of one.
 Entry = dict[str, Any]
@@ -34,7 +35,7 @@ _FULL = 100
 # A share of the requests that has a part of a percent is written as a fraction of this.
 _DENOMINATOR = 100_000
 # What the API server adds to a match of an HTTPRoute. Without it, a second run would find another match than it wrote.
-_ANY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
+ANY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
 # How a header is compared, in the words of match_routes and in the API's.
 _COMPARISONS = {"exact": "Exact", "regex": "RegularExpression"}
 
@@ -178,6 +179,12 @@ def mirrors_of(rule: Mapping[str, Any]) -> list[Entry]:
     return [entry for entry in rule.get("filters") or [] if entry.get("type") == _MIRROR]
 
 
+def mirrored_by(rule: Mapping[str, Any], namespace: str) -> list[str]:
+    """The Services that get copies of a rule's requests. ``namespace``: of the route."""
+    targets = [part(entry, _MIRROR_FIELD, "backendRef") for entry in mirrors_of(rule)]
+    return [label(target, namespace) for target in targets if target]
+
+
 def set_mirror(title: str, namespace: str, rule: Entry, split: Split, mirror: Mirror) -> None:
     own = mirrors_of(rule)
     if len(own) > 1:
@@ -238,7 +245,7 @@ def _narrowed(match: Mapping[str, Any], entry: MatchRoute, paths: bool) -> Entry
     taken = {str(header.get("name")).lower() for header in known} & {header["name"].lower() for header in wanted}
     if taken:
         raise TrafficFailure(f"match_routes: '{entry.name}': the rule already matches header {', '.join(taken)}.")
-    return {**(_ANY_PATH if paths else {}), **match, "headers": [*known, *wanted]}
+    return {**(ANY_PATH if paths else {}), **match, "headers": [*known, *wanted]}
 
 
 def _header(entry: MatchRoute, name: str, how: Mapping[str, str]) -> Entry:

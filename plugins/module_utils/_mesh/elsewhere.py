@@ -180,9 +180,9 @@ def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any]) -> s
     everywhere = namespace == mesh.settings.root_namespace
     places = list({*generated.foreign, *generated.installers, *generated.labels}) if everywhere else [namespace]
     for place in places:
-        for resource in (*generated.foreign.get(place, ())[:1], generated.installers.get(place)):
-            if resource is not None:
-                return _pods_of(resource)
+        creator = _creator(generated, place)
+        if creator is not None:
+            return _pods_of(creator)
         for known, resource in generated.labels.get(place, ()):
             if _may_have(known, labels):
                 return _pods_of(resource)
@@ -214,7 +214,7 @@ def unseen_service(mesh: Mesh, namespace: str, name: str) -> str:
         return f"the Services of {resource!r}"
     if SERVICE in mesh.settings.listed:
         return ""
-    if _is_istios_place(mesh, namespace) and (name in _GATEWAY_SERVICES or name.partition("-")[0] == "istiod"):
+    if _is_istios_place(mesh, namespace) and (name in _GATEWAY_SERVICES or _is_istiod(name)):
         return "the Services of Istio's installation"
     if (namespace, name) in (("default", "kubernetes"), ("kube-system", "kube-dns")):
         return "the Services of Kubernetes"
@@ -269,14 +269,24 @@ def unseen_namespace(mesh: Mesh, name: str) -> str:
 
 def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
     """Why a ServiceAccount may exist that no workload of the namespace in the input uses."""
-    generated = _generated(mesh)
-    for resource in (*generated.foreign.get(namespace, ())[:1], generated.installers.get(namespace)):
-        if resource is not None:
-            return _pods_of(resource)
+    creator = _creator(_generated(mesh), namespace)
+    if creator is not None:
+        return _pods_of(creator)
     if POD in mesh.settings.listed or not _is_istios_place(mesh, namespace):
         return ""
-    is_installed = name.removesuffix("-service-account") in _GATEWAY_SERVICES or name.partition("-")[0] == "istiod"
+    is_installed = name.removesuffix("-service-account") in _GATEWAY_SERVICES or _is_istiod(name)
     return "the workloads of Istio's installation" if is_installed else ""
+
+
+def _creator(generated: _Generated, namespace: str) -> Resource | None:
+    """What may create pods in the namespace that cannot be foreseen."""
+    foreign = generated.foreign.get(namespace)
+    return foreign[0] if foreign else generated.installers.get(namespace)
+
+
+def _is_istiod(name: str) -> bool:
+    """With a revision or without."""
+    return name.partition("-")[0] == "istiod"
 
 
 def _is_named_after(name: str, owner: Resource) -> bool:
