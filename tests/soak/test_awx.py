@@ -132,7 +132,7 @@ def test_a_cancelled_job_rolls_its_canary_back(awx: Awx, menu: Lab, report: Repo
         menu.until("weight 0", lambda: menu.now().weights == {stable: 100, canary: 0}, 5)
         menu.until("the end", lambda: menu.now().state["phase"] == "Failed")
     assert job.status == "canceled"
-    zero = next(sighting.at for sighting in sightings.since(seen[0]) if sighting.weights[canary] == 0)
+    zero = sightings.first({stable: 100, canary: 0}, seen[0])
     report(
         f"weight 0 {zero - seen[0]:.2f} s after the cancellation, ansible-runner ended after {ended - seen[0]:.2f} s"
     )

@@ -119,7 +119,7 @@ def test_the_rollback_retries_at_once(lab: Lab, report: Report, tmp_path: Path, 
         faults.add(Fault("PUT", "/virtualservices/", times=4, **fault))
         begin = lab.fault(service=lab.service, version=canary, error_rate=1)
         assert call.wait() != 0
-    zero = next(sighting.at for sighting in sightings.since(begin) if sighting.weights[canary] == 0)
+    zero = sightings.first({stable: 100, canary: 0}, begin)
     report(f"fault to weight 0 {zero - begin:.2f} s with four refused writes")
     assert call.result["phase"] == "Failed"
     assert lab.now().weights == {stable: 100, canary: 0}

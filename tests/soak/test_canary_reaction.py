@@ -33,7 +33,7 @@ def reaction(lab: Lab, fault: dict[str, Any], provider: dict[str, Any]) -> tuple
         time.sleep(1)
         lab.fault(clear=True)
         assert call.wait() != 0
-    zero = next(sighting.at for sighting in sightings.since(begin) if sighting.weights[canary] == 0)
+    zero = sightings.first({stable: 100, canary: 0}, begin)
     records = [record for record in read(load.output) if record.sent >= begin - 1]
     found = bad(records)
     assert found is not None, "the fault was felt"

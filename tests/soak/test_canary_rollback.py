@@ -62,7 +62,7 @@ def test_b2_an_api_server_that_refuses_everything_else_delays_no_rollback(
         )
         until_zero(lab, dead.canary)
         code = call.wait()
-    zero = next(seen.at for seen in sightings.since(begin) if seen.weights[dead.canary] == 0)
+    zero = sightings.first({dead.stable: 100, dead.canary: 0}, begin)
     # How long Ansible takes to start is the machine's business, and other pages'.
     report(
         f"{status}: weight 0 {zero - faults.log[0].at:.2f} s after the first request of {playbook}, "

@@ -168,7 +168,7 @@ def test_a_fault_at_a_quarter_of_the_traffic(lab: Lab, report: Report, kind: str
         # Those that hang are answered by their own limit of time.
         time.sleep(7)
     records = [record for record in read(load.output) if record.sent >= begin - 1]
-    zero = next(sighting.at for sighting in sightings.since(begin) if sighting.weights[canary] == 0)
+    zero = sightings.first({stable: 100, canary: 0}, begin)
     found, late = bad(records), bad([record for record in records if record.sent > zero])
     assert found is not None, "the fault was felt"
     after = late.last_sent - zero if late else 0.0

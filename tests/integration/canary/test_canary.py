@@ -65,7 +65,7 @@ def test_a_canary_that_fails_is_rolled_back(lab: Lab) -> None:
             code = call.wait()
             time.sleep(2)
         records = read(load.output)
-    zero = next(sighting.at for sighting in sightings.since(begin) if sighting.weights[canary] == 0)
+    zero = sightings.first({stable: 100, canary: 0}, begin)
     after = bad([record for record in records if record.sent > zero])
     print(f"fault to weight 0: {zero - begin:.2f} s; {bad(records)}; after it: {after}")
     result = call.result

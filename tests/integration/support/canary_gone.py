@@ -16,7 +16,8 @@ import pytest
 from kubernetes import client
 
 from .api_faults import ApiFaults, Fault
-from .canary_lab import ANNOTATION, NAMESPACE, VIRTUAL_SERVICES, Call, Lab
+from .canary_lab import NAMESPACE, VIRTUAL_SERVICES, Call, Lab
+from .canary_sightings import ANNOTATION
 
 EDGE = "order-service-edge"
 DESTINATION_RULES = (*VIRTUAL_SERVICES[:3], "destinationrules")
@@ -154,7 +155,7 @@ class Dead:
     """A run at 25 % whose process was killed. A test can restore it any number of times."""
 
     def __init__(self, lab: Lab) -> None:
-        self.lab, self.before, self.canary = lab, Kept(lab), lab.canary
+        self.lab, self.before, self.stable, self.canary = lab, Kept(lab), lab.stable, lab.canary
         call = at_25(lab)
         time.sleep(1)
         call.kill()

@@ -1,4 +1,4 @@
-"""A lab to run canaries on: calls of the module as processes that can be killed, faults, and a watch on every write."""
+"""A lab to run canaries on: calls of the module as processes that can be killed, and faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 import urllib.request
@@ -23,16 +22,14 @@ from typing import Any
 
 import pexpect
 import yaml
-from kubernetes import client, config, watch
+from kubernetes import client, config
 
 from .canary_load import Load
 from .canary_rate import carried_load
 from .canary_records import Record, Share, sent_within, share
+from .canary_sightings import NAMESPACE, VIRTUAL_SERVICES, Sighting, Sightings, sighted
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMESPACE = "restaurant-management"
-VIRTUAL_SERVICES = ("networking.istio.io", "v1", NAMESPACE, "virtualservices")
-ANNOTATION = "canary.service-mesh.corpv3.com/"
 HOST = "restaurant.corpv3.com"
 ENVIRONMENT = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
 PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
@@ -40,22 +37,6 @@ PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
 FINAL = ("Succeeded", "Failed")
 _MARK = "SERVICE_MESH_TEST_CALL"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """One version of a VirtualService: the split of its route, and the run's state in its annotation."""
-
-    at: float
-    weights: dict[str, int]
-    state: dict[str, Any]
-
-    @property
-    def agrees(self) -> bool:
-        """The weights sum to 100, and are those that the state speaks of."""
-        if sum(self.weights.values()) != 100:
-            return False
-        return not self.state or self.weights.get(self.state["canary"]["subset"]) == self.state["weight"]
 
 
 class Call:
@@ -127,57 +108,6 @@ class Call:
         assert packed, self.tail
         found: dict[str, Any] = json.loads(base64.b64decode("".join(packed[-1].split())))
         return found
-
-
-class Sightings:
-    """Every version of a VirtualService while it is open."""
-
-    def __init__(self, api: client.ApiClient, name: str, route: str) -> None:
-        self.name, self.route, self.seen = name, route, list[Sighting]()
-        self._objects = client.CustomObjectsApi(api)
-        self._watch: watch.Watch | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> Sightings:
-        self._thread.start()
-        while not self.seen:
-            time.sleep(0.02)
-        return self
-
-    def __exit__(self, *__: Any) -> None:
-        self._stop.set()
-        if self._watch:
-            self._watch.stop()
-        self._thread.join(timeout=3)
-
-    def _follow(self) -> None:
-        while not self._stop.is_set():
-            self._watch = watch.Watch()
-            # The API server may go away in between, which is some tests' very subject.
-            with contextlib.suppress(Exception):
-                for event in self._watch.stream(
-                    self._objects.list_namespaced_custom_object,
-                    *VIRTUAL_SERVICES,
-                    field_selector=f"metadata.name={self.name}",
-                    timeout_seconds=2,
-                ):
-                    sighting = sighted(event["object"], self.route)
-                    if not self.seen or self.seen[-1] != Sighting(self.seen[-1].at, sighting.weights, sighting.state):
-                        self.seen.append(sighting)
-            self._stop.wait(0.05)
-
-    def since(self, begin: float) -> list[Sighting]:
-        return [sighting for sighting in self.seen if sighting.at >= begin]
-
-
-def sighted(virtual_service: Mapping[str, Any], route: str) -> Sighting:
-    """The split, and the state of the run that belongs to its own service."""
-    found = next(entry for entry in virtual_service["spec"]["http"] if entry.get("name") == route)
-    weights = {entry["destination"].get("subset", ""): entry.get("weight", 0) for entry in found["route"]}
-    service = found["route"][0]["destination"]["host"].partition(".")[0]
-    text = (virtual_service["metadata"].get("annotations") or {}).get(ANNOTATION + service)
-    return Sighting(time.time(), weights, json.loads(text) if text else {})
 
 
 @dataclass
