@@ -49,7 +49,7 @@ SERVICE = "shop"
 NOTHING = {"name": "failures", "query": "vector(0)", "window": "500ms", "threshold_range": {"max": 1}}
 VARIABLES: dict[str, Any] = {
     "canary_service": SERVICE,
-    "canary_virtual_services": [SERVICE],
+    "canary_routes": [SERVICE],
     "canary_services": [SERVICE],
     "canary_metrics": [NOTHING],
     "canary_whole_service_guard": {"max_increase": 1},

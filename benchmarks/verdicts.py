@@ -36,7 +36,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.d
     Wait,
     Write,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State, Step
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
+    Slot,
+    State,
+    Step,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.measuring import Watch
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
 from verdicts_mesh import Mesh, Traffic
@@ -101,7 +106,7 @@ def simulate(cell: Cell, seed: int) -> End:
     mesh.until(HISTORY)
     begin = mesh.now
     state = State(
-        run="r", service="orders", virtual_services=("orders",), phase=Phase.INITIALIZED,
+        run="r", service="orders", where=RouteNames("VirtualService", ("orders",)), phase=Phase.INITIALIZED,
         stable=Slot("v1", "orders", "r:1"), canary=Slot("v2", "orders-v2", "r:2"),
         steps=tuple(Step(weight, duration, capacity=weight) for weight in WEIGHTS),
         started=begin, deadline=begin + deadline, capacity=1,

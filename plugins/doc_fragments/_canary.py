@@ -34,7 +34,7 @@ options:
     type: str
     choices: [run, step]
     default: run
-  virtual_services:
+  routes:
     description:
       - VirtualServices whose routes to the service's subsets are shifted. The state on the first one counts.
       - By default the one with the service's name.

@@ -245,11 +245,12 @@ def analyse(module: Any) -> dict[str, Any]:
         seconds(params[key], key) if params[key] else 0.0 for key in ("initial_delay", "no_data_timeout")
     )
     cluster = Cluster(module) if params["provider"]["type"] == "envoy" else None
-    source = source_of(params, cluster, metrics)
+    target = target_of(params)
+    source = source_of(params, cluster, metrics, target)
     if cluster and (lacking := lacking_for_source(cluster, params)):
         raise AnalysisFailure(lacking)
     since, tallies = moment(params["since"]), params["tallies"]
-    analysis = Analysis(metrics, target_of(params), source, since, tallies, rates_of(params))
+    analysis = Analysis(metrics, target, source, since, tallies, rates_of(params))
     time.sleep(delay)
     outcome = run(analysis, source, params["count"], interval, patience)
     result = {

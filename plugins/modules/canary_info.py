@@ -33,7 +33,7 @@ options:
         VirtualService of its name.
     type: str
     default: ""
-  virtual_services:
+  routes:
     description:
       - As for M(corpv3.service_mesh.canary). Required only before the service's first run.
     type: list
@@ -158,6 +158,7 @@ import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.overview import observe, services_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import ROUTE_KIND, route_names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status import described, lines
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
@@ -167,7 +168,8 @@ def argument_spec() -> dict[str, Any]:
     return {
         "namespace": {"type": "str", "required": True},
         "service": {"type": "str", "default": ""},
-        "virtual_services": {"type": "list", "elements": "str", "default": []},
+        "routes": {"type": "list", "elements": "str", "default": []},
+        "route_kind": ROUTE_KIND,
         "container": {"type": "str", "default": ""},
     }
 
@@ -176,12 +178,12 @@ def run(module: Any) -> dict[str, Any]:
     cluster, params = Cluster(module), module.params
     namespace, service = params["namespace"], params["service"]
     wanted = (
-        {service: tuple(params["virtual_services"]) or (service.partition(".")[0],)}
+        {service: route_names(cluster, namespace, service, params["routes"], params["route_kind"])}
         if service
-        else services_in(cluster, namespace)
+        else services_in(cluster, namespace, module.warn)
     )
     statuses = [
-        observe(cluster, namespace, name, names, time.time(), params["container"]) for name, names in wanted.items()
+        observe(cluster, namespace, name, where, time.time(), params["container"]) for name, where in wanted.items()
     ]
     table = [line for status in statuses for line in lines(status, full=bool(service))]
     return {

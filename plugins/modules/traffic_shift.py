@@ -83,7 +83,8 @@ options:
       rule:
         description:
           - For a VirtualService the name of the http route, as in O(route).
-          - Otherwise the name or index (from 0) of a rule. By default the only rule with the Services of O(weights).
+          - Otherwise the name or index (from 0) of a rule. By default every rule with all
+            Services of O(weights), or the only rule with one of them.
         type: str
         default: ""
   service:

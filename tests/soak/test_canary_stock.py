@@ -124,7 +124,7 @@ def test_clients_stay_where_they_were_and_the_share_is_the_weight(whole_lab: Lab
         time.sleep(SETTLING_SECONDS)
         return answered()
 
-    both = {"virtual_services": ["api-gateway", "restaurant"]}
+    both = {"routes": ["api-gateway", "restaurant"]}
     gates = [{"at": place, "type": "hold"} for place in ("increase", "promotion")]
     with lab.load("/health", rate=40):
         call = lab.call(

@@ -134,9 +134,7 @@ def test_the_gateway_of_the_api_itself(whole_lab: Lab, report: Report) -> None:
     stable, canary = lab.stable, lab.canary
     at_the_edge, in_the_mesh = lab.sightings("restaurant", "api"), lab.sightings()
     with lab.unhidden(), at_the_edge as edge, in_the_mesh as mesh, lab.load("/health") as load:
-        call = lab.call(
-            image_tag=lab.tag(), virtual_services=["api-gateway", "restaurant"], steps=[10, 50], step_duration="4s"
-        )
+        call = lab.call(image_tag=lab.tag(), routes=["api-gateway", "restaurant"], steps=[10, 50], step_duration="4s")
         assert call.wait() == 0, call.tail
         lab.until("the old version's pods are gone", lambda: not lab.pods(stable))
         time.sleep(1)

@@ -32,12 +32,21 @@ _HUNG_UP = "DC"
 
 @dataclass(frozen=True)
 class Target:
-    """The service and its two versions."""
+    """The service and its two versions.
+
+    ``backends``: other Services among which a route splits its requests, each with its namespace.
+    """
 
     service: str
     namespace: str
     stable: MetricSide
     canary: MetricSide
+    backends: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where its requests are sent, such as reviews.bookinfo."""
+        return tuple(dict.fromkeys((f"{self.service}.{self.namespace}", *self.backends)))
 
 
 @dataclass(frozen=True)

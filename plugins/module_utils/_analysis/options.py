@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.analysis import moment
@@ -146,7 +146,8 @@ def rates_of(params: Mapping[str, Any]) -> Rates:
     return Rates(params["rollback_error_rate"], params["promotion_error_rate"], params["burst"])
 
 
-def target_of(params: Mapping[str, Any]) -> Target:
+def target_of(params: Mapping[str, Any], backends: Sequence[str] = ()) -> Target:
+    """``backends``: see Target."""
     service, __, rest = params["service"].partition(".")
     target = Target(
         service=service,
@@ -154,15 +155,16 @@ def target_of(params: Mapping[str, Any]) -> Target:
         namespace=rest.partition(".")[0] or params["namespace"],
         stable=_side(params["stable"], "v1"),
         canary=_side(params["canary"], "v2"),
+        backends=tuple(backends),
     )
     if target.stable == target.canary:
         raise AnalysisFailure("stable and canary are the same version: set stable.subset and canary.subset.")
     return target
 
 
-def source_of(params: Mapping[str, Any], cluster: MeshCluster | None, metrics: list[Metric]) -> Source:
+def source_of(params: Mapping[str, Any], cluster: MeshCluster | None, metrics: list[Metric], target: Target) -> Source:
     """The source of the counters. Only proxies need a cluster."""
-    given, target = params["provider"], target_of(params)
+    given = params["provider"]
     if given["type"] == "prometheus":
         server = Server(
             url=given["url"],
@@ -178,11 +180,11 @@ def source_of(params: Mapping[str, Any], cluster: MeshCluster | None, metrics: l
         )
         if problem := server.problem():
             raise AnalysisFailure(problem)
-        return Prometheus(server.fetch, target.service, target.namespace, replica_labels=tuple(given["replica_labels"]))
+        return Prometheus(server.fetch, target.hosts, replica_labels=tuple(given["replica_labels"]))
     if cluster is None:
         raise AnalysisFailure("provider envoy needs a cluster.")
     known, clients = cluster, clients_of(params)
-    return Proxies(lambda: read_proxies(known, clients, given["proxy_access"], target.service, target.namespace))
+    return Proxies(lambda: read_proxies(known, clients, given["proxy_access"], target.hosts))
 
 
 def lacking_for_source(account: Account, params: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ refused connection), it knows workload and canonical revision only, from istiod'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _WORKLOAD, _VERSION, _REVISION = "destination_workload", "destination_version", "destination_canonical_revision"
@@ -39,9 +39,12 @@ def is_lost(labels: Mapping[str, str]) -> bool:
     return not any(_known(labels, name) for name in (_WORKLOAD, _VERSION, _REVISION))
 
 
-def is_of(labels: Mapping[str, str], service: str, namespace: str) -> bool:
-    """Whether the request was for the service, by the host of its client's cluster, regardless of its outcome."""
-    return labels.get("destination_service", "").startswith(f"{service}.{namespace}.svc.")
+def is_of(labels: Mapping[str, str], hosts: Iterable[str]) -> bool:
+    """Whether the request was for one of the hosts, by its client's cluster, regardless of its outcome.
+
+    ``hosts``: each a Service and its namespace, such as reviews.bookinfo.
+    """
+    return labels.get("destination_service", "").startswith(tuple(f"{host}.svc." for host in hosts))
 
 
 def _known(labels: Mapping[str, str], name: str) -> bool:

@@ -55,35 +55,34 @@ class Forced(NamedTuple):
 def unreadable_problem(service: str, unreadable: Unreadable) -> str:
     """The message for an unreadable state without ``force``."""
     return (
-        f"the state of the run in annotation {annotation(service)} of the VirtualService is unreadable "
+        f"the state of the run in annotation {annotation(service)} of the route is unreadable "
         f"({unreadable.problem}). Run state=aborted with force=true for service {service}: it gives all traffic to the "
         "stable subset, which stable.subset names, and replaces the annotation."
     )
 
 
-def unexplained(route: Route, service: str) -> Unreadable | None:
+def unexplained(objects: CanaryObjects, service: str) -> Unreadable | None:
     """The unreadable state, or a stand-in for a missing one while the traffic is split. None otherwise.
 
     The text of a stand-in is empty.
     """
+    route = objects.route()
     found = stored(route.obj, service)
     if isinstance(found, Unreadable):
         return found
-    subsets = {subset for subset, __ in route.backends(service)} - {""}
+    subsets = {subset for subset, __ in objects.backends.of(route)} - {""}
     live = route.weights(Split(service, weights=dict.fromkeys(subsets, 0)))
     split = any(sum(weight > 0 for weight in entry.values()) > 1 for entry in live.values())
     return Unreadable("", f"it is missing, but the traffic is split: {live}") if found is None and split else None
 
 
-def forced(
-    objects: CanaryObjects, service: str, virtual_services: Sequence[str], subset: str, actor: str, reason: str
-) -> Forced:
+def forced(objects: CanaryObjects, service: str, subset: str, actor: str, reason: str) -> Forced:
     """All traffic to ``subset``. If it is empty, to the only possible one. Raises CanaryFailure if it is not valid.
 
     Pods and Deployments that cannot be observed are left out.
     """
     route = objects.route()
-    found = sorted({subset for subset, __ in route.backends(service)} - {""})
+    found = sorted({subset for subset, __ in objects.backends.of(route)} - {""})
     stable = subset or _only(objects, service, found)
     others = [name for name in found if name != stable]
     if stable not in found:
@@ -92,7 +91,7 @@ def forced(
             f"stable.subset to one of {', '.join(found) or '(none)'}."
         )
     split = Split(service, weights={stable: 100, **dict.fromkeys(others, 0)})
-    split = _without_extras(split, route, service, stable)
+    split = _without_extras(split, route, objects.backends.of(route), service, stable)
     canary = others[0] if others else stable
     live = route.weights(split)
     now = time.time()
@@ -101,7 +100,7 @@ def forced(
     state = State(
         run=f"forced-{uuid.uuid4().hex[:8]}",
         service=service,
-        virtual_services=tuple(virtual_services),
+        where=objects.where,
         phase=Phase.PROGRESSING,
         stable=slots[0],
         canary=slots[1] if others else Slot("", "", ""),
@@ -143,9 +142,11 @@ def _slot(objects: CanaryObjects, subset: str) -> Slot:
         return Slot(subset, "", "")
 
 
-def _without_extras(split: Split, route: Route, service: str, stable: str) -> Split:
+def _without_extras(
+    split: Split, route: Route, backends: Sequence[tuple[str, str]], service: str, stable: str
+) -> Split:
     """Also without the mirror and the header routes that the run may have added."""
-    away = dict.fromkeys(name for subset, name in route.backends(service) if subset != stable)
+    away = dict.fromkeys(name for subset, name in backends if subset != stable)
     added = [name for name in away if name.endswith(AFFINITY_SUFFIX) or name == header_route(service)]
     return replace(
         split,

@@ -9,14 +9,19 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.backends import (
+    Backends,
+    Members,
+    RuleSubsets,
+    Services,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import traffic
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
     Slot,
     State,
     Stored,
@@ -41,23 +46,23 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
     Phase,
     annotation,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.endpoints import SERVICE_NAME, subset_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
-    NETWORKING,
     Route,
     Split,
     TrafficFailure,
-    full_host,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import FIELD_MANAGER, refuse_unsafe
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import kind_called
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import (
+    FIELD_MANAGER,
+    refuse_dropped_fields,
+    refuse_unsafe,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import MeshCluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import Written, conditional_put
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 
 _APPS = "apps/v1"
 _MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
-_SHAPE_SECONDS = 2.0
 
 
 class CanaryFailure(MeshError):
@@ -73,37 +78,45 @@ class Changed(Exception):
 
 
 class CanaryObjects:
-    """VirtualServices, Deployments and autoscaler of one service."""
+    """Routes, Deployments and autoscaler of one service.
 
-    # What option virtual_services names.
-    kind: type[Route] = VirtualService
+    ``where``: the routes that are shifted; the first one's state counts. ``subsets``: those that the run is about, as
+    far as they are known.
+    """
 
     def __init__(
-        self, cluster: MeshCluster, namespace: str, service: str, virtual_services: Sequence[str], container: str = ""
+        self,
+        cluster: MeshCluster,
+        namespace: str,
+        service: str,
+        where: RouteNames,
+        container: str = "",
+        subsets: Sequence[str] = (),
     ) -> None:
         self.cluster, self.namespace, self._container = cluster, namespace, container
-        self.service, self.virtual_services = service, tuple(virtual_services)
-        self._host = full_host(service, namespace)
-        self._selector: dict[str, str] | None = None
-        self._subsets: dict[str, dict[str, str]] = {}
-        self._read_at = -math.inf
+        self.service, self.where, self.kind = service, where, kind_called(where.kind)
+        self.backends: Backends = (
+            Services(cluster, namespace, service, subsets, self.route)
+            if self.kind.by_service
+            else RuleSubsets(cluster, namespace, service)
+        )
 
     # -----------------------------------------------------------------------------------------------------------------
     # Reading
 
     def route(self) -> Route:
-        """The first VirtualService, whose state counts."""
-        name = self.virtual_services[0]
+        """The first one, whose state counts."""
+        name = self.where.names[0]
         return self._there(self.cluster.get(self._route_ref(name)), name)
 
     def _there(self, obj: Object | None, name: str) -> Route:
         if obj is None:
-            raise NoRoute(f"{self._route_ref(name)} does not exist: correct virtual_services, or deploy it first.")
+            raise NoRoute(f"{self._route_ref(name)} does not exist: correct routes, or deploy it first.")
         return self.kind(obj)
 
     def followers(self) -> dict[str, Route | None]:
-        """The VirtualServices after the first one, by name. None for one that is gone."""
-        found = {name: self.cluster.get(self._route_ref(name)) for name in self.virtual_services[1:]}
+        """Those after the first one, by name. None for one that is gone."""
+        found = {name: self.cluster.get(self._route_ref(name)) for name in self.where.names[1:]}
         return {name: self.kind(obj) if obj else None for name, obj in found.items()}
 
     def called(self, name: str) -> str:
@@ -117,31 +130,17 @@ class CanaryObjects:
     def stored(self) -> Stored:
         return stored(self.route().obj, self.service)
 
-    def subsets(self) -> dict[str, dict[str, str]]:
-        """Subset -> labels."""
-        self._read_shape()
-        return self._subsets
-
-    def _read_shape(self) -> None:
-        """Service and subsets. They change rarely, so a change is noticed within two seconds."""
-        if time.monotonic() - self._read_at < _SHAPE_SECONDS:
-            return
-        service = self.cluster.get(self._service_ref())
-        self._selector = dict(service["spec"].get("selector") or {}) if service else None
-        self._subsets = subset_labels(self.cluster.list(NETWORKING, "DestinationRule"), self._host)
-        self._read_at = time.monotonic()
-
     def live_weights(self) -> dict[str, dict[str, int]]:
-        """Route -> subset -> weight, of the first VirtualService."""
+        """Route -> subset -> weight, of the first route object."""
         return self.route().weights(self._any_split())
 
     def protocols(self, state: State) -> set[str]:
-        """The protocols of the routes that the run shifts, in all VirtualServices."""
+        """The protocols of the routes that the run shifts, in all objects."""
         return {protocol for each in self.routes() for protocol in each.protocols(traffic(state, self.service))}
 
     def routes(self) -> list[Route]:
-        """The VirtualServices that exist."""
-        found = (self.cluster.get(self._route_ref(name)) for name in self.virtual_services)
+        """Those that exist."""
+        found = (self.cluster.get(self._route_ref(name)) for name in self.where.names)
         return [self.kind(each) for each in found if each]
 
     def owners_problem(self, workloads: Sequence[str], managed_by_others: str) -> str:
@@ -152,14 +151,14 @@ class CanaryObjects:
 
     def _any_split(self) -> Split:
         """To read weights: covers every route to one of the service's subsets."""
-        return Split(self.service, weights=dict.fromkeys(self.subsets(), 0))
+        return Split(self.service, weights=dict.fromkeys(self.backends.subsets(), 0))
 
     def sides(self, stable: str, canary: str) -> tuple[str, str]:
         """The stable and the canary's subset: as given, or by the present traffic."""
         live = self.live_weights()
         full = {subset for route in live.values() for subset, weight in route.items() if weight == 100}
         split = {name: route for name, route in live.items() if 100 not in route.values()}
-        where = f"{self.namespace}/{self.virtual_services[0]}"
+        where = f"{self.namespace}/{self.where.names[0]}"
         route = self.called(where)
         if not live:
             raise CanaryFailure(f"{route} has no route to a subset of {self.service}.")
@@ -169,13 +168,14 @@ class CanaryObjects:
                 "first, for example with module traffic_shift."
             )
         found = stable or full.pop()
-        others = sorted(set(self.subsets()) - {found})
+        known = self.backends.subsets()
+        others = sorted(set(known) - {found})
         if canary:
             others = [canary] if canary in others else []
-        if found not in self.subsets() or len(others) != 1:
+        if found not in known or len(others) != 1:
             raise CanaryFailure(
-                f"DestinationRules define the subsets {', '.join(sorted(self.subsets())) or '(none)'} of {self._host}. "
-                f"With {found} as the stable one, the canary's subset is ambiguous: set canary.subset."
+                f"{self.backends.known()}. With {found} as the stable one, the canary's subset is ambiguous: set "
+                "canary.subset."
             )
         if live and any(route.get(found) != 100 for route in live.values()):
             raise CanaryFailure(f"stable.subset is {found}, but {where} routes traffic elsewhere: {live}.")
@@ -192,40 +192,24 @@ class CanaryObjects:
 
     def pods(self, *slots: Slot) -> list[Pods]:
         """The pods of each slot. A slot without its Deployment or its subset has none."""
-        self._read_shape()
-        service = self.service.partition(".")[0]
-        selector = ",".join(f"{key}={value}" for key, value in (self._selector or {}).items())
-        items = self.cluster.list("v1", "Pod", self.namespace, labels=selector)
-        slices = self.cluster.list(
-            "discovery.k8s.io/v1", "EndpointSlice", self.namespace, labels=f"{SERVICE_NAME}={service}"
-        )
-        return [self._pods_of(slot, items, slices) for slot in slots]
+        members = self.backends.members([slot.subset for slot in slots])
+        return [self._pods_of(slot, members[slot.subset]) for slot in slots]
 
-    def _pods_of(self, slot: Slot, items: Objects, slices: Objects) -> Pods:
+    def _pods_of(self, slot: Slot, members: Members) -> Pods:
         deployment = self.cluster.get(self._workload_ref(slot.workload)) if slot.workload else None
         if deployment is None:
             return Pods(gone=f"Deployment {self.namespace}/{slot.workload or '(unknown)'} is gone")
         container = container_of(deployment, self._container, self.service.partition(".")[0])
-        labels = self._labels(slot.subset)
-        found = pods_of(deployment, str(container["image"]) if container else "", labels, items, slices)
-        return replace(found, gone="" if labels is not None else self._gone(slot.subset))
-
-    def _labels(self, subset: str) -> dict[str, str] | None:
-        if self._selector is None or subset not in self._subsets:
-            return None
-        return {**self._selector, **self._subsets[subset]}
-
-    def _gone(self, subset: str) -> str:
-        if self._selector is None:
-            return f"{self._service_ref()} is gone"
-        return f"no DestinationRule defines subset {subset} of {self._host}"
+        labels = self.backends.labels(slot.subset)
+        found = pods_of(deployment, str(container["image"]) if container else "", labels, members.pods, members.slices)
+        return replace(found, gone="" if labels is not None else self.backends.gone(slot.subset))
 
     def template(self, workload: str) -> str:
         """Fingerprint of the Deployment's pods."""
         return template_of(self._deployment(workload))
 
     def drift(self, state: State, live: Route) -> str:
-        """How the split of one VirtualService differs from the state's. Empty if it does not."""
+        """How the split of one route object differs from the state's. Empty if it does not."""
         split = traffic(state, self.service)
         changed = f"{self.called(live.name)} was changed by hand"
         try:
@@ -236,7 +220,7 @@ class CanaryObjects:
         return f"{changed} during the run: its weights are {live.weights(split)}, not {dict(split.weights)}"
 
     def outside(self, state: Stored, live: Route) -> Any:
-        """The VirtualService's spec without the split, for comparison."""
+        """The object's spec without the split, for comparison."""
         if not isinstance(state, State):
             return None
         with contextlib.suppress(TrafficFailure):
@@ -256,7 +240,7 @@ class CanaryObjects:
         dry_run: bool = False,
         split: Split | None = None,
     ) -> None:
-        """Write state and traffic in one request for each VirtualService. The first one counts. Others may be gone.
+        """Write state and traffic in one request for each route object. The first one counts. Others may be gone.
 
         ``split``: the traffic, if it differs from the state's.
         Raises Changed if the state in the cluster is not the believed one, TrafficFailure if the target is unsafe.
@@ -269,8 +253,26 @@ class CanaryObjects:
                 raise Changed
             return self._edited(before, new, split)
 
-        self._put(self.virtual_services[0], as_believed, split if safely else None, dry_run)
+        self._put(self.where.names[0], as_believed, split if safely else None, dry_run)
         self._put_followers(new, split, safely, dry_run)
+
+    def try_out(self, state: State) -> None:
+        """Raise TrafficFailure if the cluster does not use these routes, or would store another split than a step's.
+
+        Writes nothing. A VirtualService has neither status nor several definitions.
+        """
+        if not self.kind.versions:
+            return
+        for route in self.routes():
+            if lacking := "; ".join(route.unaccepted(self.cluster.get)):
+                raise TrafficFailure(f"{self.called(route.name)} is not in effect: {lacking}. Fix that first.")
+            for number, step in enumerate(state.steps):
+                then = replace(state, phase=Phase.PROGRESSING, step=number, weight=step.weight)
+                self._try_split(route.name, traffic(then, self.service))
+
+    def _try_split(self, name: str, split: Split) -> None:
+        tried = self._put(name, lambda before: before.shifted(split).obj, dry_run=True)
+        refuse_dropped_fields(self._route_ref(name), self.kind(tried.after), split)
 
     def change(self, wanted: Callable[[Stored], State]) -> tuple[State, bool]:
         """Write the state that ``wanted`` makes of the present one, with its traffic. Nothing if it is the same.
@@ -283,7 +285,7 @@ class CanaryObjects:
             new = wanted(found)
             return before.obj if new == found else self._edited(before, new, traffic(new, self.service))
 
-        done = self._put(self.virtual_services[0], as_wanted)
+        done = self._put(self.where.names[0], as_wanted)
         state = state_of(done.after, self.service)
         if state is None:
             raise AssertionError("wanted returns a state")
@@ -292,12 +294,12 @@ class CanaryObjects:
         return state, done.changed
 
     def _put_followers(self, new: State, split: Split, safely: bool = False, dry_run: bool = False) -> None:
-        for name in self.virtual_services[1:]:
+        for name in self.where.names[1:]:
             with contextlib.suppress(NoRoute):
                 self._put(name, lambda before: self._edited(before, new, split), split if safely else None, dry_run)
 
     def _edited(self, before: Route, new: State, split: Split) -> Object:
-        """One VirtualService with the state and the split."""
+        """One route object with the state and the split."""
         after = before.shifted(split).obj if split.weights else before.obj
         annotations = {**(after["metadata"].get("annotations") or {}), annotation(self.service): dump(new)}
         return {**after, "metadata": {**after["metadata"], "annotations": annotations}}
@@ -356,16 +358,12 @@ class CanaryObjects:
             raise CanaryFailure(f"Deployment {self.namespace}/{name} is gone: deploy it again.")
         return found
 
-    def _service_ref(self) -> Ref:
-        return Ref("v1", "Service", self.namespace, self.service.partition(".")[0])
-
     def _workload(self, subset: str) -> Object:
-        self._read_shape()
-        if self._selector is None:
-            raise CanaryFailure(f"{self._service_ref()} does not exist: correct service, or deploy it first.")
-        labels = self._labels(subset)
+        if missing := self.backends.missing_service():
+            raise CanaryFailure(missing)
+        labels = self.backends.labels(subset)
         if labels is None:
-            raise CanaryFailure(f"{self._gone(subset)}.")
+            raise CanaryFailure(f"{self.backends.gone(subset)}.")
         fitting = []
         for found in self.cluster.list(_APPS, "Deployment", self.namespace):
             template = found["spec"]["template"]["metadata"].get("labels") or {}

@@ -36,13 +36,19 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.r
     problems,
     seconds_for,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State, Step
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
+    Slot,
+    State,
+    Step,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.terms import (
     completed,
     differences,
     terms_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.owners import ACCEPT, REFUSE
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import ROUTE_KIND
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import (
     STRATEGIES,
     Phase,
@@ -76,7 +82,8 @@ def options() -> dict[str, Any]:
         "service": _TEXT,
         "state": {"type": "str", "choices": list(STATES), "default": PROGRESSED},
         "scope": {"type": "str", "choices": ["run", "step"], "default": "run"},
-        "virtual_services": {"type": "list", "elements": "str", "default": []},
+        "routes": {"type": "list", "elements": "str", "default": []},
+        "route_kind": ROUTE_KIND,
         "image_tag": _TEXT,
         "image": _TEXT,
         "container": _TEXT,
@@ -174,14 +181,16 @@ def refuse_problems(params: Mapping[str, Any]) -> None:
         raise PlanFailure("\n".join(found))
 
 
-def new_run(params: Mapping[str, Any], stable: Slot, canary: Slot, capacity: int, now: float) -> State:
+def new_run(
+    params: Mapping[str, Any], where: RouteNames, stable: Slot, canary: Slot, capacity: int, now: float
+) -> State:
     """The state before the first step."""
     affinity = params["session_affinity"] or {}
     started = datetime.fromtimestamp(now, UTC)
     state = State(
         run=f"{started:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}",
         service=params["service"],
-        virtual_services=tuple(params["virtual_services"] or [params["service"].partition(".")[0]]),
+        where=where,
         phase=Phase.INITIALIZED,
         stable=stable,
         canary=canary,

@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
     State,
     Stored,
     Unreadable,
@@ -26,6 +28,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease 
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.owners import scales
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import routes_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status import (
     Autoscaler,
     CanaryStatus,
@@ -33,53 +36,53 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status
     SlotStatus,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import PINNED
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.endpoints import ready_endpoints, slices_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
     NETWORKING,
     Route,
     Split,
     full_host,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import routes_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import MeshCluster, Readable
 
 
-def services_in(cluster: Readable, namespace: str) -> dict[str, tuple[str, ...]]:
-    """Service -> VirtualServices, for each service with a run, or with two subsets and a VirtualService."""
-    found: dict[str, tuple[str, ...]] = {}
-    routes = routes_in(cluster, namespace)
-    names = {route.name for route in routes}
+def services_in(cluster: Readable, namespace: str, unread: Callable[[str], None]) -> dict[str, RouteNames]:
+    """The routes of each service with a run, or with two subsets and a VirtualService. ``unread``: see routes_in."""
+    found: dict[str, RouteNames] = {}
+    routes = routes_in(cluster, namespace, unread)
+    names = {route.name for route in routes if route.kind == VirtualService.kind}
     for rule in cluster.list(NETWORKING, "DestinationRule", namespace):
         host = str(rule["spec"].get("host", ""))
         service = host.partition(".")[0]
         own = full_host(host, namespace).startswith(f"{service}.{namespace}.")
         if own and len(rule["spec"].get("subsets") or []) > 1 and service in names:
-            found[service] = (service,)
+            found[service] = RouteNames(VirtualService.kind, (service,))
     for route in routes:
         for state in states_of(route.obj).values():
-            if state.virtual_services[0] == route.name:
-                found[state.service.partition(".")[0]] = state.virtual_services
+            if state.is_first(route.kind, route.name):
+                found[state.service.partition(".")[0]] = state.where
     return dict(sorted(found.items()))
 
 
 def observe(
-    cluster: MeshCluster, namespace: str, service: str, names: Sequence[str], now: float, container: str = ""
+    cluster: MeshCluster, namespace: str, service: str, where: RouteNames, now: float, container: str = ""
 ) -> CanaryStatus:
     """Raises CanaryFailure if the service does not exist."""
-    objects = CanaryObjects(cluster, namespace, service, names, container)
+    objects = CanaryObjects(cluster, namespace, service, where, container)
     found = objects.stored()
     state = found if isinstance(found, State) else None
     if state is not None:
         # The run's own, regardless of the call's.
-        objects = CanaryObjects(cluster, namespace, service, state.virtual_services, container)
+        sides = (state.stable.subset, state.canary.subset)
+        objects = CanaryObjects(cluster, namespace, service, state.where, container, sides)
     live = [objects.route()]
     live += [follower for follower in objects.followers().values() if follower is not None]
-    split = Split(service, weights=dict.fromkeys(objects.subsets(), 0))
+    split = Split(service, weights=dict.fromkeys(objects.backends.subsets(), 0))
     return CanaryStatus(
         service=service.partition(".")[0],
         now=now,
         state=state,
-        slots=_slots(cluster, namespace, service, objects),
+        slots=_slots(objects),
         routes={route.name: route.weights(split) for route in live},
         holder=_holder(cluster, namespace, service, now),
         autoscaler=_autoscaler(cluster, namespace, objects),
@@ -93,7 +96,7 @@ def _edits(objects: CanaryObjects, service: str, state: Stored, live: Sequence[R
     if not isinstance(state, State):
         return
     there = {route.name for route in live}
-    yield from (f"{objects.called(name)} is gone" for name in objects.virtual_services if name not in there)
+    yield from (f"{objects.called(name)} is gone" for name in objects.where.names if name not in there)
     for route in live:
         found = objects.drift(state, route)
         if found:
@@ -102,20 +105,16 @@ def _edits(objects: CanaryObjects, service: str, state: Stored, live: Sequence[R
             yield f"{objects.called(route.name)} has a different state of the run than the first one"
 
 
-def _slots(cluster: Readable, namespace: str, service: str, objects: CanaryObjects) -> dict[str, SlotStatus]:
-    pods = cluster.list("v1", "Pod", namespace)
-    slices = slices_of(cluster.list("discovery.k8s.io/v1", "EndpointSlice", namespace), service.partition(".")[0])
-    deployments = {item["metadata"]["name"]: item for item in cluster.list("apps/v1", "Deployment", namespace)}
-    found = {}
-    for subset, labels in objects.subsets().items():
-        try:
-            slot = objects.slot(subset)
-        except CanaryFailure:
-            # A subset without its own Deployment cannot have a canary. The run itself reports that.
-            continue
-        wanted = int(deployments[slot.workload]["spec"].get("replicas", 1))
-        found[subset] = SlotStatus(subset, slot.workload, slot.image, wanted, ready_endpoints(slices, pods, labels))
-    return found
+def _slots(objects: CanaryObjects) -> dict[str, SlotStatus]:
+    slots = []
+    for subset in objects.backends.subsets():
+        # A subset without its own Deployment cannot have a canary. The run itself reports that.
+        with contextlib.suppress(CanaryFailure):
+            slots.append(objects.slot(subset))
+    return {
+        slot.subset: SlotStatus(slot.subset, slot.workload, slot.image, pods.wanted, pods.ready)
+        for slot, pods in zip(slots, objects.pods(*slots), strict=True)
+    }
 
 
 def _holder(cluster: Readable, namespace: str, service: str, now: float) -> Holder | None:
@@ -128,7 +127,7 @@ def _holder(cluster: Readable, namespace: str, service: str, now: float) -> Hold
 
 def _autoscaler(cluster: Readable, namespace: str, objects: CanaryObjects) -> Autoscaler | None:
     workloads = set()
-    for subset in objects.subsets():
+    for subset in objects.backends.subsets():
         try:
             workloads.add(objects.slot(subset).workload)
         except CanaryFailure:

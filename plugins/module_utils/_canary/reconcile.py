@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
     State,
     Stored,
     Unreadable,
@@ -26,12 +27,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.force 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import holder_of, is_dead, safe_subset
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, Changed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import with_retries
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import routes_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Rollback
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import Result
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.undo import Reversible
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.aside import Aside
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import routes_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, MeshCluster, Readable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
@@ -194,8 +196,8 @@ def reconcile(
     A failed one does not stop the others. Raises ReconcileFailure at the end.
     """
     canaries = {
-        service: Reconcilable(cluster, {**params, "service": service, "virtual_services": list(names)}, log, cancelled)
-        for service, names in runs_in(cluster, params["namespace"]).items()
+        service: Reconcilable(cluster, params_for(params, service, where), log, cancelled)
+        for service, where in runs_in(cluster, params["namespace"], log).items()
     }
     results: dict[str, Result] = {}
     failures: dict[str, str] = {}
@@ -221,21 +223,35 @@ def reconcile(
     return results
 
 
-def runs_in(cluster: Readable, namespace: str) -> dict[str, tuple[str, ...]]:
-    """Service -> VirtualServices, for every run in the namespace that has not ended or whose state is unreadable."""
-    found: dict[str, tuple[str, ...]] = {}
+def params_for(params: Mapping[str, Any], service: str, where: RouteNames) -> dict[str, Any]:
+    """The call's options, for one of several services."""
+    return {**params, "service": service, "routes": list(where.names), "route_kind": where.kind}
+
+
+def runs_in(cluster: Readable, namespace: str, unread: Callable[[str], None]) -> dict[str, RouteNames]:
+    """The routes of every run in the namespace that has not ended or whose state is unreadable, by service.
+
+    ``unread``: see routes_in.
+    """
+    found: dict[str, RouteNames] = {}
     readable: set[str] = set()
-    unreadable: dict[str, list[str]] = {}
-    for route in routes_in(cluster, namespace):
+    unreadable: dict[str, list[Route]] = {}
+    for route in routes_in(cluster, namespace, unread):
         for service, state in every_stored(route.obj).items():
             if isinstance(state, Unreadable):
-                unreadable.setdefault(service, []).append(route.name)
-            elif state.virtual_services[0] == route.name:
+                unreadable.setdefault(service, []).append(route)
+            elif state.is_first(route.kind, route.name):
                 readable.add(service)
                 if not state.final:
-                    found[state.service] = state.virtual_services
-    for service, names in unreadable.items():
+                    found[state.service] = state.where
+    for service, routes in unreadable.items():
         if service not in readable:
-            # The VirtualService with the service's name is the first one, unless another was chosen.
-            found[service] = tuple(sorted(names, key=lambda name: (name != service, name)))
+            found[service] = _unreadable_names(service, routes)
     return found
+
+
+def _unreadable_names(service: str, routes: Sequence[Route]) -> RouteNames:
+    """The object with the service's name is the first one, unless another was chosen."""
+    kind = routes[0].kind
+    names = [route.name for route in routes if route.kind == kind]
+    return RouteNames(kind, tuple(sorted(names, key=lambda name: (name != service, name))))

@@ -20,7 +20,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.t
     table,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import Reconcilable, runs_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
+    Reconcilable,
+    params_for,
+    runs_in,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import Result
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.undo import already_undone, describe_undo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
@@ -74,8 +78,8 @@ def planned_all(
 ) -> dict[str, dict[str, Any]]:
     """By service, for state=reconciled without one. Reports an unreadable state, as the run would."""
     found = {}
-    for service, names in runs_in(cluster, params["namespace"]).items():
-        own = {**params, "service": service, "virtual_services": list(names)}
+    for service, where in runs_in(cluster, params["namespace"], log).items():
+        own = params_for(params, service, where)
         try:
             found[service] = planned(Reconcilable(cluster, own, log, cancelled), own)
         except CanaryFailure as failure:

@@ -12,21 +12,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.options import lacking_for_source
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import RouteNames
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import kind_called
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Account, Right, problem
 
 ISTIO, APPS, SCALING, CORE = "networking.istio.io", "apps", "autoscaling", ""
 LEASES, SLICES = "coordination.k8s.io", "discovery.k8s.io"
 
 
-def canary_rights(namespace: str) -> list[Right]:
-    """What every canary in the namespace needs. docs/canary-operator.yml grants the same rights."""
-    # In all namespaces, since any VirtualService may claim the same host.
-    everywhere = [Right("list", ISTIO, "virtualservices"), Right("list", ISTIO, "destinationrules")]
-    return everywhere + [
+def canary_rights(namespace: str, kind: type[Route] = VirtualService, name: str = "") -> list[Right]:
+    """What every canary in the namespace needs. docs/canary-operator.yml grants the same rights.
+
+    ``kind`` and ``name``: of the route. docs/gateway-api-operator.yml grants what a route of the Gateway API needs.
+    """
+    if kind.by_service:
+        own = kind.rights(namespace, name)
+    else:
+        # In all namespaces, since any VirtualService may claim the same host.
+        own = [Right("list", ISTIO, "virtualservices"), Right("list", ISTIO, "destinationrules")]
+        own += [Right(verb, ISTIO, "virtualservices", namespace) for verb in ("get", "update")]
+    return own + [
         Right(verb, group, resource, namespace)
         for group, resource, verbs in (
-            (ISTIO, "virtualservices", ("get", "update")),
             (CORE, "services", ("get",)),
             (CORE, "pods", ("list",)),
             (SLICES, "endpointslices", ("list",)),
@@ -39,11 +49,13 @@ def canary_rights(namespace: str) -> list[Right]:
     ]
 
 
-def lacking_for_run(account: Account, params: Mapping[str, Any]) -> str:
+def lacking_for_run(account: Account, params: Mapping[str, Any], where: RouteNames) -> str:
     """The missing rights of the account, in words. Empty if it has all. ``params``: those of module canary."""
+    kind = kind_called(where.kind)
+    source = "docs/gateway-api-operator.yml" if kind.by_service else "docs/canary-operator.yml"
     # An undo measures nothing.
     measures = params.get("state") != "undone"
-    own = problem(account, canary_rights(params["namespace"]), "run a canary", "docs/canary-operator.yml")
+    own = problem(account, canary_rights(params["namespace"], kind, where.names[0]), "run a canary", source)
     return "\n".join(filter(None, (own, lacking_for_source(account, params) if measures else "")))
 
 

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.analysis import moment
@@ -19,6 +20,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.opti
     metrics_of,
     rates_of,
     source_of,
+    target_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import Observation
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.ends import (
@@ -26,7 +28,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.e
     rolled_back,
     safe_for,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State, Stored, Unreadable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
+    State,
+    Stored,
+    Unreadable,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.terms import OtherTerms
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import (
     approved,
@@ -73,11 +80,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights
     lacking_for_proof,
     lacking_for_run,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import route_names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Rollback, Runner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.target import watch_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import image_with
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT, Phase
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import OF_CANARIES
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import refuse_rivals
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, MeshCluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -107,10 +116,16 @@ class CanaryService:
         self._cluster, self._params, self._log, self._cancelled = cluster, params, log, cancelled
         self._service: str = params["service"].partition(".")[0]
         self._namespace: str = params["namespace"]
-        names = params["virtual_services"] or [self._service]
-        self.objects = CanaryObjects(cluster, self._namespace, params["service"], names, params["container"])
         self._actor = holder(params)
         self._identity = identity(self._actor)
+
+    @cached_property
+    def objects(self) -> CanaryObjects:
+        """Those of the call. Once it drives a run, those of the run."""
+        params = self._params
+        where = route_names(self._cluster, self._namespace, self._service, params["routes"], params["route_kind"])
+        subsets = [params[side].get("subset") or "" for side in ("stable", "canary")]
+        return CanaryObjects(self._cluster, self._namespace, params["service"], where, params["container"], subsets)
 
     def planned(self) -> State | None:
         """The run that a call would start, or None. Writes nothing."""
@@ -219,7 +234,7 @@ class CanaryService:
         return rolled_back(seen, self._actor, why)
 
     def _unexplained(self) -> Unreadable | None:
-        return unexplained(self.objects.route(), self._service)
+        return unexplained(self.objects, self._service)
 
     def _force(self, unreadable: Unreadable, named: str, begin: float) -> Result:
         """Give all traffic to the stable subset, and continue as in any rollback."""
@@ -232,7 +247,7 @@ class CanaryService:
 
     def _forced(self, unreadable: Unreadable, subset: str) -> Result:
         reason = self._reason(f"forced, since the state of the previous run is unreadable ({unreadable.problem}),")
-        found = forced(self.objects, self._service, self.objects.virtual_services, subset, self._actor, reason)
+        found = forced(self.objects, self._service, subset, self._actor, reason)
         self.objects.write(unreadable if unreadable.text else None, found.state, split=found.split)
         self._log(transition(found.state))
         return Result(found.state, True)
@@ -253,14 +268,16 @@ class CanaryService:
         if problem := self.objects.owners_problem([stable.workload, canary.workload], params["managed_by_others"]):
             raise CanaryFailure(problem)
         refuse_rivals(self._cluster, self.objects.routes())
-        state = new_run(params, stable, replace(canary, image=image), 0, time.time())
+        state = new_run(params, self.objects.where, stable, replace(canary, image=image), 0, time.time())
         pods, __ = self.objects.both(state)
         if pods.wanted == 0 or pods.ready < pods.wanted:
             raise CanaryFailure(
                 f"the stable side is not healthy: {pods.ready} of {pods.wanted} pods of Deployment {stable.workload} "
                 "are ready, and it must take all traffic if the canary fails. Fix that first."
             )
-        return replace(state, capacity=pods.ready, stable_template=pods.template)
+        new = replace(state, capacity=pods.ready, stable_template=pods.template)
+        self.objects.try_out(new)
+        return new
 
     def _refuse_another_run(self, state: State) -> None:
         """Refuse a call for another image than the run's, or with other terms."""
@@ -334,8 +351,9 @@ class CanaryService:
         lease.keep = lease.unfinished = True
         # The terms and objects of the run, not those of this call.
         params = options_of(state, self._params)
+        sides = (state.stable.subset, state.canary.subset)
         self.objects = CanaryObjects(
-            self._cluster, self._namespace, state.service, state.virtual_services, params["container"]
+            self._cluster, self._namespace, state.service, state.where, params["container"], sides
         )
         watch = self._watch(state)
         policy = policy_of(params)
@@ -357,13 +375,22 @@ class CanaryService:
         return Result(end, changed or runner.changed, note, rollback=runner.rollback, watch=watch)
 
     def _watch(self, state: State) -> Watch | None:
-        return watch_of(options_of(state, self._params), self._namespace, state, self._cluster, self.objects.subsets)
+        return watch_of(
+            options_of(state, self._params), self._namespace, state, self._cluster, self.objects.backends.subsets
+        )
 
     def check_rights(self) -> str:
         """Raises CanaryFailure if rights for a run are missing. Returns those missing to query istiod, in words."""
-        if lacking := lacking_for_run(self._cluster, self._params):
+        if lacking := lacking_for_run(self._cluster, self._params, self._where_for_rights()):
             raise CanaryFailure(f"{lacking}\nNothing was changed.")
         return lacking_for_proof(self._cluster, self._params)
+
+    def _where_for_rights(self) -> RouteNames:
+        """An account that may not even look for the route lacks the rights to VirtualServices."""
+        try:
+            return self.objects.where
+        except ApiFailure:
+            return RouteNames(OF_CANARIES[0].kind, (self._service,))
 
     def check_options(self) -> None:
         """Refuse invalid options that need no cluster to detect, before anything is changed."""
@@ -372,7 +399,7 @@ class CanaryService:
         if self._params["strategy"] != SPLIT:
             sides = {side: {**self._params[side]} for side in ("stable", "canary")}
             full = {**self._params, **sides, "since": str(time.time())}
-            source_of(full, self._cluster, metrics_of(full))
+            source_of(full, self._cluster, metrics_of(full), target_of(full))
 
     def _reason(self, otherwise: str) -> str:
         return f"{otherwise} by {self._actor}{': ' if self._params['reason'] else ''}{self._params['reason']}"

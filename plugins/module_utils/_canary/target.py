@@ -21,6 +21,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.measuring import Watch
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import interval_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import service_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import kind_called
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import MeshCluster
 
 Subsets = Mapping[str, Mapping[str, str]]
@@ -41,8 +43,17 @@ def watch_of(
         return None
     full = measured(params, namespace, state, subsets())
     metrics = metrics_of(full)
-    source = source_of(full, cluster, metrics)
-    return Watch(metrics, target_of(full), source, interval_of(params), params["min_share"], rates=rates_of(params))
+    target = target_of(full, _backends(namespace, state))
+    source = source_of(full, cluster, metrics, target)
+    return Watch(metrics, target, source, interval_of(params), params["min_share"], rates=rates_of(params))
+
+
+def _backends(namespace: str, state: State) -> list[str]:
+    """The Services that get the requests, if each side is one."""
+    if not kind_called(state.where.kind).by_service:
+        return []
+    places = (service_of(slot.subset, namespace) for slot in (state.stable, state.canary))
+    return [f"{name}.{place}" for place, name in places]
 
 
 def measured(params: Mapping[str, Any], namespace: str, state: State, subsets: Subsets) -> dict[str, Any]:

@@ -111,9 +111,9 @@ def undoing(
     params: Mapping[str, Any], undone: State, promoted: Slot, before: Slot, pods: int, template: str, now: float
 ) -> State:
     """The run that undoes. ``pods``: of the promoted slot. ``template``: their fingerprint."""
-    options = {**params, **_AT_ONCE, "virtual_services": list(undone.virtual_services)}
+    options = {**params, **_AT_ONCE}
     state = replace(
-        new_run(options, promoted, before, max(1, pods), now),
+        new_run(options, undone.where, promoted, before, max(1, pods), now),
         stable_template=template,
         undoes=undone.undoes or undone.run,
         history=(),

@@ -20,7 +20,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -55,6 +55,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 
+_PAIR = 2
 _STABLE, _TRIAL = f"{GATEWAY_API}/v1", f"{GATEWAY_API}/v1alpha2"
 
 
@@ -102,20 +103,31 @@ class GatewayRoute:
     def shifted(self, split: Split) -> Self:
         self._refuse_unknown(split)
         known = self._rules
-        place = known.place(split)
+        places = known.places_to_shift(split)
         result = copy.deepcopy(self.obj)
         rules: list[Entry] = result["spec"]["rules"]
-        base, title = rules[place], f"{self.title}, rule '{known.named(place)}'"
-        if not backends_of(base):
-            raise TrafficFailure(f"{title}, has no backends, so there is nothing to split: name another rule.")
-        set_weights(title, self.namespace, base, split)
-        if not self.matches_requests:
-            return type(self)(result)
-        if split.mirror:
-            set_mirror(title, self.namespace, base, split, split.mirror)
+        bases = [(rules[place], f"{self.title}, rule '{known.named(place)}'") for place in places]
+        for base, title in bases:
+            if not backends_of(base):
+                raise TrafficFailure(f"{title}, has no backends, so there is nothing to split: name another rule.")
+            set_weights(title, self.namespace, base, split)
+            if split.mirror and self.matches_requests:
+                set_mirror(title, self.namespace, base, split, split.mirror)
+        if self.matches_requests:
+            self._set_match_routes(known, rules, bases, split)
+        return type(self)(result)
+
+    def _set_match_routes(
+        self, known: Rules, rules: list[Entry], bases: Sequence[tuple[Entry, str]], split: Split
+    ) -> None:
+        base, title = bases[0]
+        if len(bases) > 1 and any(entry.present for entry in split.match_routes):
+            raise TrafficFailure(
+                f"{title} is one of {len(bases)} rules that split the requests, so match_routes would need a rule "
+                "before each of them: name one rule, or split by weights."
+            )
         for entry in split.match_routes:
             set_match_route(known, rules, base, split, entry, self.matches_paths)
-        return type(self)(result)
 
     def weights(self, split: Split) -> dict[str, dict[str, int]]:
         rules = self._rules
@@ -131,17 +143,18 @@ class GatewayRoute:
         return {self.protocol} if self._rules.places(split) else set()
 
     def backends(self, service: str) -> list[tuple[str, str]]:
-        """A service's backends are those of its clients in the mesh, and those of rules that name the service."""
+        """A service's backends are those of its clients in the mesh, and those of rules that name the service.
+
+        A route whose rules have no more than two backends is about one service, whatever its name is.
+        """
         parts = full_host(service, self.namespace).split(".")
         called = any(parent.in_mesh and [parent.name, parent.namespace] == parts[:2] for parent in self._parents)
         name = parts[0] if parts[1] == self.namespace else f"{parts[1]}/{parts[0]}"
         rules = self._rules
-        return [
-            (found, str(rule.get("name", "")))
-            for rule in rules.entries
-            if called or name in rules.labels(rule)
-            for found in rules.labels(rule)
-        ]
+        about = [rule for rule in rules.entries if called or name in rules.labels(rule)]
+        if not about and parts[1] == self.namespace and self._has_one_pair:
+            about = [*rules.entries]
+        return [(found, str(rule.get("name", ""))) for rule in about for found in rules.labels(rule)]
 
     def mirrored(self) -> set[str]:
         return {name for rule in self._rules.entries for name in mirrored_by(rule, self.namespace)}
@@ -202,6 +215,11 @@ class GatewayRoute:
     @property
     def _rules(self) -> Rules:
         return Rules(self.title, self.namespace, self._spec.get("rules") or [])
+
+    @property
+    def _has_one_pair(self) -> bool:
+        rules = self._rules
+        return len({name for rule in rules.entries for name in rules.labels(rule)}) <= _PAIR
 
     @property
     def _parents(self) -> list[Parent]:

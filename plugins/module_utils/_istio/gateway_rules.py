@@ -70,11 +70,17 @@ class Rules:
         part = [index for index in every if split.named & set(self.labels(self.entries[index]))]
         return whole or part or (every if len(every) == 1 else [])
 
-    def place(self, split: Split) -> int:
-        """The one rule that the split is about. Raises TrafficFailure where it is open which."""
+    def places_to_shift(self, split: Split) -> list[int]:
+        """The rules that the split is about: one, or all that have each of its backends.
+
+        Raises TrafficFailure where it is open which.
+        """
         found = self.places(split)
-        if len(found) == 1:
-            return found[0]
+        whole = [
+            index for index in found if split.weights and set(split.weights) <= set(self.labels(self.entries[index]))
+        ]
+        if len(found) == 1 or (found and len(whole) == len(found)):
+            return found
         known = ", ".join(
             f"{self.named(index)} ({', '.join(self.labels(rule)) or 'no backends'})"
             for index, rule in enumerate(self.entries)

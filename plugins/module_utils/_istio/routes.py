@@ -18,13 +18,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route, TrafficFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Readable, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 
 # The first one is meant where no kind is named.
 KINDS: tuple[type[Route], ...] = (VirtualService, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute)
-# Those that may hold the state of a canary. Its account has no rights to the others.
-OF_CANARIES: tuple[type[Route], ...] = (VirtualService,)
+# Those that may hold the state of a canary: the others carry no requests that could be counted.
+OF_CANARIES: tuple[type[Route], ...] = (VirtualService, HTTPRoute, GRPCRoute)
 
 
 def kind_of(ref: Ref) -> type[Route]:
@@ -50,8 +50,3 @@ def served_ref(kind: type[Route], namespace: str, name: str, resource: Callable[
         "CustomResourceDefinitions, from the channel that has this kind (https://gateway-api.sigs.k8s.io), or set "
         f"route_ref.kind to {VirtualService.kind}."
     )
-
-
-def routes_in(cluster: Readable, namespace: str) -> list[Route]:
-    """Every one of the namespace that may hold a canary."""
-    return [kind(obj) for kind in OF_CANARIES for obj in cluster.list(kind.api_version, kind.kind, namespace)]

@@ -94,13 +94,13 @@ def shift(cluster: Writable, ref: Ref, split: Split, min_ready: int, dry_run: bo
 
     if kind.versions:
         tried = conditional_put(cluster, ref, split_of, FIELD_MANAGER, refuse, dry_run=True)
-        _refuse_dropped_fields(ref, kind(tried.after), split)
+        refuse_dropped_fields(ref, kind(tried.after), split)
         if dry_run or not tried.changed:
             return tried
     return conditional_put(cluster, ref, split_of, FIELD_MANAGER, refuse, dry_run)
 
 
-def _refuse_dropped_fields(ref: Ref, answered: Route, split: Split) -> None:
+def refuse_dropped_fields(ref: Ref, answered: Route, split: Split) -> None:
     """Raise TrafficFailure where the API server would store something else than what is asked for.
 
     It drops what its definition of the kind lacks, such as the share of a mirror, which then copies every request.

@@ -21,7 +21,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.overvi
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status import CanaryStatus, described
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, MeshCluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import VIRTUAL_SERVICE
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    VIRTUAL_SERVICE,
+)
 
 
 def canaries(
@@ -34,7 +38,7 @@ def canaries(
     found = []
     for namespace, state in _runs(mesh, namespaces, notes):
         try:
-            status = observe(cluster, namespace, state.service, state.virtual_services, now)
+            status = observe(cluster, namespace, state.service, state.where, now)
         except (ApiFailure, CanaryFailure) as failure:
             notes.append(f"the run of {namespace}/{state.service} is shown from its record only: {failure}")
             status = CanaryStatus(service=state.service.partition(".")[0], now=now, state=state)
@@ -45,12 +49,14 @@ def canaries(
 
 
 def _runs(mesh: Mesh, namespaces: Sequence[str], notes: list[str]) -> Iterator[tuple[str, State]]:
-    """Namespace and state of each run, from the VirtualService whose copy is authoritative."""
-    for resource in mesh.of(VIRTUAL_SERVICE):
+    """Namespace and state of each run, from the route object whose copy is authoritative."""
+    for resource in mesh.of(VIRTUAL_SERVICE, HTTP_ROUTE, GRPC_ROUTE):
         if namespaces and resource.namespace not in namespaces:
             continue
         for state in every_stored(resource.obj).values():
             if isinstance(state, Unreadable):
-                notes.append(f"VirtualService {resource.namespace}/{resource.name} records a run, but {state.problem}")
-            elif state.virtual_services and state.virtual_services[0] == resource.name:
+                notes.append(
+                    f"{resource.kind.kind} {resource.namespace}/{resource.name} records a run, but {state.problem}"
+                )
+            elif state.is_first(resource.kind.kind, resource.name):
                 yield resource.namespace, state

@@ -22,7 +22,7 @@ from .canary_sightings import ANNOTATION
 EDGE = "order-service-edge"
 DESTINATION_RULES = (*VIRTUAL_SERVICES[:3], "destinationrules")
 RUN: dict[str, Any] = {
-    "virtual_services": ["order-service", EDGE],
+    "routes": ["order-service", EDGE],
     "steps": [25],
     "step_duration": "10m",
     "drain": "1s",

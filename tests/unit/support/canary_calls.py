@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease, objects, reconcile
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import backends, lease, reconcile
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
     State,
 )
@@ -75,7 +75,7 @@ class Running:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     monkeypatch.setattr(CanaryService, "_watch", lambda *__: NothingYet())
-    monkeypatch.setattr(objects, "_SHAPE_SECONDS", 0.1)
+    monkeypatch.setattr(backends, "_SECONDS", 0.1)
     monkeypatch.setattr(lease, "_CHECK_SECONDS", 0.1)
     monkeypatch.setattr(reconcile, "_ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(reconcile, "_LEASE_SECONDS", 0.3)

@@ -128,7 +128,7 @@ class FakeCluster:
             elif kind == "Pod":
                 found = [pod for pod in self._pods() if _fits(pod, labels)]
             elif kind == "EndpointSlice":
-                found = [self._slice()] if ("Service", SERVICE) in self.objects else []
+                found = [each for each in self._slices() if _fits(each, labels)]
             else:
                 found = [self._live(kind, obj) for (each, __), obj in self.objects.items() if each == kind]
             return copy.deepcopy(found)
@@ -248,11 +248,16 @@ class FakeCluster:
                     labels = obj["spec"]["template"]["metadata"]["labels"]
                     yield {"metadata": {"name": f"{name}-{number}", "namespace": NAMESPACE, "labels": labels}}
 
-    def _slice(self) -> Object:
-        ready = [
-            {"conditions": {"ready": True}, "targetRef": {"name": pod["metadata"]["name"]}} for pod in self._pods()
-        ]
-        return {"metadata": {"name": SERVICE, "labels": {"kubernetes.io/service-name": SERVICE}}, "endpoints": ready}
+    def _slices(self) -> Iterator[Object]:
+        for (kind, name), obj in self.objects.items():
+            if kind == "Service":
+                selector = obj["spec"]["selector"].items()
+                ready = [
+                    {"conditions": {"ready": True}, "targetRef": {"name": pod["metadata"]["name"]}}
+                    for pod in self._pods()
+                    if selector <= pod["metadata"]["labels"].items()
+                ]
+                yield {"metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}}, "endpoints": ready}
 
 
 def _fits(obj: Object, labels: str) -> bool:
@@ -265,7 +270,7 @@ def params(**given: Any) -> dict[str, Any]:
     quick = {
         "namespace": NAMESPACE,
         "service": SERVICE,
-        "virtual_services": [SERVICE, EDGE],
+        "routes": [SERVICE, EDGE],
         "steps": [25],
         "step_duration": "1s",
         "interval": "50ms",

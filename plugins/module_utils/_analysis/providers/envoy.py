@@ -162,17 +162,17 @@ def _key(pod: str, name: str, labels: Key) -> Key:
     return tuple(sorted((*labels, ("proxy", pod), (_NAME, name))))
 
 
-def page_of(text: str, service: str, namespace: str) -> Page:
-    """A proxy's counters of requests for the service, sent or received."""
+def page_of(text: str, hosts: Sequence[str]) -> Page:
+    """A proxy's counters of requests for the hosts, sent or received. ``hosts``: see is_of."""
     found: Page = {}
     for line in text.splitlines():
-        if service not in line or line.startswith("#"):
+        if line.startswith("#") or not any(host in line for host in hosts):
             continue
         match = _LINE.match(line)
         if not match or match[1] not in (_REQUESTS, _DURATIONS):
             continue
         labels: Labels = dict(_LABEL.findall(match[2]))
-        if not is_of(labels, service, namespace):
+        if not is_of(labels, hosts):
             continue
         try:
             found[(match[1], key_of(labels))] = float(match[3])
@@ -191,7 +191,7 @@ def proxy_rights(clients: Sequence[Clients], access: str) -> list[Right]:
     return rights
 
 
-def read_proxies(cluster: MeshCluster, clients: Sequence[Clients], access: str, service: str, namespace: str) -> Pages:
+def read_proxies(cluster: MeshCluster, clients: Sequence[Clients], access: str, hosts: Sequence[str]) -> Pages:
     """One reading of all clients. ``access``: one of _istio.istiod.ACCESS. Raises SourceFailure if too many fail."""
     try:
         listed = [
@@ -207,7 +207,7 @@ def read_proxies(cluster: MeshCluster, clients: Sequence[Clients], access: str, 
     def page(pod: Object) -> Page | str | None:
         """The page of a pod. None if the pod is terminating, and the reason if it should be readable."""
         try:
-            return page_of(_ask(cluster, pod, access, service), service, namespace)
+            return page_of(_ask(cluster, pod, access, hosts), hosts)
         except (ApiFailure, OSError, http.client.HTTPException, KeyError) as error:
             return f"the proxy of pod {_name(pod)} is unreadable: {error}" if _still_ready(cluster, pod) else None
 
@@ -223,8 +223,9 @@ def read_proxies(cluster: MeshCluster, clients: Sequence[Clients], access: str, 
     return pages
 
 
-def _ask(cluster: MeshCluster, pod: Object, access: str, service: str) -> str:
-    path = _PATH + quote(f"istio_request(s_total|_duration_milliseconds).*{re.escape(service)}")
+def _ask(cluster: MeshCluster, pod: Object, access: str, hosts: Sequence[str]) -> str:
+    wanted = "|".join(map(re.escape, hosts))
+    path = _PATH + quote(f"istio_request(s_total|_duration_milliseconds).*({wanted})")
     if access == "port_forward":
         name = pod["metadata"]["name"]
         return cluster.get_through_pod(pod["metadata"]["namespace"], name, _PORT, path).decode(errors="replace")

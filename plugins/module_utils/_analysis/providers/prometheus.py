@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.ledger import Ledger
@@ -35,18 +35,17 @@ REPLICA_LABELS = ("prometheus_replica", "replica", "__replica__")
 
 
 class Prometheus:
-    """Counters of one service. All queries of a round are for the same moment."""
+    """Counters of one service. All queries of a round are for the same moment. ``hosts``: see is_of."""
 
     def __init__(
         self,
         fetch: Fetch,
-        service: str,
-        namespace: str,
+        hosts: Sequence[str],
         clock: Callable[[], float] = time.time,
         replica_labels: Collection[str] = REPLICA_LABELS,
     ) -> None:
         self._fetch, self._replica_labels = fetch, replica_labels
-        self._service, self._namespace = service, namespace
+        self._hosts = hosts
         self._clock = clock
         self._ahead: float | None = None
         self._now = 0.0
@@ -124,7 +123,8 @@ class Prometheus:
 
     def _selector(self, name: str, reporter: str) -> str:
         # Names of services and namespaces have no special characters of regular expressions.
-        host = quoted(f"{self._service}[.]{self._namespace}[.]svc[.].+")
+        names = "|".join(host.replace(".", "[.]") for host in self._hosts)
+        host = quoted(f"({names})[.]svc[.].+" if len(self._hosts) > 1 else f"{names}[.]svc[.].+")
         return f"{name}{{reporter={quoted(reporter)},destination_service=~{host}}}"
 
     def _since_last(self, selector: str, start: float, key: str) -> Batch:
@@ -153,9 +153,8 @@ class Prometheus:
 
     def _why_nothing(self, ledger: Ledger) -> str:
         if ledger.newest is None:
-            return (
-                f"Prometheus has no counter of {self._service}: it has had no request, or its clients are not scraped"
-            )
+            service = self._hosts[0].partition(".")[0]
+            return f"Prometheus has no counter of {service}: it has had no request, or its clients are not scraped"
         age = self._now - ledger.newest
         if ledger.interval is not None and age > 3 * ledger.interval + 2:
             return f"the newest sample is {age:.0f} s old: scrapes are overdue"

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The state of a canary's run, and its form on the VirtualService, in the same object as the weights.
+"""The state of a canary's run, and its form on the route object, in the same object as the weights.
 
 Times are Unix seconds by the clock of the process that wrote them.
 """
@@ -23,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
     Phase,
     annotation,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
 _HISTORY = 40
@@ -33,8 +34,19 @@ class StateFailure(MeshError):
 
 
 @dataclass(frozen=True)
+class RouteNames:
+    """The objects whose routes a run shifts, all of one kind. The state on the first one counts."""
+
+    kind: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Slot:
-    """One version: a subset of the DestinationRule, the Deployment behind it, and the image of its pods."""
+    """One version: a subset, the Deployment behind it, and the image of its pods.
+
+    The subset is one of the DestinationRule, or the name of a Service if the route is one of the Gateway API.
+    """
 
     subset: str
     workload: str
@@ -69,8 +81,7 @@ class Event:
 class State:
     run: str
     service: str
-    # The state on the first one counts. The others follow it.
-    virtual_services: tuple[str, ...]
+    where: RouteNames
     phase: Phase
     stable: Slot
     canary: Slot
@@ -118,6 +129,10 @@ class State:
         """The images that the canary's Deployment may have."""
         return (self.canary.image, self.stored_image) if self.stored_image else (self.canary.image,)
 
+    def is_first(self, kind: str, name: str) -> bool:
+        """Whether the state on this route object is the one that counts."""
+        return self.where.kind == kind and self.where.names[0] == name
+
     @property
     def final(self) -> bool:
         return self.phase.final
@@ -156,7 +171,14 @@ class State:
 
 
 def dump(state: State) -> str:
-    return json.dumps({"format": FORMAT, **asdict(state)}, separators=(",", ":"))
+    run = asdict(state)
+    written = {"format": FORMAT, "run": run.pop("run"), "service": run.pop("service"), **_written(run.pop("where"))}
+    return json.dumps({**written, **run}, separators=(",", ":"))
+
+
+def _written(where: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions that know no other kind read this form."""
+    return {"virtual_services": where["names"]} if where["kind"] == VirtualService.kind else {"where": where}
 
 
 def load(text: str) -> State:
@@ -166,10 +188,11 @@ def load(text: str) -> State:
         version = found.pop("format")
         if version != FORMAT:
             raise StateFailure(f"the state has format {version}, and this version reads format {FORMAT}")
+        where = _where(found)
         return State(
             **{
                 **found,
-                "virtual_services": tuple(found["virtual_services"]),
+                "where": where,
                 "phase": Phase(found["phase"]),
                 "resume_phase": Phase(found["resume_phase"]) if found.get("resume_phase") else "",
                 "stable": Slot(**found["stable"]),
@@ -183,6 +206,14 @@ def load(text: str) -> State:
         raise StateFailure(f"the state cannot be read: {type(error).__name__} {error}") from error
 
 
+def _where(found: dict[str, Any]) -> RouteNames:
+    """Takes it out of ``found``."""
+    if "where" not in found:
+        return RouteNames(VirtualService.kind, tuple(found.pop("virtual_services")))
+    where = found.pop("where")
+    return RouteNames(str(where["kind"]), tuple(where["names"]))
+
+
 @dataclass(frozen=True)
 class Unreadable:
     """An annotation that this version of the collection cannot read."""
@@ -194,23 +225,23 @@ class Unreadable:
 Stored = State | Unreadable | None  # pylint: disable=unsupported-binary-operation
 
 
-def stored(virtual_service: Object, service: str) -> Stored:
-    """The state of the service's newest run on the VirtualService."""
-    text = (virtual_service["metadata"].get("annotations") or {}).get(annotation(service))
+def stored(route: Object, service: str) -> Stored:
+    """The state of the service's newest run on the route object."""
+    text = (route["metadata"].get("annotations") or {}).get(annotation(service))
     return _readable(text) if text else None
 
 
-def state_of(virtual_service: Object, service: str) -> State | None:
+def state_of(route: Object, service: str) -> State | None:
     """The same. Raises StateFailure if it is unreadable."""
-    found = stored(virtual_service, service)
+    found = stored(route, service)
     if isinstance(found, Unreadable):
         raise StateFailure(found.problem)
     return found
 
 
-def every_stored(virtual_service: Object) -> dict[str, State | Unreadable]:
-    """Service -> state, for every run on the VirtualService."""
-    annotations = virtual_service["metadata"].get("annotations") or {}
+def every_stored(route: Object) -> dict[str, State | Unreadable]:
+    """Service -> state, for every run on the route object."""
+    annotations = route["metadata"].get("annotations") or {}
     return {
         name.removeprefix(PREFIX): _readable(text)
         for name, text in sorted(annotations.items())
@@ -218,9 +249,9 @@ def every_stored(virtual_service: Object) -> dict[str, State | Unreadable]:
     }
 
 
-def states_of(virtual_service: Object) -> dict[str, State]:
+def states_of(route: Object) -> dict[str, State]:
     """The same, without unreadable states."""
-    return {service: found for service, found in every_stored(virtual_service).items() if isinstance(found, State)}
+    return {service: found for service, found in every_stored(route).items() if isinstance(found, State)}
 
 
 def _readable(text: str) -> State | Unreadable:

@@ -26,7 +26,7 @@ BEGIN, END = 90.0, 150.0
 
 def proxies(name: str) -> Source:
     """Read twice: before the first request and after the last one."""
-    pages = [{"shop/web-1": page_of(text, "orders", "shop")} for text in ("", read(name))]
+    pages = [{"shop/web-1": page_of(text, ["orders.shop"])} for text in ("", read(name))]
     left, times = iter(pages), iter((START, NOW))
     source = Proxies(lambda: next(left), clock=lambda: next(times))
     source.begin()
@@ -36,7 +36,7 @@ def proxies(name: str) -> Source:
 
 def prometheus(name: str) -> Source:
     """Scraped twice likewise."""
-    source = Prometheus(Server(read(name)), "orders", "shop", clock=lambda: NOW)
+    source = Prometheus(Server(read(name)), ["orders.shop"], clock=lambda: NOW)
     source.begin()
     return source
 
@@ -151,7 +151,7 @@ def test_timeouts_are_slow_requests_of_the_canary(provider: Callable[[str], Sour
 )
 def test_m16_prometheus_is_asked_for_the_buckets_that_the_limit_needs(limit: float, asked: str) -> None:
     server = Server(read("answered"))
-    source = Prometheus(server, "orders", "shop", clock=lambda: NOW)
+    source = Prometheus(server, ["orders.shop"], clock=lambda: NOW)
     source.begin()
     batch = source.durations(START, "source", limit)
     assert f'le=~"{asked}"' in server.queries[-1]
@@ -164,7 +164,7 @@ def test_m16_prometheus_is_asked_for_the_buckets_that_the_limit_needs(limit: flo
 def test_m16_before_there_is_a_bucket_all_are_asked_for() -> None:
     server = Server(read("answered"))
     later, server.series = server.series, []
-    source = Prometheus(server, "orders", "shop", clock=lambda: NOW)
+    source = Prometheus(server, ["orders.shop"], clock=lambda: NOW)
     for series in ([], later):
         server.series = series
         source.begin()
@@ -174,7 +174,7 @@ def test_m16_before_there_is_a_bucket_all_are_asked_for() -> None:
 
 def test_another_namespaces_service_of_the_same_name_is_not_this_one() -> None:
     other = read("answered").replace("orders.shop.svc", "orders.shopping.svc")
-    assert not page_of(other, "orders", "shop")
+    assert not page_of(other, ["orders.shop"])
     assert not any(selected(QUERY, labels) for labels, __ in Server(other).series)
     assert any(selected(QUERY, labels) for labels, __ in Server(read("answered")).series)
 

@@ -123,7 +123,7 @@ def test_b2_nor_one_of_the_whole_namespace(cluster: FakeCluster) -> None:
     leave_at_25(cluster)
     cluster.refuse = lambda verb, kind, name: 403 if kind != "VirtualService" else 0
     with pytest.raises(ReconcileFailure, match="the weight is 0, and the rest is not complete"):
-        reconcile(cluster, params(state="reconciled", service="", virtual_services=[]), lambda __: None, lambda: "")
+        reconcile(cluster, params(state="reconciled", service="", routes=[]), lambda __: None, lambda: "")
     assert cluster.weights() == BACK
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import RouteNames
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.observe import sidecars
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio import propagation
@@ -144,5 +145,5 @@ def test_which_proxies_istiod_must_know(cluster: FakeCluster, monkeypatch: pytes
         pod("job", containers=[{"name": "app"}]),
     ]
     monkeypatch.setattr(cluster, "list", lambda *__, **___: pods)
-    objects = CanaryObjects(cluster, "shop", SERVICE, [SERVICE])  # type: ignore[arg-type]
+    objects = CanaryObjects(cluster, "shop", SERVICE, RouteNames("VirtualService", (SERVICE,)))  # type: ignore[arg-type]
     assert sidecars(objects, {"shop"}) == {"shop/web", "shop/native"}

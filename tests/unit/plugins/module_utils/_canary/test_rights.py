@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import RouteNames
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import (
     canary_rights,
     lacking_for_proof,
@@ -13,6 +14,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 
 RIGHTS = canary_rights("shop")
+WHERE = RouteNames("VirtualService", ("orders",))
 OPTIONS: dict[str, Any] = {
     "namespace": "shop",
     "istio_namespace": "mesh",
@@ -40,7 +42,7 @@ class Operator:
 
 @pytest.mark.parametrize("right", RIGHTS, ids=lambda right: f"{right.verb}-{right.resource}")
 def test_one_right_less_is_named(right: Right) -> None:
-    text = lacking_for_run(Operator(*(known for known in RIGHTS if known != right)), OPTIONS)
+    text = lacking_for_run(Operator(*(known for known in RIGHTS if known != right)), OPTIONS, WHERE)
     resource = f"{right.resource}.{right.group}".rstrip(".")
     where = f"in namespace {right.namespace}" if right.namespace else "in all namespaces"
     assert text == (
@@ -51,7 +53,7 @@ def test_one_right_less_is_named(right: Right) -> None:
 
 def test_nothing_is_missing() -> None:
     operator = Operator(*RIGHTS)
-    assert lacking_for_run(operator, OPTIONS) == ""
+    assert lacking_for_run(operator, OPTIONS, WHERE) == ""
     assert operator.asked == set(RIGHTS), "and nothing is asked for that Prometheus does not need"
 
 
@@ -60,7 +62,7 @@ def provider(access: str, *clients: dict[str, str]) -> dict[str, Any]:
 
 
 def test_proxies_are_asked_through_the_api_server_of_each_client() -> None:
-    text = lacking_for_run(Operator(*RIGHTS), provider("port_forward"))
+    text = lacking_for_run(Operator(*RIGHTS), provider("port_forward"), WHERE)
     assert text == (
         "the account ops may not read the proxies' counters by port_forward. "
         "docs/canary-proxies.yml grants what it lacks:"
@@ -70,11 +72,11 @@ def test_proxies_are_asked_through_the_api_server_of_each_client() -> None:
 
 
 def test_m18_an_undo_reads_no_proxies_counters() -> None:
-    assert lacking_for_run(Operator(*RIGHTS), {**provider("port_forward"), "state": "undone"}) == ""
+    assert lacking_for_run(Operator(*RIGHTS), {**provider("port_forward"), "state": "undone"}, WHERE) == ""
 
 
 def test_at_their_addresses_they_need_no_port_forward() -> None:
-    text = lacking_for_run(Operator(*RIGHTS), provider("pod_address", {"namespace": "web", "labels": ""}))
+    text = lacking_for_run(Operator(*RIGHTS), provider("pod_address", {"namespace": "web", "labels": ""}), WHERE)
     assert text.endswith("\n- list, get: pods in namespace web")
 
 

@@ -110,7 +110,7 @@ def test_b2_whatever_is_gone_an_abort_rolls_the_weight_back(cluster: FakeCluster
 def test_b2_whatever_is_gone_reconcile_rolls_the_weight_back(cluster: FakeCluster, what: str) -> None:
     leave_at_25(cluster)
     GONE[what](cluster)
-    given = params(state="reconciled", service="", virtual_services=[])
+    given = params(state="reconciled", service="", routes=[])
     results = reconcile(cluster, given, lambda __: None, lambda: "")
     assert cluster.weights() == {"v1": 100, "v2": 0}
     state = results[SERVICE].state
@@ -364,7 +364,7 @@ def test_m15_one_broken_run_stops_no_other(cluster: FakeCluster) -> None:
             "spec": {"hosts": ["a-broken"], "http": []},
         },
     )
-    given = params(state="reconciled", service="", virtual_services=[])
+    given = params(state="reconciled", service="", routes=[])
     with pytest.raises(ReconcileFailure, match=r"a-broken: the state of the run in .* is unreadable") as raised:
         reconcile(cluster, given, lambda __: None, lambda: "")
     state = raised.value.results[SERVICE].state

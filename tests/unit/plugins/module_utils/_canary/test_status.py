@@ -10,7 +10,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State, Step
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
+    Slot,
+    State,
+    Step,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status import (
     Autoscaler,
     CanaryStatus,
@@ -32,7 +37,7 @@ def state(phase: Phase, weight: int = 0, **changes: Any) -> State:
     begun = State(
         run="20260131-120000-4f1a",
         service="order-service",
-        virtual_services=("order-service",),
+        where=RouteNames("VirtualService", ("order-service",)),
         phase=Phase.INITIALIZED,
         stable=STABLE,
         canary=CANARY,

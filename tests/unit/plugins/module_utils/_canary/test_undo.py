@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -101,14 +102,14 @@ def test_m18_pods_come_before_their_traffic_and_as_many_as_the_promoted_side_has
 
 
 def test_m18_an_undo_needs_no_ready_pod_of_the_bad_one(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    healthy = FakeCluster._slice
+    healthy = FakeCluster._slices
 
-    def without_the_bad_ones(found: FakeCluster) -> dict[str, Any]:
-        answer = healthy(found)
-        answer["endpoints"] = [each for each in answer["endpoints"] if SLOT not in each["targetRef"]["name"]]
-        return answer
+    def without_the_bad_ones(found: FakeCluster) -> Iterator[dict[str, Any]]:
+        for answer in healthy(found):
+            good = [each for each in answer["endpoints"] if SLOT not in each["targetRef"]["name"]]
+            yield {**answer, "endpoints": good}
 
-    monkeypatch.setattr(FakeCluster, "_slice", without_the_bad_ones)
+    monkeypatch.setattr(FakeCluster, "_slices", without_the_bad_ones)
     Running(cluster, "undo").wait()
     assert cluster.weights() == BEFORE
 

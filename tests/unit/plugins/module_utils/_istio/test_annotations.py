@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
     Slot,
     State,
     StateFailure,
@@ -39,7 +41,7 @@ def a_state() -> State:
     state = State(
         run="20260131-120000-4f1a",
         service="order-service",
-        virtual_services=("order-service", "edge"),
+        where=RouteNames("VirtualService", ("order-service", "edge")),
         phase=Phase.INITIALIZED,
         stable=Slot("v1", "order-service", "order-service:1"),
         canary=Slot("v2", "order-service-v2", "order-service:2"),
@@ -58,6 +60,12 @@ def a_state() -> State:
 def test_the_annotation_is_the_same_byte_for_byte() -> None:
     assert dump(a_state()) == WRITTEN
     assert dump(load(WRITTEN)) == WRITTEN
+
+
+def test_a_run_of_another_kind_of_route_is_written_with_the_kind() -> None:
+    state = replace(a_state(), where=RouteNames("HTTPRoute", ("orders",)))
+    assert load(dump(state)) == state
+    assert '"where":{"kind":"HTTPRoute","names":["orders"]}' in dump(state)
 
 
 def test_a_state_that_was_read_has_phases_and_not_text() -> None:

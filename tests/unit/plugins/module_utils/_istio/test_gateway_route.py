@@ -134,7 +134,7 @@ def test_without_a_name_the_only_rule_with_both_backends_is_meant() -> None:
     ("rules", "chosen", "message"),
     [
         (
-            (rule(name="a"), rule()),
+            (rule(backend(STABLE, 1), name="a"), rule(backend(STABLE, 1))),
             "",
             r"has several rules with orders-v1, orders-v2: set route_ref\.rule .* a \(orders",
         ),
@@ -148,6 +148,18 @@ def test_without_a_name_the_only_rule_with_both_backends_is_meant() -> None:
 def test_what_does_not_fit_is_refused(rules: tuple[Object, ...], chosen: str, message: str) -> None:
     with pytest.raises(TrafficFailure, match=message):
         shifted(route(*copy.deepcopy(rules)), split(rule=chosen))
+
+
+def test_without_a_name_every_rule_with_both_backends_is_meant() -> None:
+    found = shifted(route(rule(name="a"), rule(backend("legacy", 1)), rule(matches=[ANY_PATH])), split())
+    assert [refs(found, index) for index in (0, 2)] == [TENTH, TENTH]
+    assert refs(found, 1) == {"legacy": 1}
+
+
+def test_requests_are_matched_before_one_rule_only() -> None:
+    added = MatchRoute("testers", CANARY, headers={"x-tester": {"exact": "yes"}})
+    with pytest.raises(TrafficFailure, match="one of 2 rules that split the requests, so match_routes would need"):
+        shifted(route(rule(name="a"), rule(name="b")), split(match_routes=[added]))
 
 
 @pytest.mark.parametrize("kind", [HTTPRoute, GRPCRoute], ids=lambda kind: kind.kind)
@@ -259,8 +271,14 @@ def test_backends_are_those_of_a_services_clients_or_of_rules_that_name_it() -> 
     assert HTTPRoute(in_mesh).backends("orders") == pairs
     assert HTTPRoute(in_mesh).backends(f"orders.{NAMESPACE}.svc.cluster.local") == pairs
     assert HTTPRoute(in_mesh).backends("orders.other.svc.cluster.local") == []
-    assert HTTPRoute(at_edge).backends("orders") == []
     assert HTTPRoute(at_edge).backends(STABLE) == pairs
+
+
+def test_a_route_with_two_backends_is_about_one_service_whatever_its_name_is() -> None:
+    two, three = route(rule(name="main"), rule(name="more")), route(rule(name="main"), rule(backend("legacy", 1)))
+    assert HTTPRoute(two).backends("orders") == [(name, of) for of in ("main", "more") for name in (STABLE, CANARY)]
+    assert HTTPRoute(two).backends("orders.other.svc.cluster.local") == []
+    assert HTTPRoute(three).backends("orders") == []
 
 
 def rivals(own: Object, *others: Object, services: tuple[Object, ...] = ()) -> list[str]:

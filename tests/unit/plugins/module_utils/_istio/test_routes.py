@@ -8,23 +8,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import KINDS, kind_of, routes_in
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import KINDS, kind_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 
-from ....support.canary_cluster import EDGE, NAMESPACE, SERVICE, FakeCluster
+from ....support.canary_cluster import NAMESPACE, SERVICE
 
 UTILS = Path(__file__).resolve().parents[5] / "plugins/module_utils"
 CALLERS = sorted([*(UTILS / "_istio").glob("*.py"), *(UTILS / "_canary").rglob("*.py")])
 # Fields of the specs of routes.
 FIELDS = {"http", "tls", "tcp", "exportTo", "gateways", "mirrorPercentage", "parentRefs", "backendRefs"}
 OWN_FILES = {"virtual_service.py", "gateway_route.py", "gateway_rules.py"}
-
-
-def test_a_namespaces_routes_are_those_of_canaries() -> None:
-    found = routes_in(FakeCluster(), NAMESPACE)  # type: ignore[arg-type]
-    assert {(route.kind, route.name, route.namespace) for route in found} == {
-        ("VirtualService", name, NAMESPACE) for name in (SERVICE, EDGE)
-    }
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)

@@ -44,7 +44,7 @@ class Reader:
 
     def __init__(self, *pages: dict[str, str | None]) -> None:
         parsed = [
-            {pod: text if text is None else page_of(text, "orders", "shop") for pod, text in entry.items()}
+            {pod: text if text is None else page_of(text, ["orders.shop"]) for pod, text in entry.items()}
             for entry in pages
         ]
         left, seconds = iter(parsed), iter(range(1, 100))
@@ -99,7 +99,7 @@ def test_what_proxies_cannot_report() -> None:
     with pytest.raises(SourceFailure, match="provider prometheus"):
         source.history(0, 9, "source")
     with pytest.raises(SourceFailure, match="is unreadable"):
-        page_of(page().replace("} 0", "} many"), "orders", "shop")
+        page_of(page().replace("} 0", "} many"), ["orders.shop"])
 
 
 class Pods:
@@ -122,7 +122,7 @@ class Pods:
         return self.pod(ref.name)
 
     def get_through_pod(self, namespace: str, pod: str, port: int, path: str) -> bytes:
-        filtered = "istio_request%28s_total%7C_duration_milliseconds%29.%2Aorders"
+        filtered = "istio_request%28s_total%7C_duration_milliseconds%29.%2A%28orders%5C.shop%29"
         assert (port, path) == (15090, f"/stats/prometheus?usedonly&filter={filtered}")
         if pod in self.broken:
             raise ApiFailure(0, "Unreachable", "no way")
@@ -131,7 +131,7 @@ class Pods:
 
 def test_a_ready_client_that_cannot_be_read_is_an_error_and_an_ill_one_is_not() -> None:
     def read(cluster: Any, namespace: str = "shop") -> Any:
-        return read_proxies(cluster, [Clients(namespace)], "port_forward", "orders", "shop")
+        return read_proxies(cluster, [Clients(namespace)], "port_forward", ["orders.shop"])
 
     assert all(read(Pods(True)).values())
     with pytest.raises(SourceFailure, match="pod shop/b is unreadable: no way"):
@@ -159,7 +159,7 @@ class ManyPods(Pods):
 
 
 def read_many(cluster: Any) -> Any:
-    return read_proxies(cluster, [Clients("shop")], "port_forward", "orders", "shop")
+    return read_proxies(cluster, [Clients("shop")], "port_forward", ["orders.shop"])
 
 
 def test_m16_a_strangers_pod_is_not_an_error() -> None:

@@ -88,7 +88,7 @@ def test_an_increase_names_its_two_scrapes() -> None:
 def test_a_prometheus_without_a_time_is_not_a_source(moment: str) -> None:
     body = json.dumps({"status": "success", "data": {"resultType": "scalar", "result": [1, moment]}}).encode()
     with pytest.raises(SourceFailure, match="does not report its time"):
-        Prometheus(lambda *__: (200, body), "order-service", "restaurant").begin()
+        Prometheus(lambda *__: (200, body), ["order-service.restaurant"]).begin()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ SECOND = {at: SERVED[at] for at in range(917, 1100, 15)}
 def counted_until_1090(fetch: Any) -> float:
     """What a run that began at 1000 counts until 1090, looking every 10 s."""
     now = [1000.0]
-    source = Prometheus(fetch, "order-service", "restaurant", clock=lambda: now[0])
+    source = Prometheus(fetch, ["order-service.restaurant"], clock=lambda: now[0])
     total = 0.0
     for at in range(1000, 1091, 10):
         now[0] = float(at)
@@ -164,7 +164,7 @@ def data(kind: str, result: Any, **more: Any) -> bytes:
 
 
 def counted(server: Any, start: float) -> dict[str, float]:
-    source = Prometheus(server, "orders", "shop", clock=lambda: 1000.0)
+    source = Prometheus(server, ["orders.shop"], clock=lambda: 1000.0)
     source.begin()
     batch = source.requests(start, "source")
     found: dict[str, float] = {}
@@ -227,21 +227,21 @@ def test_m14_a_client_that_comes_back_after_a_long_time_does_not_bring_its_past(
     [({}, "its clients are not scraped"), (every_15_s(850, 920, 1), "the newest sample is 90 s old")],
 )
 def test_nothing_since_the_beginning(samples: dict[int, float], note: str) -> None:
-    source = Prometheus(Server15(ok=(OK, samples)), "orders", "shop", clock=lambda: 1000.0)
+    source = Prometheus(Server15(ok=(OK, samples)), ["orders.shop"], clock=lambda: 1000.0)
     source.begin()
     assert note in source.requests(940, "source").note
 
 
 def test_the_time_before_the_run_is_asked_for_by_itself() -> None:
     server = Server15(ok=(OK, every_15_s(700, 1000, *range(0, 9999, 150))))
-    source = Prometheus(server, "orders", "shop", clock=lambda: 1000.0)
+    source = Prometheus(server, ["orders.shop"], clock=lambda: 1000.0)
     source.begin()
     assert sum(entry.amount for entry in source.history(850, 925, "source").increases) == 750
 
 
 def test_its_clock_counts_and_a_round_asks_once() -> None:
     server = Server15(ok=(OK, every_15_s(700, 1000, 1)))
-    source = Prometheus(server, "orders", "shop", clock=lambda: 400.0)
+    source = Prometheus(server, ["orders.shop"], clock=lambda: 400.0)
     assert source.begin() == 1000
     assert (source.remote(390), source.local(990)) == (990, 390)
     for __ in range(3):
@@ -292,7 +292,7 @@ def test_an_invalid_answer_is_an_error(status: int, body: bytes, message: str) -
     ],
 )
 def test_the_value_of_a_query(answer: bytes, expected: Any) -> None:
-    source = Prometheus(lambda path, parameters: (200, answer), "orders", "shop")
+    source = Prometheus(lambda path, parameters: (200, answer), ["orders.shop"])
     if isinstance(expected, str):
         with pytest.raises(SourceFailure, match=expected):
             source.value("x")

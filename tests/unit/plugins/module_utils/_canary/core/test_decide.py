@@ -28,7 +28,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.d
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.ends import rolled_back, wanted_scaler
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import Gate, steps_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State, dump, load
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
+    Slot,
+    State,
+    dump,
+    load,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import (
     approved,
     paused,
@@ -47,7 +53,7 @@ def a_run(strategy: str = "weight", **changes: object) -> State:
     state = State(
         run="r",
         service="order-service",
-        virtual_services=("order-service",),
+        where=RouteNames("VirtualService", ("order-service",)),
         phase=Phase.INITIALIZED,
         stable=Slot("v1", "order-service", "order-service:1"),
         canary=Slot("v2", "order-service-v2", "order-service:2"),

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import steps_of, traffic
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import RouteNames, Slot, State
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_route import HTTPRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import TrafficFailure
@@ -33,8 +33,9 @@ def states(strategy: str) -> Iterator[State]:
     def state(phase: Phase, step: int, weight: int) -> State:
         stable, canary = Slot(STABLE, STABLE, "orders:1"), Slot(CANARY, CANARY, "orders:2")
         return State(
-            run="r", service="orders", virtual_services=("orders",), phase=phase, stable=stable, canary=canary,
-            steps=steps, started=0, deadline=60, capacity=1, strategy=strategy, match=match, step=step, weight=weight,
+            run="r", service="orders", where=RouteNames("HTTPRoute", ("orders",)), phase=phase, stable=stable,
+            canary=canary, steps=steps, started=0, deadline=60, capacity=1, strategy=strategy, match=match, step=step,
+            weight=weight,
         )  # fmt: skip
 
     yield state(Phase.INITIALIZED, 0, 0)

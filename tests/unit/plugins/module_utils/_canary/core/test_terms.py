@@ -11,7 +11,13 @@ import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.analysis import Outcome
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import PASS, AnalysisFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease, service
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State, dump, load
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
+    Slot,
+    State,
+    dump,
+    load,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.terms import OtherTerms
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import (
     changed_terms,
@@ -60,7 +66,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
 
 def a_run(**given: Any) -> State:
     stable, canary = Slot("v1", SERVICE, "order-service:1"), Slot("v2", SLOT, "order-service:2")
-    return load(dump(new_run(params(**given), stable, canary, 2, time.time())))
+    where = RouteNames("VirtualService", (SERVICE,))
+    return load(dump(new_run(params(**given), where, stable, canary, 2, time.time())))
 
 
 @pytest.fixture
