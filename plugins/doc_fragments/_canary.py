@@ -36,11 +36,21 @@ options:
     default: run
   routes:
     description:
-      - VirtualServices whose routes to the service's subsets are shifted. The state on the first one counts.
+      - Names of the objects whose routes to the service are shifted together. The state on the first one counts.
       - By default the one with the service's name.
     type: list
     elements: str
     default: []
+  route_kind:
+    description:
+      - Kind of O(routes). V(auto) takes the first kind that has an object of the first name, in the order of the
+        choices.
+      - V(HTTPRoute) and V(GRPCRoute) are routes of the Gateway API. Each version then has a Service of its own, whose
+        name takes the place of the subset's. Every rule with both Services is shifted.
+      - Session affinity is not available for them, and with several rules neither is V(ab).
+    type: str
+    choices: [auto, VirtualService, HTTPRoute, GRPCRoute]
+    default: auto
   image_tag:
     description: Tag, or digest such as C(sha256:...), of the new image in the repository of the present one.
     type: str
@@ -243,7 +253,7 @@ options:
     default: ""
   force:
     description:
-      - With V(aborted), rolls back even if the state on the VirtualService is unreadable. All traffic goes to the
+      - With V(aborted), rolls back even if the state on the route is unreadable. All traffic goes to the
         subset of O(stable), and the annotation is replaced. By default, the subset is the one that the run's lock
         names, or the only one with ready pods.
       - With a readable state, it has no effect.

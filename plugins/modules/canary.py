@@ -14,7 +14,7 @@ author:
 description:
   - Runs a canary without a controller in the cluster. The new image starts in the subset that has no traffic. The
     traffic moves to it in steps, and each step is measured. A failed step rolls everything back at once.
-  - The state of the run is stored on the VirtualService, in the same request as the weights, so the two cannot
+  - The state of the run is stored on the route's object, in the same request as the weights, so the two cannot
     disagree. The next call of the module resumes the run.
   - A Lease prevents two callers at a time. The module renews it while it runs, which distinguishes a live caller from a
     dead one.

@@ -106,7 +106,7 @@ canaries:
       type: dict
       sample: {stable: 90, canary: 10}
     routes:
-      description: The live weights of each VirtualService, route and subset.
+      description: The live weights of each object, route and subset.
       type: dict
     slots:
       description: For each subset its C(workload), C(image), and how many pods are C(wanted) and C(ready).

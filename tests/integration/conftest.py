@@ -25,6 +25,7 @@ from .support.snapshots import Digests, Snapshot, snapshots
 _WITH_LOAD = {
     "test_canary",
     "test_canary_analysis",
+    "test_canary_gateway_api",
     "test_canary_operator",
     "test_canary_playbooks",
     "test_canary_rollback",

@@ -43,7 +43,7 @@ _SCALED_OBJECT = "scaledobject.keda.sh/name"
 def owners_problem(objects: Iterable[Object], managed_by_others: str) -> str:
     """Which other programs would overwrite these objects. Empty if none would, or if that is accepted.
 
-    ``objects``: the VirtualServices and Deployments of a canary. ``managed_by_others``: REFUSE or ACCEPT.
+    ``objects``: the objects with the routes, and the Deployments of a canary. ``managed_by_others``: REFUSE or ACCEPT.
     """
     owners = [f"- {sentence}" for each in objects if (sentence := _owner(each))]
     if not owners or managed_by_others == ACCEPT:

@@ -26,7 +26,7 @@ LEASES, SLICES = "coordination.k8s.io", "discovery.k8s.io"
 def canary_rights(namespace: str, kind: type[Route] = VirtualService, name: str = "") -> list[Right]:
     """What every canary in the namespace needs. docs/canary-operator.yml grants the same rights.
 
-    ``kind`` and ``name``: of the route. docs/gateway-api-operator.yml grants what a route of the Gateway API needs.
+    ``kind`` and ``name``: of the route. docs/gateway-api-operator.yml grants what one of the Gateway API needs besides.
     """
     if kind.by_service:
         own = kind.rights(namespace, name)
@@ -52,7 +52,7 @@ def canary_rights(namespace: str, kind: type[Route] = VirtualService, name: str 
 def lacking_for_run(account: Account, params: Mapping[str, Any], where: RouteNames) -> str:
     """The missing rights of the account, in words. Empty if it has all. ``params``: those of module canary."""
     kind = kind_called(where.kind)
-    source = "docs/gateway-api-operator.yml" if kind.by_service else "docs/canary-operator.yml"
+    source = f"docs/canary-operator.yml{' and docs/gateway-api-operator.yml' if kind.by_service else ''}"
     # An undo measures nothing.
     measures = params.get("state") != "undone"
     own = problem(account, canary_rights(params["namespace"], kind, where.names[0]), "run a canary", source)

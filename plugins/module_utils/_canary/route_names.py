@@ -51,18 +51,21 @@ def _has(cluster: Readable, ref: Ref) -> bool:
 def routes_in(cluster: Readable, namespace: str, unread: Callable[[str], None]) -> list[Route]:
     """Every object of the namespace that may hold a run.
 
-    ``unread``: gets a sentence for each kind that the account may not list, other than VirtualServices.
+    ``unread``: gets a sentence if the account may not list some kinds, other than VirtualServices.
     """
     first, *others = OF_CANARIES
     found = [first(obj) for obj in cluster.list(first.api_version, first.kind, namespace)]
+    hidden = []
     for kind in others:
         try:
             found += [kind(obj) for obj in cluster.list(kind.api_version, kind.kind, namespace)]
         except ApiFailure as failure:
             if failure.status != http.client.FORBIDDEN:
                 raise
-            unread(
-                f"runs of {kind.kind}s are left out, because the account may not list them in {namespace}: grant the "
-                "rights in docs/gateway-api-operator.yml if there are any."
-            )
+            hidden.append(f"{kind.kind}s")
+    if hidden:
+        unread(
+            f"canaries of {' and '.join(hidden)} are left out, because the account may not list these in {namespace}: "
+            "if there are any, grant the rights in docs/gateway-api-operator.yml."
+        )
     return found

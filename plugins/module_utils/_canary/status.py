@@ -50,11 +50,11 @@ class CanaryStatus:
     now: float
     state: State | None = None
     slots: Mapping[str, SlotStatus] = field(default_factory=dict)
-    # VirtualService -> route -> subset -> weight.
+    # Object -> route -> subset -> weight.
     routes: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     holder: Holder | None = None
     autoscaler: Autoscaler | None = None
-    # Differences of VirtualServices: a split, or a copy of the state, that is not the run's.
+    # Differences of the route's objects: a split, or a copy of the state, that is not the run's.
     edits: tuple[str, ...] = ()
 
 
@@ -79,7 +79,7 @@ def drift(status: CanaryStatus) -> list[str]:
     for name, routes in status.routes.items():
         for route, weights in routes.items():
             if dict(weights) != live:
-                found.append(f"route {route} of VirtualService {name} has weights {dict(weights)}, others have {live}")
+                found.append(f"route {route} of {name} has weights {dict(weights)}, others have {live}")
     if status.state is not None:
         found += _images(status.state, status.slots)
         if status.state.final:

@@ -201,7 +201,7 @@ def test_an_account_without_rights_to_a_kind_is_told_and_reconciles_the_rest(
     cluster.refuse = refuse
     unread: list[str] = []
     assert list(runs_in(cluster, NAMESPACE, unread.append)) == [SERVICE]  # type: ignore[arg-type]
-    assert [text.partition(",")[0] for text in unread] == [f"runs of {kind}s are left out" for kind in KINDS]
+    assert [text.partition(",")[0] for text in unread] == ["canaries of HTTPRoutes and GRPCRoutes are left out"]
     assert list(services_in(cluster, NAMESPACE, unread.append)) == [SERVICE]  # type: ignore[arg-type]
 
 

@@ -1,0 +1,99 @@
+"""Canaries of a shop that is not the restaurant, by HTTPRoutes: for clients in the mesh, and at a Gateway.
+
+The shop has routes, Services and Deployments of its own, and sets no variable of the restaurant.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from ..support.canary_lab import QUICK, Lab, success
+from ..support.canary_load import Load
+from ..support.canary_rate import carried_load
+from ..support.canary_records import bad, failed, read, share
+from ..support.gateway_shop import BEHIND, EDGE, HOST, NAMESPACE, Shop, installed
+from ..support.playbooks import RunPlaybook, lab_address
+
+RUN = {**QUICK, "canary_namespace": NAMESPACE, "canary_services": [], "canary_metrics": [success()]}
+
+
+@pytest.fixture(scope="module")
+def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
+    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
+    with installed([tools["kubectl"], "--kubeconfig", kubeconfig]):
+        yield Shop(api)
+
+
+@pytest.fixture
+def lab(whole_lab: Lab) -> Iterator[Lab]:
+    yield whole_lab
+    whole_lab.fault(clear=True)
+
+
+def requests(folder: Path) -> Load:
+    headers = [f"Host: {HOST}", "Accept: */*"]
+    url = f"{lab_address(8080)}/api/v1/menu-items"
+    return carried_load(lambda rate: Load(url, headers, folder / "load.jsonl", rate), 50)
+
+
+def test_a_canary_of_requests_in_the_mesh(shop: Shop, run_playbook: RunPlaybook, tmp_path: Path) -> None:
+    wanted = {**RUN, "canary_service": BEHIND, "canary_image_tag": "2", "canary_steps": [20, 50]}
+    with requests(tmp_path) as load:
+        plan = run_playbook("canary.yml", "--check", "--diff", variables=wanted)
+        assert (plan.rc, plan.changed) == (0, 1), plan.stdout
+        assert shop.weights(BEHIND) == {"blue": 100, "green": 0}
+        begin = time.time()
+        done = run_playbook("canary.yml", variables=wanted)
+        assert done.rc == 0, done.stdout
+        end = time.time()
+    assert shop.weights(BEHIND) == {"blue": 0, "green": 100}
+    assert shop.replicas(BEHIND) == {"blue": 0, "green": 1}
+    records = read(load.output)
+    assert not failed(records)
+    assert {record.version for record in records if record.sent < begin} == {"blue"}
+    assert {record.version for record in records if record.sent > end} <= {"green"}
+    again = run_playbook("canary.yml", variables=wanted)
+    assert (again.rc, again.changed) == (0, 0), again.stdout
+
+
+def test_one_that_fails_is_rolled_back(lab: Lab, shop: Shop, run_playbook: RunPlaybook, tmp_path: Path) -> None:
+    stable, canary = sorted(shop.weights(BEHIND), key=lambda version: -shop.weights(BEHIND)[version])
+    slow: dict[str, Any] = {"canary_steps": [50], "canary_step_duration": "5m", "canary_deadline": "1h"}
+    call = lab.playbook("canary.yml", **RUN, **slow, canary_service=BEHIND, canary_image_tag="3")
+    with requests(tmp_path) as load:
+        shop.until(BEHIND, {stable: 50, canary: 50})
+        time.sleep(3)
+        halves = read(load.output)
+        begin = lab.fault(service=BEHIND, version=canary, error_rate=0.5)
+        zero = shop.until(BEHIND, {stable: 100, canary: 0})
+        assert call.wait() != 0, call.tail
+        lab.fault(clear=True)
+        time.sleep(1)
+    print(f"fault to weight 0: {zero - begin:.1f} s; {bad(read(load.output))}")
+    half = share([record for record in halves if record.sent > halves[-1].sent - 2], canary, 50)
+    assert half.honest, half
+    assert "request-success-rate" in " ".join(call.text.split()), call.tail
+    assert not [record for record in failed(read(load.output)) if record.sent > zero + 1]
+    assert shop.replicas(BEHIND)[canary] == 0
+
+
+def test_at_a_gateway_a_promotion_is_undone(shop: Shop, run_playbook: RunPlaybook, tmp_path: Path) -> None:
+    wanted = {**RUN, "canary_service": EDGE, "canary_image_tag": "2"}
+    with requests(tmp_path) as load:
+        done = run_playbook("canary.yml", variables=wanted)
+        assert done.rc == 0, done.stdout
+        assert shop.weights(EDGE) == {"blue": 0, "green": 100}
+        status = run_playbook("canary_status.yml", variables=RUN)
+        assert status.rc == 0 and f"{EDGE}:" in status.text, status.stdout
+        undone = run_playbook("canary_undo.yml", variables={**RUN, "canary_service": EDGE, "canary_reason": "a test"})
+        assert undone.rc == 0, undone.stdout
+    assert shop.weights(EDGE) == {"blue": 100, "green": 0}
+    assert shop.replicas(EDGE) == {"blue": 1, "green": 0}
+    assert not failed(read(load.output))
