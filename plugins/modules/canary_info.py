@@ -39,6 +39,11 @@ options:
     type: list
     elements: str
     default: []
+  route_kind:
+    description: As for M(corpv3.service_mesh.canary). Required only before the service's first run.
+    type: str
+    choices: [auto, VirtualService, HTTPRoute, GRPCRoute]
+    default: auto
   container:
     description: As for M(corpv3.service_mesh.canary).
     type: str
