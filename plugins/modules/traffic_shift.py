@@ -83,8 +83,7 @@ options:
       rule:
         description:
           - For a VirtualService the name of the http route, as in O(route).
-          - Otherwise the name or index (from 0) of a rule. By default every rule with all
-            Services of O(weights), or the only rule with one of them.
+          - Otherwise the name or index (from 0) of a rule. By default every rule with all Services of O(weights).
         type: str
         default: ""
   service:

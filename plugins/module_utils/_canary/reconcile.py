@@ -28,8 +28,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, Changed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import with_retries
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import routes_in
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Rollback
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import Result
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result, Rollback
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.undo import Reversible
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.aside import Aside
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError

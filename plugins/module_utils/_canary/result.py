@@ -25,7 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconc
     params_for,
     runs_in,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import Result
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.undo import already_undone, describe_undo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT

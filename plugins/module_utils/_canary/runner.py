@@ -78,6 +78,19 @@ class Rollback:
     weight_zero_at: float = 0
 
 
+@dataclass(frozen=True)
+class Result:
+    """How a call ended. ``state``: None if the service has never had a run."""
+
+    state: State | None
+    changed: bool
+    note: str = ""
+    rollback: Rollback | None = None
+    watch: Watch | None = None
+    # There is more to do.
+    unfinished: bool = False
+
+
 class Runner:
     def __init__(
         self,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -81,7 +81,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights
     lacking_for_run,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import route_names
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Rollback, Runner
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result, Rollback, Runner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.target import watch_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import image_with
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT, Phase
@@ -92,19 +92,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
 _FOLLOW = 0.5
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a call ended. ``state``: None if the service has never had a run."""
-
-    state: State | None
-    changed: bool
-    note: str = ""
-    rollback: Rollback | None = None
-    watch: Watch | None = None
-    # There is more to do.
-    unfinished: bool = False
 
 
 class CanaryService:

@@ -17,7 +17,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import RequestRefused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import holder, new_run
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService, Result
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import BLUE_GREEN, Phase
 
 # The previous version was good a moment ago, and an undo is urgent.

@@ -16,7 +16,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
     Reconcilable,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService, Result
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService
 
 from .canary_cluster import EDGE, SERVICE, FakeCluster, params
 

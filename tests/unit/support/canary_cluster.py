@@ -144,6 +144,8 @@ class FakeCluster:
         kind, __, name = path.partition("|")
         name, __, scale = name.partition("/")
         self._fail(method, kind, name or body["metadata"]["name"])
+        if ("dryRun", "All") in query:
+            return copy.deepcopy(body)
         with self.lock:
             found = self.objects.get((kind, name or body["metadata"]["name"]))
             if method == "post":

@@ -16,7 +16,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State, Step, dump
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    RouteNames,
+    Slot,
+    State,
+    Step,
+    dump,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase, annotation
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
@@ -96,7 +102,18 @@ def canary_state(**changes: Any) -> State:
         Slot("v2", "cart-v2", "shop.example.com/cart:1.1.0"),
     )
     steps = (Step(10, 30), Step(50, 30))
-    begin = State("r1", "cart", ("cart",), Phase.INITIALIZED, stable, canary, steps, NOW - 100, NOW + 3500, 2)
+    begin = State(
+        "r1",
+        "cart",
+        RouteNames("VirtualService", ("cart",)),
+        Phase.INITIALIZED,
+        stable,
+        canary,
+        steps,
+        NOW - 100,
+        NOW + 3500,
+        2,
+    )
     state = begin.moved(NOW - 99, "alice (process 7)", "cart 1.1.0", phase=Phase.PROGRESSING, step=0, weight=10)
     state = state.moved(
         NOW - 60, "alice (process 7)", "success rate 91.0 is below 99", phase=Phase.ROLLING_BACK, weight=0
