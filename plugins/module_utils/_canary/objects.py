@@ -119,6 +119,12 @@ class CanaryObjects:
         found = {name: self.cluster.get(self._route_ref(name)) for name in self.where.names[1:]}
         return {name: self.kind(obj) if obj else None for name, obj in found.items()}
 
+    def refuse_missing(self) -> None:
+        """Raise NoRoute if one of those after the first one does not exist."""
+        for name, route in self.followers().items():
+            if route is None:
+                raise NoRoute(f"{self._route_ref(name)} does not exist: correct routes, or deploy it first.")
+
     def called(self, name: str) -> str:
         """The name of one of them in messages."""
         return f"{self.kind.kind} {name}"

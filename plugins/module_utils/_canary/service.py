@@ -252,6 +252,7 @@ class CanaryService:
         image = params["image"] or image_with(stable.image, params["image_tag"])
         if image == stable.image:
             return None
+        self.objects.refuse_missing()
         if problem := self.objects.owners_problem([stable.workload, canary.workload], params["managed_by_others"]):
             raise CanaryFailure(problem)
         refuse_rivals(self._cluster, self.objects.routes())

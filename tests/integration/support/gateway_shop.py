@@ -22,6 +22,7 @@ from .playbooks import ROOT
 NAMESPACE = "gateway-shop"
 HOST = "shop.example.com"
 INGRESS = "istio-ingressgateway.istio-system.svc.cluster.local"
+GATEWAY = {"name": "shop", "namespace": "istio-system"}
 API = "gateway.networking.k8s.io/v1"
 # The stand-in's services, by their ports: the first calls the second.
 EDGE, BEHIND = "api-gateway", "menu-service"
@@ -63,16 +64,22 @@ def route(app: str, parent: Object) -> Object:
     return _object(API, "HTTPRoute", app, {"parentRefs": [parent], "rules": [{"backendRefs": backends}]})
 
 
-def objects() -> list[Object]:
-    listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": HOST}
+def gateway() -> Object:
+    """Served by the mesh's ingress gateway, so it must be in that one's namespace."""
+    routes = {"namespaces": {"from": "All"}}
+    listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": HOST, "allowedRoutes": routes}
     address = {"type": "Hostname", "value": INGRESS}
-    gateway = {"gatewayClassName": "istio", "addresses": [address], "listeners": [listener]}
-    found = [_object(API, "Gateway", "edge", gateway)]
+    spec = {"gatewayClassName": "istio", "addresses": [address], "listeners": [listener]}
+    return _object(API, "Gateway", GATEWAY["name"], spec, GATEWAY["namespace"])
+
+
+def objects() -> list[Object]:
+    found = [gateway()]
     for app in PORTS:
         found += [service(app, app), *(service(f"{app}-{version}", app, version=version) for version in SIDES)]
         found += [deployment(app, version, replicas) for version, replicas in SIDES.items()]
     in_mesh = {"group": "", "kind": "Service", "name": BEHIND, "port": PORTS[BEHIND]}
-    return [*found, route(EDGE, {"name": "edge"}), route(BEHIND, in_mesh)]
+    return [*found, route(EDGE, GATEWAY), route(BEHIND, in_mesh)]
 
 
 @contextmanager
@@ -130,8 +137,8 @@ class Shop:
         }
 
 
-def _object(api_version: str, kind: str, name: str, spec: Object) -> Object:
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+def _object(api_version: str, kind: str, name: str, spec: Object, namespace: str = NAMESPACE) -> Object:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def _apply(kubectl: list[str], objects: list[Object]) -> None:

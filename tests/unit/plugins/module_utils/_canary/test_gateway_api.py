@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import MIRROR
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State, state_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, NoRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.overview import observe, services_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import reconcile, runs_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights
@@ -173,6 +173,12 @@ def test_a_route_that_no_controller_uses_gets_no_run(shop: Shop) -> None:
     shop.cluster.edit(shop.kind, SERVICE)["status"] = {}
     with pytest.raises(TrafficFailure, match=f"{shop.kind} {SERVICE} is not in effect: no controller has reported"):
         Running(shop.cluster, **ONE).wait()
+    assert not [write for write in shop.cluster.writes if write[1] != "Lease"]
+
+
+def test_a_named_route_that_does_not_exist_is_refused_before_anything_is_written(shop: Shop) -> None:
+    with pytest.raises(NoRoute, match=f"{shop.kind} .*edge does not exist: correct routes"):
+        Running(shop.cluster, **{**ONE, "routes": [SERVICE, EDGE]}).wait()
     assert not [write for write in shop.cluster.writes if write[1] != "Lease"]
 
 
