@@ -161,20 +161,18 @@ class CanaryObjects:
 
     def sides(self, stable: str, canary: str) -> tuple[str, str]:
         """The stable and the canary's subset: as given, or by the present traffic."""
-        live = self.live_weights()
-        full = {subset for route in live.values() for subset, weight in route.items() if weight == 100}
-        split = {name: route for name, route in live.items() if 100 not in route.values()}
+        live, known = self.live_weights(), self.backends.subsets()
         where = f"{self.namespace}/{self.where.names[0]}"
-        route = self.called(where)
         if not live:
-            raise CanaryFailure(f"{route} has no route to a subset of {self.service}.")
-        if split or len(full) != 1:
+            raise CanaryFailure(f"{self.called(where)} has no route to a subset of {self.service}.")
+        full = {subset for route in live.values() for subset, weight in route.items() if weight == 100} - {canary}
+        if not stable and len(full) != 1:
             raise CanaryFailure(
-                f"{route} already splits the traffic ({split or live}), without a run. Give one subset all traffic "
-                "first, for example with module traffic_shift."
+                f"{self.called(where)} already splits the traffic ({live}), without a run. Give one subset all traffic "
+                "first, for example with module traffic_shift. Or set stable.subset, if some routes are to stay as "
+                "they are."
             )
         found = stable or full.pop()
-        known = self.backends.subsets()
         others = sorted(set(known) - {found})
         if canary:
             others = [canary] if canary in others else []
@@ -183,8 +181,12 @@ class CanaryObjects:
                 f"{self.backends.known()}. With {found} as the stable one, the canary's subset is ambiguous: set "
                 "canary.subset."
             )
-        if live and any(route.get(found) != 100 for route in live.values()):
-            raise CanaryFailure(f"stable.subset is {found}, but {where} routes traffic elsewhere: {live}.")
+        meant = self.route().weights(Split(self.service, weights={found: 100, others[0]: 0}, base=found))
+        if any(route.get(found) != 100 for route in meant.values()):
+            raise CanaryFailure(
+                f"{found} is to be the stable subset, but {where} routes traffic elsewhere, without a run: {meant}. "
+                f"Give {found} all traffic first, for example with module traffic_shift."
+            )
         return found, others[0]
 
     def slot(self, subset: str) -> Slot:

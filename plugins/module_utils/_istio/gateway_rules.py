@@ -67,8 +67,8 @@ class Rules:
         every = [index for index, rule in enumerate(self.entries) if rule.get("name") not in added]
         wanted = set(split.weights) or split.named
         whole = [index for index in every if wanted and wanted <= set(self.labels(self.entries[index]))]
-        part = [index for index in every if split.named & set(self.labels(self.entries[index]))]
-        return whole or part or (every if len(every) == 1 else [])
+        some = [every[index] for index in split.meant([self.labels(self.entries[index]) for index in every])]
+        return whole or some or (every if len(every) == 1 else [])
 
     def places_to_shift(self, split: Split) -> list[int]:
         """The rules that the split is about: one, or all that have each of its backends.

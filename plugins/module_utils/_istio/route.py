@@ -13,7 +13,7 @@ its fields. A further kind is a file beside virtual_service.py, and its line in 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -80,7 +80,11 @@ class Affinity:
 
 @dataclass(frozen=True)
 class Split:
-    """What is asked for. ``route`` empty means all routes that have one of the subsets of ``host``."""
+    """What is asked for. ``route`` empty means all routes that have one of the subsets of ``host``.
+
+    With ``base``, it means those that have all subsets of ``weights``; if there are none, those that have ``base``. A
+    route to another subset alone, such as one for testers, is then left as it is.
+    """
 
     host: str
     route: str = ""
@@ -88,6 +92,7 @@ class Split:
     mirror: Mirror | None = None
     match_routes: Sequence[MatchRoute] = ()
     affinity: Affinity | None = None
+    base: str = ""
 
     @property
     def receiving(self) -> set[str]:
@@ -103,6 +108,14 @@ class Split:
     def named(self) -> set[str]:
         """Every subset that the request speaks of."""
         return self.receiving | set(self.weights)
+
+    def meant(self, subsets: Sequence[Collection[str]]) -> list[int]:
+        """Which of several routes, by their subsets. For a split without ``route``."""
+        some = [index for index, found in enumerate(subsets) if self.named & set(found)]
+        if not self.base:
+            return some
+        whole = [index for index in some if set(self.weights) <= set(subsets[index])]
+        return whole or [index for index in some if self.base in subsets[index]] or some
 
 
 class Sources(NamedTuple):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -203,26 +203,22 @@ class VirtualService:
         )
 
     def _routes(self) -> Iterator[tuple[str, int, Entry]]:
-        """Protocol, index and route."""
         for protocol in PROTOCOLS:
-            for index, route in enumerate(self._spec.get(protocol, [])):
-                yield protocol, index, route
+            yield from ((protocol, index, route) for index, route in enumerate(self._spec.get(protocol, [])))
 
     def _places(self, split: Split) -> Iterator[tuple[str, int, Entry]]:
         """Where the split belongs."""
+        known = [each for each in self._routes() if self.destinations(each[2], split.host)]
+        if split.route:
+            yield from (each for each in known if each[2].get("name") == split.route)
+            return
         added = {entry.name for entry in split.match_routes}
-        for protocol, index, route in self._routes():
-            name, found = str(route.get("name", "")), {_subset(each) for each in self.destinations(route, split.host)}
-            if split.route:
-                fits = name == split.route and bool(found)
-            else:
-                # A route that some split put in front of the others has one destination and no share to give.
-                fits = bool(split.named & found) and name not in added and not name.endswith(AFFINITY_SUFFIX)
-            if fits:
-                yield protocol, index, route
+        # A route that some split put in front has no share to give.
+        known = [each for each in known if not _is_added(str(each[2].get("name", "")), added)]
+        subsets = [{_subset(each) for each in self.destinations(route, split.host)} for __, __, route in known]
+        yield from (known[index] for index in split.meant(subsets))
 
     def destinations(self, route: Entry, service: str) -> list[Entry]:
-        """Those of a route that lead to the service."""
         host = full_host(service, self.namespace)
         return [d for d in route.get("route", []) if full_host(d["destination"]["host"], self.namespace) == host]
 
@@ -394,6 +390,10 @@ def _destination(of: VirtualService, route: Entry, split: Split, subset: str) ->
 
 def _weight(destination: Mapping[str, Any], route: Mapping[str, Any]) -> int:
     return int(destination.get("weight", 100 if len(route["route"]) == 1 else 0))
+
+
+def _is_added(name: str, added: Collection[str]) -> bool:
+    return name in added or name.endswith(AFFINITY_SUFFIX)
 
 
 def _subset(destination: Entry) -> str:

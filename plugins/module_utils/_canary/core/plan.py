@@ -222,6 +222,7 @@ def traffic(state: State, host: str) -> Split:
         mirror=mirror,
         match_routes=[match] if match else [],
         affinity=affinity,
+        base=state.stable.subset,
     )
 
 

@@ -1,0 +1,89 @@
+"""Objects that nobody made for canaries: three subsets, a route for testers, destinations without a weight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
+
+from ....support.canary_calls import Running, cluster, leave, until
+from ....support.canary_cluster import EDGE, SERVICE, FakeCluster, deployment
+from .core.test_terms import Good
+
+__all__ = ["cluster"]
+
+TESTERS = {"headers": {"end-user": {"exact": "jason"}}}
+
+
+def to(*subsets: str) -> list[dict[str, Any]]:
+    return [{"destination": {"host": SERVICE, "subset": subset}} for subset in subsets]
+
+
+@pytest.fixture
+def reviews(cluster: FakeCluster) -> FakeCluster:
+    """As in Istio's sample of the book shop: v1 for all, v2 for a tester, and v3 is new."""
+    cluster.remove("VirtualService", EDGE)
+    http = [{"match": [TESTERS], "route": to("v2")}, {"route": to("v1")}]
+    cluster.put("VirtualService", {"metadata": {"name": SERVICE}, "spec": {"hosts": [SERVICE], "http": http}})
+    subsets = cluster.edit("DestinationRule", SERVICE)["spec"]["subsets"]
+    subsets.append({"name": "v3", "labels": {"version": "v3"}})
+    cluster.edit("Deployment", f"{SERVICE}-v2")["spec"]["replicas"] = 1
+    cluster.put("Deployment", deployment(f"{SERVICE}-v3", "v3", 0, "order-service:0"))
+    return cluster
+
+
+ONE = {"routes": [], "image": "order-service:3", "stable": {"subset": "v1"}, "canary": {"subset": "v3"}}
+
+
+def routes(cluster: FakeCluster) -> list[dict[str, int | None]]:
+    with cluster.lock:
+        return [
+            {entry["destination"]["subset"]: entry.get("weight") for entry in route["route"]}
+            for route in cluster.objects["VirtualService", SERVICE]["spec"]["http"]
+        ]
+
+
+def test_a_testers_route_stays_as_it_is(reviews: FakeCluster) -> None:
+    running = Running(reviews, **ONE)
+    until(lambda: routes(reviews) == [{"v2": None}, {"v1": 75, "v3": 25}])
+    running.cancelled = "enough"
+    running.wait()
+    assert routes(reviews) == [{"v2": None}, {"v1": 100, "v3": 0}]
+    assert reviews.replicas(f"{SERVICE}-v3") == 0
+
+
+def test_the_version_that_testers_see_is_rolled_out_to_all(
+    reviews: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CanaryService, "_watch", lambda *__: Good())
+    end = Running(reviews, **{**ONE, "canary": {"subset": "v2"}}, step_duration="0s").wait()
+    assert end.state and end.state.phase == Phase.SUCCEEDED
+    assert routes(reviews) == [{"v2": None}, {"v1": 0, "v2": 100}]
+    # The next one takes the slot that is free now.
+    end = Running(
+        reviews, **{**ONE, "image": "order-service:4", "stable": {"subset": "v2"}, "canary": {"subset": "v1"}}
+    ).wait()
+    assert routes(reviews) == [{"v2": None}, {"v1": 100, "v2": 0}]
+
+
+def test_of_a_killed_run_an_abort_rolls_back_the_route_that_it_shifted(reviews: FakeCluster) -> None:
+    leave(reviews, lambda: routes(reviews)[1] == {"v1": 75, "v3": 25}, **ONE)
+    Running(reviews, "abort", routes=[], state="aborted").wait()
+    assert routes(reviews) == [{"v2": None}, {"v1": 100, "v3": 0}]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"stable": {}}, "already splits the traffic .* Or set stable.subset, if some routes are to stay"),
+        ({"canary": {}}, "define the subsets v1, v2, v3 of .* canary's subset is ambiguous: set canary.subset"),
+        ({"stable": {"subset": "v3"}, "canary": {"subset": "v2"}}, "v3 is to be the stable subset, but .* elsewhere"),
+    ],
+)
+def test_what_cannot_be_found_is_asked_for(reviews: FakeCluster, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(CanaryFailure, match=message):
+        Running(reviews, **{**ONE, **given}).wait()
+    assert not [write for write in reviews.writes if write[1] != "Lease"]
