@@ -1,4 +1,4 @@
-"""Objects that nobody made for canaries: three subsets, a route for testers, destinations without a weight."""
+"""Objects that were not made for canaries: three subsets, a route for testers, destinations without a weight."""
 
 from __future__ import annotations
 
