@@ -184,7 +184,7 @@ class CanaryObjects:
         meant = self.route().weights(Split(self.service, weights={found: 100, others[0]: 0}, base=found))
         if any(route.get(found) != 100 for route in meant.values()):
             raise CanaryFailure(
-                f"{found} is to be the stable subset, but {where} routes traffic elsewhere, without a run: {meant}. "
+                f"stable.subset is {found}, but {where} routes traffic elsewhere, without a run: {meant}. "
                 f"Give {found} all traffic first, for example with module traffic_shift."
             )
         return found, others[0]

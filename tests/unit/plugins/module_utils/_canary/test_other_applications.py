@@ -80,7 +80,7 @@ def test_of_a_killed_run_an_abort_rolls_back_the_route_that_it_shifted(reviews: 
     [
         ({"stable": {}}, "already splits the traffic .* Or set stable.subset, if some routes are to stay"),
         ({"canary": {}}, "define the subsets v1, v2, v3 of .* canary's subset is ambiguous: set canary.subset"),
-        ({"stable": {"subset": "v3"}, "canary": {"subset": "v2"}}, "v3 is to be the stable subset, but .* elsewhere"),
+        ({"stable": {"subset": "v3"}, "canary": {"subset": "v2"}}, "stable.subset is v3, but .* elsewhere"),
     ],
 )
 def test_what_cannot_be_found_is_asked_for(reviews: FakeCluster, given: dict[str, Any], message: str) -> None:
