@@ -157,7 +157,7 @@ class Turn:
 
     def _until(self, sightings: Sightings, command: Command, reached: Callable[[int], bool]) -> Seconds:
         def found() -> Any:
-            return next((s for s in sightings.since(command.begin) if reached(s.weights[self._canary])), None)
+            return next((s for s in sightings.seen if s.at >= command.begin and reached(s.weights[self._canary])), None)
 
         return command.so_far(self._lab.until("the weight", found).at)
 
