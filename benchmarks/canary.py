@@ -71,7 +71,7 @@ def measure(lab: Lab, provider: str, interval: float) -> tuple[float, int]:
         begin = lab.fault(service=lab.service, version=canary, error_rate=ERRORS)
         call.wait()
         lab.fault(clear=True)
-    zero = next(sighting.at for sighting in sightings.since(begin) if sighting.weights[canary] == 0)
+    zero = sightings.first({stable: 100, canary: 0}, begin)
     return zero - begin, len(failed(record for record in read(load.output) if record.sent >= begin - 1))
 
 
