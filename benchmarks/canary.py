@@ -51,7 +51,7 @@ PEERS = (
 
 def measure(lab: Lab, provider: str, interval: float) -> tuple[float, int]:
     """Seconds from the fault to the write of weight 0, and requests that failed."""
-    canary = lab.canary
+    stable, canary = lab.stable, lab.canary
     where: dict[str, Any] = PROXIES if provider == "envoy" else {"url": lab.prometheus}
     metrics = [success()]
     with lab.unhidden(), lab.sightings() as sightings, lab.load(rate=RATE) as load:
