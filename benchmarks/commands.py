@@ -201,7 +201,9 @@ def show(name: str, results: dict[str, list[Seconds]]) -> None:
         columns = [f"{who} {spread(row[index] for row in rows)}" for who, rows in results.items()]
         if len(results) == 2:
             ours, others = results.values()
-            ratios = (one[index] / other[index] for one, other in zip(ours, others, strict=True))
+            # On a busy machine the watch may be behind the process, whose CPU seconds are then unknown.
+            pairs = [(one[index], other[index]) for one, other in zip(ours, others, strict=True)]
+            ratios = [one / other for one, other in pairs if other] or [0.0]
             columns.append(f"ratio {spread(ratios)}")
         print(f"{name:9} {unit:5} " + "   ".join(columns), flush=True)
 
