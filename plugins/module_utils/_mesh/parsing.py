@@ -14,6 +14,7 @@ a fault.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -98,14 +99,47 @@ class Parsed:
 
 def parse(text: str) -> Parsed:
     """The value of one document."""
-    if _fast is not None and not _needs_exactness(text):
+    if text.lstrip()[:1] == "{" and (found := read_json(text)) is not None:
+        return Parsed(found)
+    # The fast reader has no limit of depth, and its time grows with the square of it.
+    if _fast is not None and not _may_be_deep(text) and not _needs_exactness(text):
         try:
-            return Parsed(_fast(text))
+            value = _fast(text)
+            if text.count("[") + text.count("{") <= _DEPTH // 2 or not is_deeper(value, _DEPTH):
+                return Parsed(value)
         # Its own exception, and PanicException, which is not an Exception.
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
                 raise
     return parse_exactly(text)
+
+
+def read_json(text: str) -> dict[str, Any] | None:
+    """The object, or None if the text is not JSON or has what only the exact reader judges.
+
+    Such as a key that appears twice, a number that is too large, half of a character, and too many levels.
+    """
+    if "\\ud" in text or "\\uD" in text:
+        return None
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and not is_deeper(value, _DEPTH) else None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key appears twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _needs_exactness(text: str) -> bool:
@@ -168,6 +202,8 @@ class _Builder:
             return self._scalar(node)
         if id(node) in self._open:
             raise _TooMuch(_at(node, "size", "an alias within its own anchor: the document would never end"))
+        if len(self._open) >= _DEPTH:
+            raise _TooMuch(_at(node, "size", f"more than {_DEPTH} levels deep"))
         self._seen.add(id(node))
         self._open.add(id(node))
         try:
@@ -252,14 +288,54 @@ def _at(node: Any, fault: str, message: str) -> Problem:
     return Problem(fault, message, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-_NESTING = re.compile(r"(?:[-?] +){50}|[\[{]\s*[\[{]")
+# In block style, a column holds at most two levels, an object and its list: fewer columns hold fewer than _DEPTH levels.
+_FAR_IN = re.compile(rf"(?:^|\n)[ ?-]{{{_DEPTH // 2}}}")
+# Fewer brackets than these take no time, however deep they are.
+_FEW_BRACKETS = 200
+_TEXT = re.compile(r"""[^\[\]{}"']+""")
+_QUOTED = re.compile(r""""[^"\n]*"|'[^'\n]*'""")
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether it may have many levels, in linear time. If it only seems so, because of strings, that costs some time.
+
+    Brackets in strings may hide levels, so they are counted both with and without.
+    """
+    if _FAR_IN.search(text):
+        return True
+    if text.count("[") + text.count("{") <= _FEW_BRACKETS:
+        return False
+    return _depth(_TEXT.sub("", text)) > _DEPTH or _depth(_TEXT.sub("", _QUOTED.sub("", text))) > _DEPTH
+
+
+def _depth(brackets: str) -> int:
+    """The most that are open at once, up to one more than _DEPTH."""
+    deepest = depth = 0
+    for bracket in brackets:
+        if bracket in "[{":
+            depth += 1
+            if depth > deepest:
+                deepest = depth
+                if depth > _DEPTH:
+                    break
+        elif depth and bracket in "]}":
+            depth -= 1
+    return deepest
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether there are more than so many lists and objects in one another."""
+    if not isinstance(value, (dict, list)):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(is_deeper(child, levels - 1) for child in children)
 
 
 def _too_much(text: str) -> Problem | None:
     """libyaml recurses once for each level and allocates an object for each node: both need a limit."""
     if text.count("\n") + text.count(",") + text.count("[") + text.count("{") > _NODES:
         return Problem("size", f"more than {_NODES} nodes")
-    if not _NESTING.search(text) and text.count("\n") < 10_000:
+    if not _may_be_deep(text):
         return None
     depth = 0
     try:

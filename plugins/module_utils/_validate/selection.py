@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.line_comments import LineComments
 
 # istioctl's own, Kiali's own, and ours, which takes a reason: "MESH203: the CDN retries".
 _ANNOTATIONS = (
@@ -177,6 +178,7 @@ def select(
     suppressions: Sequence[Suppression],
     baseline: Counter[str],
     today: datetime.date,
+    comments: LineComments | None = None,
 ) -> Selection:
     expired = [item for item in suppressions if item.until and datetime.date.fromisoformat(item.until) < today]
     valid = [item for item in suppressions if item not in expired]
@@ -187,7 +189,8 @@ def select(
         level = policy.level(finding.rule.code)
         matching = [item for item in valid if item.matches(finding)]
         used.update(matching)
-        if level == "off" or matching or annotated(finding):
+        is_ignored = comments is not None and comments.ignore(finding)
+        if level == "off" or matching or is_ignored or annotated(finding):
             suppressed += 1
             continue
         if left[fingerprint(finding)] > 0:

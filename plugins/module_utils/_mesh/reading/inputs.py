@@ -34,6 +34,8 @@ ENDINGS = (".yaml", ".yml", ".json")
 _HELM, _KUSTOMIZE = "helm", "kustomize"
 _MAX_TOTAL = 8 * MAX_BYTES
 _SECONDS = 120
+# What looks like files there may never end, or hold secrets of other processes.
+_KERNELS = ("/proc/", "/sys/")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,9 @@ class Reader:
 
     def _folder(self, folder: str) -> None:
         """In the order of ``kubectl apply --recursive``, by name, since the last definition of an object wins."""
+        if f"{os.path.realpath(folder)}/".startswith(_KERNELS):
+            self.loaded.fault(UNREADABLE, self._shown(folder), "the kernel's, not a folder of files")
+            return
         try:
             names = sorted(os.listdir(folder))
         except OSError as error:
@@ -125,7 +130,7 @@ class Reader:
         self._seen.add(real)
         shown = self._shown(path)
         try:
-            if not os.path.isfile(real):
+            if not os.path.isfile(real) or real.startswith(_KERNELS):
                 self.loaded.fault(UNREADABLE, shown, "not a regular file")
                 return
             with open(path, "rb") as file:
