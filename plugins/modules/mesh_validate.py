@@ -45,7 +45,8 @@ options:
     description:
       - Known and intended findings. C(CODE), C(CODE=Kind namespace/name), where C(*) and C(?) match anything, or a dict
         of C(code), C(resource), C(reason) and C(until) (the last day on which it applies).
-      - An object can suppress findings itself, with the annotation C(service-mesh.corpv3.com/suppress), istioctl's
+      - A comment beside a line suppresses its findings, as in C(# mesh-validate: ignore MESH203). An object can
+        suppress findings itself, with the annotation C(service-mesh.corpv3.com/suppress), istioctl's
         C(galley.istio.io/analyze-suppress) or Kiali's C(kiali.io/ignore-validations).
     type: list
     elements: raw
@@ -100,6 +101,18 @@ options:
     type: list
     elements: str
     default: [Secret]
+  config:
+    description:
+      - A file with some of these options, by their names, which a repository states once for the module, the role and
+        the console program C(mesh-validate). They are O(suppress), O(policy), O(baseline), O(fail_on), O(allow_empty),
+        O(allow_unread), O(certificate_days), O(istio_version), O(gateway_api_version), O(gateway_api_channel),
+        O(default_namespace), O(cluster_domain), O(trust_domain) and O(mesh_config).
+      - If not set, C(mesh-validate.yml) in O(base), or in the root of the repository that O(base) is in. Without
+        O(base), no file is looked for.
+      - Its O(suppress) and O(policy) are added to those of the task. Its other options apply where the task's have
+        their defaults.
+      - O(policy.python) runs code, so it applies only from a file that is named here.
+    type: path
   reports:
     description:
       - Files to write, by format. An existing one is replaced, in check mode too.
@@ -272,7 +285,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module i
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import start_at
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import outcome, text_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.request import VALIDATE_OPTIONS, answered
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.request import (
+    VALIDATE_OPTIONS,
+    answered,
+    with_configuration,
+)
 
 
 def argument_spec() -> dict[str, Any]:
@@ -283,6 +300,7 @@ def argument_spec() -> dict[str, Any]:
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     start_at(params["base"])
+    params = with_configuration(params)
     reports = requested(params["reports"])
     done = answered(params, lambda: connect(module), time.time())
     texts = {form: text_of(form, params, done.result) for form in reports}

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.configuration import configured, found_file
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import cel_checks, python_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     fingerprint,
@@ -56,6 +58,7 @@ VALIDATE_OPTIONS: dict[str, Any] = {
     "policy": {"type": "dict", "default": {}, "options": _POLICY},
     "allow_unread": {"type": "list", "elements": "str", "default": ["Secret"]},
     "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
+    "config": {"type": "path"},
     "reports": {"type": "dict", "default": {}, "options": {form: {"type": "path"} for form in FORMATS}},
     "title": {"type": "str", "default": "Mesh validation"},
     "certificate_days": {"type": "int", "default": 30},
@@ -72,6 +75,19 @@ class Answered:
     result: Validated
     unread: list[Unread]
     checks: list[Check]
+
+
+def with_configuration(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with those of file ``config``, or else of mesh-validate.yml where ``base`` is, if it is set.
+
+    ``base`` is the working directory by now.
+
+    Raises ConfigurationError, and OSError if the file cannot be read.
+    """
+    if params["config"]:
+        return configured(params, VALIDATE_OPTIONS, os.path.expanduser(params["config"]), may_run_code=True)
+    path = found_file(os.getcwd()) if params["base"] else ""
+    return configured(params, VALIDATE_OPTIONS, path) if path else dict(params)
 
 
 def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: float) -> Answered:
