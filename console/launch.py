@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How pip's script mesh-validate starts. The collection's code is beside this file, by the name that it imports itself by.
+"""How pip's script mesh-validate starts. The collection's code is beside this file, under the name that it imports.
 
 Not in site-packages itself: an Ansible in the same environment would find a collection there without roles and modules.
 """

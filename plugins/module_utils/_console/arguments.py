@@ -60,9 +60,7 @@ def asked_of(arguments: Sequence[str]) -> Asked:
     }
     options |= {name: value for name, value in stated.items() if value}
     cluster = {"kubeconfig": given.kubeconfig, "context": given.context}
-    return Asked(
-        options, cluster, given.config, given.no_config, given.format, given.explain.upper(), given.statistics
-    )
+    return Asked(options, cluster, given.config, given.no_config, given.format, given.explain.upper(), given.statistics)
 
 
 def _standard_input() -> str:

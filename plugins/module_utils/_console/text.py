@@ -54,7 +54,7 @@ def text(result: Validated, style: Style, content: str | None = None) -> str:
     worst = next((level for level in LEVELS if result.summary[level]), "good")
     lines.append(style(worst, summary))
     if result.undecided:
-        lines.append(style("faint", "--statistics lists what the undecided checks lack. --explain CODE explains a code."))
+        lines.append(style("faint", "--statistics lists what undecided checks lack, --explain CODE explains a code."))
     elif result.findings:
         lines.append(style("faint", "--explain CODE explains a code."))
     return "".join(f"{line}\n" for line in lines)
@@ -81,9 +81,7 @@ def _by_file(folded: Iterable[list[Finding]]) -> list[list[list[Finding]]]:
     return sorted(files.values(), key=lambda group: LEVELS.index(group[0][0]["level"]))
 
 
-def _finding(
-    places: Sequence[Finding], sources: _Sources, style: Style, advised: set[tuple[str, str]]
-) -> list[str]:
+def _finding(places: Sequence[Finding], sources: _Sources, style: Style, advised: set[tuple[str, str]]) -> list[str]:
     first = places[0]
     place = where(first) if first["file"] else what(first)
     named = f"{what(first)}: " if first["file"] and first["name"] else ""
@@ -93,8 +91,8 @@ def _finding(
     lines += sources.shown(first, style)
     others = [where(finding) if finding["file"] else what(finding) for finding in places[1:]]
     if others:
-        more = len(others) - _MOST_PLACES
-        lines.append(style("faint", f"  also {', '.join(others[:_MOST_PLACES])}" + (f" and {more} more" if more > 0 else "")))
+        more = f" and {len(others) - _MOST_PLACES} more" if len(others) > _MOST_PLACES else ""
+        lines.append(style("faint", f"  also {', '.join(others[:_MOST_PLACES])}{more}"))
     if first["remedy"] and (first["code"], first["remedy"]) not in advised:
         advised.add((first["code"], first["remedy"]))
         lines.append(f"  {style('good', '->')} {first['remedy']}")
@@ -152,6 +150,6 @@ def statistics(result: Validated, checks: Iterable[Check], style: Style) -> str:
         lacking.setdefault(", ".join(missing), []).append(codes.get(name, name))
     if lacking:
         lines += ["", "Undecided, because the input does not have"]
-    for missing, undecided in sorted(lacking.items(), key=lambda entry: -len(entry[1])):
-        lines.append(f"  {missing}: {', '.join(sorted(set(undecided)))}")
+    for kinds, undecided in sorted(lacking.items(), key=lambda entry: -len(entry[1])):
+        lines.append(f"  {kinds}: {', '.join(sorted(set(undecided)))}")
     return "".join(f"{line}\n" for line in lines)

@@ -77,8 +77,8 @@ def configured(
         elif name == "policy":
             if value.get("python") and not may_run_code:
                 raise ConfigurationError(
-                    f"{path}: policy.python would run code of a file that was only found. Name the file: option config, "
-                    "or --config on the command line."
+                    f"{path}: policy.python would run code of a file that was only found. Name the file with option "
+                    "config, or --config on the command line."
                 )
             merged[name] = _with_policy(params[name] or {}, value)
         elif params[name] in (None, "", spec[name].get("default")):
@@ -99,7 +99,7 @@ def read_configuration(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     for problem in parsed.problems:
         raise ConfigurationError(f"{path}:{problem.line}:{problem.column}: {problem.message}. Fix the file.")
     options = parsed.value if parsed.value is not None else {}
-    _require(path, {name: spec[name] for name in OPTIONS}, options, "")
+    _require(path, {name: spec[name] for name in OPTIONS}, options)
     folder = os.path.dirname(os.path.abspath(path))
     if options.get("baseline"):
         options["baseline"] = os.path.join(folder, os.path.expanduser(options["baseline"]))
@@ -114,28 +114,35 @@ def _own_check(folder: str, reference: str) -> str:
     return path if os.path.exists(path) else reference
 
 
-def _require(path: str, spec: Mapping[str, Any], options: Any, inside: str) -> None:
+def _require(path: str, spec: Mapping[str, Any], options: Any, inside: str = "") -> None:
     """Raises ConfigurationError for an option that does not exist, or has a value of another type."""
     if not isinstance(options, dict):
-        raise ConfigurationError(f"{path}: {inside or 'the file'} is not an object. Write 'option: value' on each line.")
+        raise ConfigurationError(f"{path}: {inside or 'the file'} is not an object. Write lines of 'option: value'.")
     for name, value in options.items():
         shown = f"{inside}.{name}" if inside else name
         if name not in spec:
             meant = next((known for known in spec if is_slip(str(name), known)), "")
             hint = f"Did you mean {meant}?" if meant else f"The options are {', '.join(spec)}."
             raise ConfigurationError(f"{path}: {shown} is not a valid option. {hint}")
-        known = spec[name]
-        kind, words = _TYPES[known["type"]]
         if value is None:
             continue
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise ConfigurationError(f"{path}: {shown} is {value!r}. Write {words}.")
-        if known.get("elements") in ("str", "dict"):
-            kind, words = _TYPES[known["elements"]]
-            wrong = [item for item in value if not isinstance(item, kind)]
-            if wrong:
-                raise ConfigurationError(f"{path}: {shown} contains {wrong[0]!r}. Each item must be {words}.")
-        if known.get("choices") and value not in known["choices"]:
-            raise ConfigurationError(f"{path}: {shown} is {value!r}. Use one of {', '.join(known['choices'])}.")
-        if known.get("options"):
-            _require(path, known["options"], value, shown)
+        if problem := _problem(spec[name], value):
+            raise ConfigurationError(f"{path}: {shown}{problem}")
+        if spec[name].get("options"):
+            _require(path, spec[name]["options"], value, shown)
+
+
+def _problem(known: Mapping[str, Any], value: Any) -> str:
+    """What is wrong with the value of an option, as the rest of a sentence; empty if nothing is."""
+    kind: Any
+    kind, words = _TYPES[known["type"]]
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        return f" is {value!r}. Write {words}."
+    if known.get("elements") in ("str", "dict"):
+        element, words = _TYPES[known["elements"]]
+        wrong = [item for item in value if not isinstance(item, element)]
+        if wrong:
+            return f" contains {wrong[0]!r}. Each item must be {words}."
+    if known.get("choices") and value not in known["choices"]:
+        return f" is {value!r}. Use one of {', '.join(known['choices'])}."
+    return ""

@@ -4,7 +4,10 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Comments beside a line that suppress its findings: ``# mesh-validate: ignore MESH203, IST0118: the vendor retries``."""
+"""Comments beside a line that suppress its findings.
+
+``# mesh-validate: ignore MESH203, IST0118: the vendor retries``
+"""
 
 from __future__ import annotations
 

@@ -12,11 +12,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import AnyCluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import (
     INPUT_OPTIONS,
@@ -41,6 +39,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.vali
     outcome_of,
     validate,
 )
+
+if TYPE_CHECKING:
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import AnyCluster
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread
 
 _POLICY: dict[str, Any] = {
     "levels": {"type": "dict", "default": {}},

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
-import hashlib
 import json
 import os
 from collections import Counter
@@ -106,6 +105,9 @@ def is_annotated(resource: Resource, codes: Sequence[str]) -> bool:
 
 def fingerprint(finding: Finding | Mapping[str, Any]) -> str:
     """Stays the same for the same fault as long as its object keeps its name: lines may move, files may be renamed."""
+    # Here, since OpenSSL takes its time, and only baselines, SARIF and clusters need fingerprints.
+    import hashlib
+
     data = finding.as_dict() if isinstance(finding, Finding) else finding
     named = [str(data.get(key, "")) for key in ("code", "kind", "namespace", "name", "field", "message")]
     if not data.get("name"):
@@ -193,8 +195,8 @@ def select(
         if level == "off" or matching or is_ignored or annotated(finding):
             suppressed += 1
             continue
-        if left[fingerprint(finding)] > 0:
-            left[fingerprint(finding)] -= 1
+        if left and left[mark := fingerprint(finding)] > 0:
+            left[mark] -= 1
             known += 1
             continue
         kept.append(replace(finding, level=level) if level else finding)

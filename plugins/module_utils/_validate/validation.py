@@ -27,10 +27,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.line_comments import comments_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.github import github
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.html import html
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.junit import junit
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.sarif import sarif
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import table
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     Policy,
@@ -102,7 +98,7 @@ def validate(
 
 
 def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[list[Finding], Counter[str]]:
-    """The first MAX_FINDINGS of each code, the worst first, and code -> how many are left out, earlier ones included."""
+    """The first MAX_FINDINGS of each code, the worst first, and code -> how many are left out, ``omitted`` included."""
     left = Counter(omitted)
     numbers = Counter(finding.rule.code for finding in findings)
     if not any(number > MAX_FINDINGS for number in numbers.values()):
@@ -151,19 +147,28 @@ def is_wanted(check: Check, policy: Policy) -> bool:
 
 
 def rendered(form: str, result: Validated, *, fail_on: str, title: str, version: str) -> str:
-    """The findings in one of FORMATS."""
+    """The findings in one of FORMATS. Each form is imported only for those who ask for it."""
     if form == "json":
         data = {"summary": result.summary, "findings": result.findings}
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     if form == "sarif":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.sarif import sarif
+
         return json.dumps(sarif(result.findings, version), indent=2, ensure_ascii=False) + "\n"
     if form == "junit":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.junit import junit
+
         bad = () if fail_on == "never" else LEVELS[: LEVELS.index(fail_on) + 1]
         return junit(result.findings, bad, result.summary["checks"])
     if form == "html":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.html import html
+
         return html(result.findings, result.summary, title)
-    lines = github(result.findings) if form == "github" else table(result.findings, result.summary)
-    return "".join(f"{line}\n" for line in lines)
+    if form == "github":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.github import github
+
+        return "".join(f"{line}\n" for line in github(result.findings))
+    return "".join(f"{line}\n" for line in table(result.findings, result.summary))
 
 
 def is_bad(summary: Mapping[str, Any], fail_on: str) -> bool:

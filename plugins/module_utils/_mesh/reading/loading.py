@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import Parsed, parse
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsed import Parsed
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import parse
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource, Source
 
 MAX_BYTES = 64 * 1024 * 1024

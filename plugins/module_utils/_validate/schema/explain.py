@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator
@@ -257,4 +256,6 @@ def _nearest(name: Any, known: Iterable[str]) -> str:
     lower = {item.lower(): item for item in candidates}
     if found := lower.get(text.replace("_", "").replace("-", "").lower()):
         return found
+    import difflib
+
     return next(iter(difflib.get_close_matches(text, candidates, 1)), "")
