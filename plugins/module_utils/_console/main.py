@@ -18,9 +18,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files import named_file_errors
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.arguments import Asked, asked_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style, statistics, text
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import incomplete
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.configuration import configured, found_file
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import text_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import lacking_of, text_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.request import (
     VALIDATE_OPTIONS,
     Answered,
@@ -59,7 +58,7 @@ def _checked(arguments: Sequence[str]) -> int:
     done = answered(params, lambda: _cluster(asked), time.time())
     _print(asked, params, done)
     # With --level never, too: an exit code of 0 means that everything was checked.
-    if lacking := incomplete(done.unread, params["allow_unread"]):
+    if lacking := lacking_of(done.unread, params):
         raise InputError(f"{lacking}.")
     return FINDINGS if is_bad(done.result.summary, params["fail_on"]) else CLEAN
 
