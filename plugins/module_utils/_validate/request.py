@@ -111,7 +111,7 @@ def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: 
         chosen = [check for check in checks if is_wanted(check, policy)]
         without_files = outcome_of(Loaded(found.live), found.settings, chosen)
         known_live = Counter(fingerprint(finding) for finding in without_files.findings)
-    whole = Loaded([*found.live, *found.files.resources], found.files.findings)
+    whole = Loaded([*found.live, *found.files.resources], found.files.findings, found.files.omitted)
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
     result = validate(whole, found.settings, checks, request, found.file_count)
     result.notes[:0] = found.notes
