@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import VERSION
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "html")
+_WIDTH = 100
 _LEVELS = ("error", "warning", "info", "never")
 _DESCRIPTION = "Find faults in the configuration of a mesh: files, charts, kustomizations, or a cluster."
 _EPILOG = """\
@@ -26,8 +27,7 @@ A comment beside a line suppresses its findings: # mesh-validate: ignore MESH203
 """
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """options: of module mesh_validate, only those that the arguments state. cluster: kubeconfig and context."""
 
     options: dict[str, Any]
@@ -70,8 +70,10 @@ def _standard_input() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    # argparse measures the terminal while it is set up, by a module that loads three compressions.
+    formatter = partial(argparse.RawDescriptionHelpFormatter, width=_WIDTH)
     parser = argparse.ArgumentParser(
-        "mesh-validate", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        "mesh-validate", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=formatter
     )
     add = parser.add_argument
     add("paths", nargs="*", metavar="PATH", help="file, folder or pattern; - for standard input; else this folder")

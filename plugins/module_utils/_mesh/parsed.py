@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 # Levels of lists and objects in one another, and nodes of one document.
 DEPTH = 100
@@ -24,8 +24,7 @@ _TEXT = re.compile(r"""[^\[\]{}"']+""")
 _QUOTED = re.compile(r""""[^"\n]*"|'[^'\n]*'""")
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A fault in a text. ``fault``: syntax, duplicate, number or size. Line and column from 1."""
 
     fault: str

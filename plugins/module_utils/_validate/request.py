@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
@@ -70,8 +69,7 @@ VALIDATE_OPTIONS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """result: what counts. unread: kinds that the cluster did not return. checks: all that there are."""
 
     result: Validated

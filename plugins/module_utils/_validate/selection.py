@@ -14,8 +14,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
@@ -34,8 +33,7 @@ class SelectionError(MeshError):
     """An invalid option; the message shows how to write it."""
 
 
-@dataclass(frozen=True)
-class Suppression:
+class Suppression(NamedTuple):
     """Known findings to leave out. ``resource`` is ``Kind namespace/name`` with ``*`` and ``?``, empty for all.
 
     until: the last day (YYYY-MM-DD) on which it applies, empty for no end.
@@ -135,8 +133,7 @@ def read_baseline(path: str | None) -> Counter[str]:
         return baseline_of(file.read())
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """levels: code (or pattern) to error, warning, info or off. enabled: checks that are off by default."""
 
     levels: Mapping[str, str]
@@ -161,8 +158,7 @@ def policy_of(options: Mapping[str, Any]) -> Policy:
     return Policy(plain, enabled)
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """kept: the findings that count. suppressed, known: how many do not, by suppression or baseline.
 
     unused: suppressions that match nothing any more, and expired ones.
@@ -199,7 +195,7 @@ def select(
             left[mark] -= 1
             known += 1
             continue
-        kept.append(replace(finding, level=level) if level else finding)
+        kept.append(finding._replace(level=level) if level else finding)
     unused = [f"{item.code} {item.resource}".strip() + " matches nothing" for item in valid if item not in used]
     unused += [f"{item.code} {item.resource}".strip() + f" expired on {item.until}" for item in expired]
     return Selection(kept, suppressed, known, unused)

@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
@@ -55,8 +55,7 @@ class Request:
     today: datetime.date = field(default_factory=datetime.date.today)
 
 
-@dataclass(frozen=True)
-class Validated:
+class Validated(NamedTuple):
     """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know besides the findings."""
 
     findings: list[dict[str, Any]]

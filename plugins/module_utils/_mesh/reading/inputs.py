@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -36,8 +36,7 @@ _MAX_TOTAL = 8 * MAX_BYTES
 _KERNELS = ("/proc/", "/sys/")
 
 
-@dataclass(frozen=True)
-class ChartInput:
+class ChartInput(NamedTuple):
     """A Helm chart to render: ``path`` on disk, and the values for it."""
 
     path: str

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
@@ -55,8 +54,7 @@ INPUT_OPTIONS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """files: the contents of files, texts and charts. live: the cluster's objects.
 
     unread: kinds that the cluster did not return completely. notes: about these, and whether istiod could be asked.
