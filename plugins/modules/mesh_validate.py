@@ -45,8 +45,8 @@ options:
     description:
       - Known and intended findings. C(CODE), C(CODE=Kind namespace/name), where C(*) and C(?) match anything, or a dict
         of C(code), C(resource), C(reason) and C(until) (the last day on which it applies).
-      - A comment beside a line suppresses its findings, as in C(# mesh-validate: ignore MESH203). An object can
-        suppress findings itself, with the annotation C(service-mesh.corpv3.com/suppress), istioctl's
+      - "A comment beside a line suppresses its findings, as in C(# mesh-validate: ignore MESH203)."
+      - An object can suppress findings itself, with the annotation C(service-mesh.corpv3.com/suppress), istioctl's
         C(galley.istio.io/analyze-suppress) or Kiali's C(kiali.io/ignore-validations).
     type: list
     elements: raw
