@@ -112,8 +112,9 @@ docs: $(DEV_STAMP) ## docs/pictures/house.svg, and the documentation as a site, 
 	tools/docs.sh
 
 .PHONY: codes
-codes: $(DEV_STAMP) ## docs/validation-codes.md, from the checks of mesh_validate
+codes: $(DEV_STAMP) ## docs/validation-codes.md and the examples of --explain, from the checks of mesh_validate and their cases
 	@python tools/validation_codes.py
+	python tools/validation_examples.py
 
 .PHONY: soak
 soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a lab of its own (not part of test)

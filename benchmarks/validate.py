@@ -4,13 +4,14 @@
 
 """mesh_validate beside `istioctl analyze` on the same meshes: time, memory, and which of the planted faults each finds.
 
-    python benchmarks/validate.py [--sizes 100 1000 5000] [--runs 5] [--istioctl PATH]
+    python benchmarks/validate.py [--sizes 1 100 1000 5000] [--runs 5] [--istioctl PATH] [--ansible]
 
-Whole processes, in turn: istioctl with --use-kube=false -A, and the same checks as module mesh_validate without Ansible
-in front. Each runs once before it is measured, which also fills Python's cache of compiled modules. Needs nothing but
-the two programs. Prints how it measured, cores and load included, and a table: wall-clock and CPU seconds are the
-median with minimum and maximum, memory is the largest resident set, and below each size is how many times as long
-istioctl takes. That depends on the cores, since istioctl uses several and mesh_validate one: `taskset -c 1 python
+Whole processes, in turn: istioctl with --use-kube=false -A, and the console program mesh-validate. The size 1 is one
+small file: a service's five objects and its Namespace. With --ansible also playbooks/validate.yml on the same file,
+whose findings are not counted. Each runs once before it is measured, which also fills Python's cache of compiled
+modules. Prints how it measured, cores and load included, and a table: wall-clock and CPU seconds are the median with
+minimum and maximum, memory is the largest resident set, and below each size is how many times as long the other
+programs take. That depends on the cores, since istioctl uses several and mesh-validate one: `taskset -c 1 python
 benchmarks/validate.py` gives both the same single core.
 """
 
@@ -24,7 +25,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generated_mesh import mesh, planted
+from generated_mesh import Fault, mesh, planted
 from validate_measuring import (
     HEADER,
     Run,
@@ -38,41 +39,58 @@ from validate_measuring import (
     with_compiled_modules,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
+ENTRY = Path(__file__).resolve().with_name("validate_entry.py")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 5000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 100, 1000, 5000])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--istioctl", default=shutil.which("istioctl") or "")
+    parser.add_argument("--ansible", action="store_true")
     options = parser.parse_args()
     print(f"{how(options.runs)}\n{HEADER}")
     with tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:
             file = Path(folder) / f"mesh-{size}.yaml"
             file.write_text("---\n".join(mesh(size)))
-            compare(size, str(file), options.runs, options.istioctl, f"{folder}/compiled")
+            compare(size, str(file), options, f"{folder}/compiled")
     print(f"load {load()} after")
 
 
-def compare(size: int, file: str, runs: int, istioctl: str, compiled: str) -> None:
-    ours = [sys.executable, str(Path(__file__).resolve().with_name("validate_entry.py")), file]
-    commands = {"mesh_validate": (ours, with_compiled_modules(compiled))}
-    if istioctl:
-        theirs = [istioctl, "analyze", "--use-kube=false", "-A", "-o", "json", file]
+def compare(size: int, file: str, options: argparse.Namespace, compiled: str) -> None:
+    ours = [sys.executable, str(ENTRY), file, "--format", "json", "--level", "never", "--no-config"]
+    commands = {"mesh-validate": (ours, with_compiled_modules(compiled))}
+    if options.istioctl:
+        theirs = [options.istioctl, "analyze", "--use-kube=false", "-A", "-o", "json", file]
         commands["istioctl"] = (theirs, dict(os.environ))
+    if options.ansible:
+        variables = {"validate_live": False, "validate_paths": [file], "validate_fail_on": "never"}
+        playbook = ["ansible-playbook", str(ROOT / "playbooks/validate.yml"), "-e", json.dumps(variables)]
+        commands["Ansible"] = (playbook, with_compiled_modules(compiled))
     results: dict[str, list[Run]] = {program: [] for program in commands}
     for command, environment in commands.values():
         measured(command, environment)
-    for _turn in range(runs):
+    for _turn in range(options.runs):
         for program, (command, environment) in commands.items():
             results[program].append(measured(command, environment))
-    faults = planted(size)
     for program, done in results.items():
-        last = done[-1].output
-        hits = found_by_us(json.loads(last), faults) if program == "mesh_validate" else found_by_istioctl(last, faults)
-        print(row(size, program, done, f"{hits} of {len(faults)}"), flush=True)
-    if istioctl:
-        print(ratio(results["mesh_validate"], results["istioctl"]), flush=True)
+        print(row(size, program, done, found(program, done[-1].output, planted(size))), flush=True)
+    for program in commands:
+        if program != "mesh-validate":
+            print(ratio(results["mesh-validate"], results[program], program), flush=True)
+
+
+def found(program: str, output: str, faults: list[Fault]) -> str:
+    """How many of the planted faults the output names."""
+    if program == "Ansible":
+        return "not counted"
+    if program == "istioctl":
+        hits = found_by_istioctl(output, faults)
+    else:
+        hits = found_by_us(json.loads(output)["findings"], faults)
+    return f"{hits} of {len(faults)}"
 
 
 if __name__ == "__main__":

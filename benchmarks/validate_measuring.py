@@ -97,11 +97,15 @@ def row(services: int, program: str, runs: Sequence[Run], found: str) -> str:
     return f"{services:>8} {program:<13} {wall:<20} {cpu:<20} {_spread([run.megabytes for run in runs], 0):<14} {found}"
 
 
-def ratio(ours: Sequence[Run], theirs: Sequence[Run]) -> str:
-    """How many times as long the other program takes, by the medians."""
+def ratio(ours: Sequence[Run], theirs: Sequence[Run], name: str = "istioctl") -> str:
+    """How many times as long the other program takes, by the medians, and in the turns that were extreme."""
     wall = statistics.median(run.wall for run in theirs) / statistics.median(run.wall for run in ours)
     cpu = statistics.median(run.cpu for run in theirs) / statistics.median(run.cpu for run in ours)
-    return f"{'':>8} istioctl takes {wall:.1f} times the wall-clock and {cpu:.1f} times the CPU seconds"
+    turns = [other.cpu / one.cpu for one, other in zip(ours, theirs, strict=True)]
+    return (
+        f"{'':>8} {name} takes {wall:.2f} times the wall-clock and {cpu:.2f} times the CPU seconds "
+        f"(by turn {min(turns):.2f}-{max(turns):.2f})"
+    )
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:

@@ -117,7 +117,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files 
     named_file_errors,
     write_together,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import connect, create_module, run_module
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh

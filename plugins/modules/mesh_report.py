@@ -157,7 +157,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files 
     named_file_errors,
     write_together,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain

@@ -180,11 +180,11 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.http import http_get
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
-    ISTIOD_OPTIONS,
     IstiodFailure,
     Way,
     connected_proxies,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module

@@ -93,11 +93,11 @@ import time
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
-    ISTIOD_OPTIONS,
     Way,
     connected_proxies,
     refuse_without_rights,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
 

@@ -45,6 +45,7 @@ options:
     description:
       - Known and intended findings. C(CODE), C(CODE=Kind namespace/name), where C(*) and C(?) match anything, or a dict
         of C(code), C(resource), C(reason) and C(until) (the last day on which it applies).
+      - "A comment beside a line suppresses its findings, as in C(# mesh-validate: ignore MESH203)."
       - An object can suppress findings itself, with the annotation C(service-mesh.corpv3.com/suppress), istioctl's
         C(galley.istio.io/analyze-suppress) or Kiali's C(kiali.io/ignore-validations).
     type: list
@@ -100,6 +101,18 @@ options:
     type: list
     elements: str
     default: [Secret]
+  config:
+    description:
+      - A file with some of these options, by their names, which a repository states once for the module, the role and
+        the console program C(mesh-validate). They are O(suppress), O(policy), O(baseline), O(fail_on), O(allow_empty),
+        O(allow_unread), O(certificate_days), O(istio_version), O(gateway_api_version), O(gateway_api_channel),
+        O(default_namespace), O(cluster_domain), O(trust_domain) and O(mesh_config).
+      - If not set, C(mesh-validate.yml) in O(base), or in the root of the repository that O(base) is in. Without
+        O(base), no file is looked for.
+      - Its O(suppress) and O(policy) are added to those of the task. Its other options apply where the task's have
+        their defaults.
+      - O(policy.python) runs code, so it applies only from a file that is named here.
+    type: path
   reports:
     description:
       - Files to write, by format. An existing one is replaced, in check mode too.
@@ -256,7 +269,6 @@ notes:
 """
 
 import time
-from collections import Counter
 from typing import Any
 
 # Ansible ships a module with what is imported anywhere, and users' own checks import this.
@@ -269,84 +281,31 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files 
     requested,
     write_reports,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import connect, create_module, run_module
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import plain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import (
-    INPUT_OPTIONS,
-    read_input,
-    start_at,
-    stated_versions,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import cel_checks, python_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import start_at
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import outcome, text_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
-    fingerprint,
-    policy_of,
-    read_baseline,
-    suppression_of,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
-    FORMATS,
-    Request,
-    is_wanted,
-    outcome_of,
-    validate,
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.request import (
+    VALIDATE_OPTIONS,
+    answered,
+    with_configuration,
 )
 
 
 def argument_spec() -> dict[str, Any]:
-    policy = {
-        "levels": {"type": "dict", "default": {}},
-        "enable": {"type": "list", "elements": "str", "default": []},
-        "python": {"type": "list", "elements": "str", "default": []},
-        "cel": {"type": "list", "elements": "dict", "default": []},
-    }
-    return {
-        **ISTIOD_OPTIONS,
-        **INPUT_OPTIONS,
-        "live_findings": {"type": "str", "choices": ["new", "all"], "default": "new"},
-        "suppress": {"type": "list", "elements": "raw", "default": []},
-        "baseline": {"type": "path"},
-        "policy": {"type": "dict", "default": {}, "options": policy},
-        "allow_unread": {"type": "list", "elements": "str", "default": ["Secret"]},
-        "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
-        "reports": {"type": "dict", "default": {}, "options": {form: {"type": "path"} for form in FORMATS}},
-        "title": {"type": "str", "default": "Mesh validation"},
-        "certificate_days": {"type": "int", "default": 30},
-        "istio_version": {"type": "str"},
-        "gateway_api_version": {"type": "str"},
-        "gateway_api_channel": {"type": "str", "choices": ["standard", "experimental"]},
-    }
+    return VALIDATE_OPTIONS
 
 
 @named_file_errors()
 def run(module: Any) -> dict[str, Any]:
     params = plain(module.params)
     start_at(params["base"])
+    params = with_configuration(params)
     reports = requested(params["reports"])
-    policy = policy_of(params["policy"])
-    checks = [*all_checks(), *python_checks(params["policy"]["python"]), *cel_checks(params["policy"]["cel"])]
-    suppressions = [suppression_of(entry) for entry in params["suppress"]]
-    baseline = read_baseline(params["baseline"])
-    stated = stated_versions(params)
-    found = read_input(params, lambda: connect(module), time.time())
-    found.settings.facts.update(stated)
-    found.settings.facts["certificate_days"] = params["certificate_days"]
-    known_live = None
-    if found.live and found.files.resources and params["live_findings"] == "new":
-        chosen = [check for check in checks if is_wanted(check, policy)]
-        without_files = outcome_of(Loaded(found.live), found.settings, chosen)
-        known_live = Counter(fingerprint(finding) for finding in without_files.findings)
-    whole = Loaded([*found.live, *found.files.resources], found.files.findings)
-    request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
-    result = validate(whole, found.settings, checks, request, found.file_count)
-    result.notes[:0] = found.notes
-    texts = {form: text_of(form, params, result) for form in reports}
+    done = answered(params, lambda: connect(module), time.time())
+    texts = {form: text_of(form, params, done.result) for form in reports}
     files = write_reports(reports, texts)
-    returned = {**outcome(params, result, found.unread), "files": files}
+    returned = {**outcome(params, done.result, done.unread), "files": files}
     if not returned["passed"]:
         raise MeshError(returned.pop("msg"), **returned)
     return returned

@@ -32,6 +32,7 @@ _WITH_LOAD = {
 }
 # They need no lab, so they can still run beside what takes the mesh away.
 _WITHOUT_LAB = {
+    "test_console_program",
     "test_database_archive",
     "test_database_backup",
     "test_database_brokers",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ import yaml
 from .test_repository import ROOT, tracked_files
 
 HOOK: dict[str, Any] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())[0]
+PACKAGE: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+# All of a repository.
+EVERYTHING = ["-e", '{"validate_paths": ["."], "validate_live": false}']
 # What the commands of README and docs write where they are called; the first of them by the default of report_path.
 REPORTS = [
     *(f"service-mesh-report-{name}.{ending}" for name in ("lab", "staging") for ending in ("html", "md", "json")),
@@ -91,45 +94,51 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
     return " ".join(done.stdout.replace("''", "'").replace('\\"', '"').split())
 
 
-def hook(repository: Path, collections: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """As pre-commit runs it with pass_filenames: false: entry and args, in the root of the repository."""
-    assert (HOOK["language"], HOOK["pass_filenames"]) == ("system", False)
-    return run(*HOOK["entry"].split(), *arguments, cwd=repository, ANSIBLE_COLLECTIONS_PATH=collections)
+def validated(repository: Path, collections: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    command = ("ansible-playbook", "corpv3.service_mesh.validate")
+    return run(*command, *arguments, cwd=repository, ANSIBLE_COLLECTIONS_PATH=collections)
 
 
-def documented_arguments() -> list[str]:
-    """Those of the example at the head of the hook's file."""
-    found = re.search(r"^#\s+args: (\[.*\])$", (ROOT / ".pre-commit-hooks.yaml").read_text(), re.MULTILINE)
-    assert found
-    arguments: list[str] = yaml.safe_load(found[1])
-    return arguments
-
-
-@pytest.mark.parametrize("arguments", [HOOK["args"], documented_arguments()], ids=["its own", "the example's"])
-def test_the_hook_is_red_with_a_fault_and_green_without(
-    arguments: list[str], repository: Path, collections: str
-) -> None:
-    red = hook(repository, collections, arguments)
+def test_the_playbook_is_red_with_a_fault_and_green_without(repository: Path, collections: str) -> None:
+    red = validated(repository, collections, EVERYTHING)
     assert red.returncode != 0, red.stdout
     assert "MESH101" in red.stdout
     assert "deploy/cart.yml:6:" in words(red)
     (repository / "deploy/cart.yml").write_text(MENDED)
-    green = hook(repository, collections, arguments)
+    green = validated(repository, collections, EVERYTHING)
     assert green.returncode == 0, green.stdout
     assert "nothing found in 1 object of 1 file" in words(green)
 
 
-def test_the_hook_writes_its_reports_where_they_were_asked_for(repository: Path, collections: str) -> None:
+def test_the_playbook_reads_the_repositorys_configuration(repository: Path, collections: str) -> None:
+    (repository / "mesh-validate.yml").write_text("suppress: [MESH101]\n")
+    done = validated(repository, collections, EVERYTHING)
+    assert done.returncode == 0, done.stdout
+    assert "1 suppressed" in words(done)
+
+
+def test_the_artifact_is_a_python_package_with_the_hooks_program(artifact: Path) -> None:
+    """pip builds it in tests/integration/validate/test_console_program.py, since that needs a package index."""
+    assert (HOOK["language"], HOOK["pass_filenames"]) == ("python", False)
+    package, _dot, module = PACKAGE["project"]["scripts"][HOOK["entry"]].partition(":")[0].partition(".")
+    built = PACKAGE["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {folder: target for folder, target in built["sources"].items() if target == package} == {"console": package}
+    with tarfile.open(artifact) as archive:
+        names = set(archive.getnames())
+    assert {"pyproject.toml", "LICENSE", f"console/{module}.py", *built["only-include"]} <= names
+
+
+def test_the_playbook_writes_its_reports_where_they_were_asked_for(repository: Path, collections: str) -> None:
     asked = {"validate_live": False, "validate_paths": ["deploy/*.yml"]}
     reports = {"validate_reports": {"sarif": "mesh.sarif", "json": "deploy/known.json"}}
-    red = hook(repository, collections, ["-e", json.dumps({**asked, **reports})])
+    red = validated(repository, collections, ["-e", json.dumps({**asked, **reports})])
     assert red.returncode != 0, red.stdout
     sarif = json.loads((repository / "mesh.sarif").read_text())
     place = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "deploy/cart.yml"
     for name in ("mesh.sarif", "deploy/known.json"):
         assert f"written: {repository / name}" in words(red)
-    known = hook(repository, collections, ["-e", json.dumps({**asked, "validate_baseline": "deploy/known.json"})])
+    known = validated(repository, collections, ["-e", json.dumps({**asked, "validate_baseline": "deploy/known.json"})])
     assert known.returncode == 0, known.stdout
     assert list(Path(collections).rglob("mesh.sarif")) == []
 
@@ -145,49 +154,25 @@ def test_own_checks_are_found_where_the_user_stands(repository: Path, collection
         "validate_fail_on": "warning",
         "validate_policy": {"python": ["checks.py"]},
     }
-    done = hook(repository, collections, ["-e", json.dumps(asked)])
+    done = validated(repository, collections, ["-e", json.dumps(asked)])
     assert done.returncode != 0
     assert "SHOP002" in done.stdout, done.stdout
 
 
 def test_a_tree_without_configuration_is_not_called_good(repository: Path, collections: str) -> None:
     (repository / "deploy/cart.yml").write_text("- name: a play\n  hosts: all\n")
-    red = hook(repository, collections, HOOK["args"])
+    red = validated(repository, collections, EVERYTHING)
     assert red.returncode != 0, red.stdout
     assert "the checks know no object in 1 file of '.'" in words(red)
     allowed = json.dumps({"validate_live": False, "validate_paths": ["."], "validate_allow_empty": True})
-    green = hook(repository, collections, ["-e", allowed])
+    green = validated(repository, collections, ["-e", allowed])
     assert green.returncode == 0, green.stdout
 
 
 def test_a_missing_path_is_reported_with_its_start(repository: Path, collections: str) -> None:
-    red = hook(repository, collections, ["-e", '{"validate_live": false, "validate_paths": ["nope/"]}'])
+    red = validated(repository, collections, ["-e", '{"validate_live": false, "validate_paths": ["nope/"]}'])
     assert red.returncode != 0
     assert f"'nope/' does not exist. Relative paths start at {repository}." in words(red)
-
-
-def test_pre_commit_itself_runs_the_hook(repository: Path, collections: str, tmp_path_factory: Any) -> None:
-    """From a repository that has the hook's file, as its users name ours."""
-    source: Path = tmp_path_factory.mktemp("hooks")
-    shutil.copy(ROOT / ".pre-commit-hooks.yaml", source)
-    identity: Mapping[str, str] = {
-        f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
-    for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "Hooks"), ("tag", "0.1.0")):
-        assert run("git", *command, cwd=source, **identity).returncode == 0
-    config = {"repos": [{"repo": str(source), "rev": "0.1.0", "hooks": [{"id": HOOK["id"]}]}]}
-    (repository / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
-    # What it looks at is decided by what git knows; it starts in a folder, so that PWD is not the repository's root.
-    assert run("git", "add", ".", cwd=repository).returncode == 0
-    home = {"PRE_COMMIT_HOME": str(source / "home"), "ANSIBLE_COLLECTIONS_PATH": collections}
-    called = (sys.executable, "-m", "pre_commit", "run", "--all-files", "--color", "never")
-    red = run(*called, cwd=repository / "deploy", **home)
-    assert red.returncode == 1, red.stdout
-    assert "deploy/cart.yml:6:" in words(red)
-    (repository / "deploy/cart.yml").write_text(MENDED)
-    green = run(*called, cwd=repository / "deploy", **home)
-    assert green.returncode == 0, green.stdout
-    assert "Passed" in green.stdout
 
 
 def test_git_and_the_build_leave_out_what_readme_and_docs_have_written(artifact: Path) -> None:

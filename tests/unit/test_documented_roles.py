@@ -9,7 +9,8 @@ import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.providers.envoy import Clients, proxy_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way, port_forward_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way, port_forward_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Split
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import KINDS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights

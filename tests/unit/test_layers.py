@@ -170,7 +170,7 @@ SPEAK_OF_ROLES = {
 
 def test_lower_layers_name_their_options_and_roles_add_the_variables() -> None:
     playbooks = [path.stem for path in (ROOT / "playbooks").glob("*.yml")]
-    upper = re.compile(rf"\b(?:{'|'.join(variables())})\b|\b(?:{'|'.join(playbooks)})\.yml\b|\bplaybooks/")
+    upper = re.compile(rf"\b(?:{'|'.join(variables())})\b|(?<![-\w])(?:{'|'.join(playbooks)})\.yml\b|\bplaybooks/")
     found = {
         (str(path.relative_to(ROOT / "plugins" / folder)), match[0])
         for folder in ("module_utils", "modules")

@@ -32,7 +32,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.prov
     Prometheus,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.sides import MetricSide
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ACCESS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ACCESS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import MeshCluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Account, problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.server import Server

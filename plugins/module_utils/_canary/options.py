@@ -53,7 +53,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
     STRATEGIES,
     Phase,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import COOKIE_OPTIONS
 
 PROGRESSED, PAUSED, RESUMED, PROMOTED, ABORTED, UNDONE, RECONCILED = STATES = (

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
@@ -97,6 +96,9 @@ def write_together(option: str, texts: Mapping[str, str]) -> None:
 
 def _written_beside(target: str, text: str) -> str:
     """The path of a file with the text, which only needs to be renamed; no file is left if it cannot be written."""
+    # Here, since most callers only read.
+    import tempfile
+
     descriptor, partial = tempfile.mkstemp(dir=os.path.dirname(target), prefix=f".{os.path.basename(target)}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

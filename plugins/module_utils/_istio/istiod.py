@@ -30,17 +30,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import living
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Account, Right, problem
 
-# How istiod is reached: through the API server, or at its pods' addresses where they are routed.
-ACCESS = ("port_forward", "pod_address")
-# As which istiod is asked at its pods' addresses; roles/istio makes it.
-READER = "service-mesh-istiod-reader"
-# For an argument spec; the doc fragment _istiod describes them.
-ISTIOD_OPTIONS: dict[str, Any] = {
-    "istio_namespace": {"type": "str", "default": "istio-system"},
-    "istiod_access": {"type": "str", "choices": list(ACCESS), "default": "port_forward"},
-    "istiod_account": {"type": "str", "default": READER},
-}
-
 _MONITORING_PORT = 15014
 _SYNC_PATH = "/debug/syncz"
 _WATCHES_PATH = "/debug/adsz?proxyID="

@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, NoReturn
 
+from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -73,3 +76,29 @@ def connect(module: AnsibleK8SModule) -> Any:
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.cluster import Cluster
 
     return Cluster(module)
+
+
+def connect_alone(options: Mapping[str, Any]) -> Any:
+    """The Cluster of a program that Ansible did not start. ``options``: of kubernetes.core's k8s_auth_options.
+
+    Raises MeshError, and ImportError without the Python package kubernetes.
+    """
+
+    class Alone(AnsibleModule):  # type: ignore[misc]
+        """Reports to its caller, where a module would print JSON and end the process."""
+
+        def fail_json(self, msg: str, **_result: Any) -> NoReturn:
+            raise MeshError(msg)
+
+        def warn(self, warning: str, **_kwargs: Any) -> None:
+            print(f"note: {warning}", file=sys.stderr)
+
+    global module_class
+    given = {name: value for name, value in options.items() if value}
+    usual = module_class, basic._ANSIBLE_ARGS, getattr(basic, "_ANSIBLE_PROFILE", None)
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode()
+    basic._ANSIBLE_PROFILE, module_class = "legacy", Alone
+    try:
+        return connect(create_module({}))
+    finally:
+        module_class, basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = usual

@@ -12,10 +12,8 @@ Objects are never changed, so they may share parts and be shared.
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
-import secrets
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -72,10 +70,14 @@ def helm_owner(obj: Object) -> str:
 
 
 # A new one for every run: guesses cannot be tried against the markers of an old log.
-_MASK_KEY = secrets.token_bytes(16)
+_MASK_KEY = os.urandom(16)
 
 
 def _marker(value: Any) -> str:
+    # Here, since OpenSSL takes its time, and who masks nothing needs none of it.
+    import hashlib
+    import hmac
+
     digest = hmac.new(_MASK_KEY, json.dumps(value, sort_keys=True).encode(), hashlib.sha256)
     return f"(hidden {digest.hexdigest()[:8]})"
 

@@ -9,14 +9,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(NamedTuple):
     """subject and issuer: for messages. names: DNS names and addresses. starts, ends: seconds since the epoch."""
 
     subject: str
@@ -26,8 +24,7 @@ class Certificate:
     ends: float
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """certificates: in the order of the file, the server's own first.
 
     fault: why it cannot be read. broken_at: the index of the first certificate whose issuer is not the next one.

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.certificates import (
@@ -53,8 +52,7 @@ _MAKERS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
 _ISSUERS = {"cert-manager.io/issuer", "cert-manager.io/cluster-issuer"}
 
 
-@dataclass(frozen=True)
-class Credential:
+class Credential(NamedTuple):
     """A Secret that a gateway refers to, with the field that names it.
 
     hosts: the field and the host of everything that it serves. wants_ca: clients must present a certificate.
@@ -73,8 +71,7 @@ class Credential:
         return mesh.find(SECRET, self.namespace, self.name)
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """fault: why it is unusable; certificate_key and private_key: the keys of the Secret's data that hold them."""
 
     fault: str = ""

@@ -8,16 +8,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource
 
 LEVELS = ("error", "warning", "info")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What all findings of one check have in common.
 
     code: istioctl's (IST0101) where it has one, else Kiali's (KIA1107), else our own (MESH012).
@@ -37,8 +35,7 @@ class Rule:
     docs: str = ""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One fault, at one field of one resource."""
 
     rule: Rule
@@ -60,7 +57,7 @@ class Finding:
         return written(self.path)
 
     def at(self, line: int, column: int) -> Finding:
-        return replace(self, line=line, column=column)
+        return self._replace(line=line, column=column)
 
     def as_dict(self) -> dict[str, Any]:
         """The form that users get: plain data, always with the same keys."""

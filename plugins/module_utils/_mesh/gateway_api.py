@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -65,8 +65,7 @@ class Listener:
         return ("spec", "listeners", self.index)
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A reference of a route to its parent or to a backend. path: of the reference itself."""
 
     path: Path

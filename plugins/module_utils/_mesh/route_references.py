@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
@@ -45,8 +45,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.service_
 HOSTNAME = Kind("networking.istio.io", "Hostname")
 
 
-@dataclass(frozen=True)
-class RouteFault:
+class RouteFault(NamedTuple):
     """what: gateway, namespace, listener, grant, backend or port."""
 
     what: str

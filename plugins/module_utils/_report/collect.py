@@ -20,7 +20,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage 
     StoredRelease,
     newest_releases,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import (
     AnyCluster,
     ApiFailure,
@@ -29,11 +29,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Objects, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import PROXIES_UNKNOWN
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import unread_notes
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import (
     INPUT_OPTIONS,
-    PROXIES_UNKNOWN,
     Input,
     read_input,
 )

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import sys
@@ -32,6 +31,10 @@ class CustomCheckError(MeshError):
 
 def python_checks(references: Sequence[str]) -> list[Check]:
     """Checks of the files: a path each, or ``namespace.collection.name`` for plugins/module_utils/<name>.py."""
+    if not references:
+        return []
+    import importlib.util
+
     before = list(CHECKS)
     for reference in references:
         path = _file_of(reference)
@@ -46,7 +49,7 @@ def python_checks(references: Sequence[str]) -> list[Check]:
             raise CustomCheckError(f"policy.python: {path}, line {line}: {type(error).__name__}: {error}") from error
     added = [check for check in CHECKS if check not in before]
     CHECKS[:] = before
-    if references and not added:
+    if not added:
         raise CustomCheckError(
             f"policy.python: {', '.join(references)} declares no check. Put @check on its functions."
         )

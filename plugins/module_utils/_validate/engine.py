@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import positions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
@@ -158,6 +157,11 @@ def located(findings: Sequence[Finding]) -> list[Finding]:
             by_document[id(finding.resource.source.text)].append(finding)
         else:
             placed.append(finding)
+    if not by_document:
+        return placed
+    # Here, because PyYAML takes as long to import as a small file to validate.
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.exact_yaml import positions
+
     for group in by_document.values():
         source = group[0].resource.source
         paths = [finding.resource.source.prefix + finding.path for finding in group]

@@ -8,14 +8,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread, incomplete
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
     Validated,
     is_bad,
     rendered,
 )
+
+if TYPE_CHECKING:
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread
 
 VERSION = "0.1.0"
 
@@ -25,11 +27,21 @@ def text_of(form: str, params: dict[str, Any], result: Validated) -> str:
     return rendered(form, result, fail_on=params["fail_on"], title=params["title"], version=VERSION)
 
 
+def lacking_of(unread: list[Unread], params: dict[str, Any]) -> str:
+    """What of the cluster was not read and may not stay unread, with the way out; empty if there is nothing."""
+    if not unread:
+        return ""
+    # Here, because what reads a cluster takes longer to import than a file to validate.
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import incomplete
+
+    return incomplete(unread, params["allow_unread"])
+
+
 def outcome(params: dict[str, Any], result: Validated, unread: list[Unread]) -> dict[str, Any]:
     """The module's result except ``files``. ``unread``: everything that could not be read."""
     lines = text_of("table", params, result).splitlines()
     # With fail_on: never, only the notes mention it.
-    lacking = "" if params["fail_on"] == "never" else incomplete(unread, params["allow_unread"])
+    lacking = "" if params["fail_on"] == "never" else lacking_of(unread, params)
     return {
         "changed": False,
         "findings": result.findings,

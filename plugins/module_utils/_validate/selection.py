@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
-import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.line_comments import LineComments
 
 # istioctl's own, Kiali's own, and ours, which takes a reason: "MESH203: the CDN retries".
 _ANNOTATIONS = (
@@ -34,8 +33,7 @@ class SelectionError(MeshError):
     """An invalid option; the message shows how to write it."""
 
 
-@dataclass(frozen=True)
-class Suppression:
+class Suppression(NamedTuple):
     """Known findings to leave out. ``resource`` is ``Kind namespace/name`` with ``*`` and ``?``, empty for all.
 
     until: the last day (YYYY-MM-DD) on which it applies, empty for no end.
@@ -105,6 +103,9 @@ def is_annotated(resource: Resource, codes: Sequence[str]) -> bool:
 
 def fingerprint(finding: Finding | Mapping[str, Any]) -> str:
     """Stays the same for the same fault as long as its object keeps its name: lines may move, files may be renamed."""
+    # Here, since OpenSSL takes its time, and only baselines, SARIF and clusters need fingerprints.
+    import hashlib
+
     data = finding.as_dict() if isinstance(finding, Finding) else finding
     named = [str(data.get(key, "")) for key in ("code", "kind", "namespace", "name", "field", "message")]
     if not data.get("name"):
@@ -132,8 +133,7 @@ def read_baseline(path: str | None) -> Counter[str]:
         return baseline_of(file.read())
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """levels: code (or pattern) to error, warning, info or off. enabled: checks that are off by default."""
 
     levels: Mapping[str, str]
@@ -158,8 +158,7 @@ def policy_of(options: Mapping[str, Any]) -> Policy:
     return Policy(plain, enabled)
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """kept: the findings that count. suppressed, known: how many do not, by suppression or baseline.
 
     unused: suppressions that match nothing any more, and expired ones.
@@ -177,6 +176,7 @@ def select(
     suppressions: Sequence[Suppression],
     baseline: Counter[str],
     today: datetime.date,
+    comments: LineComments | None = None,
 ) -> Selection:
     expired = [item for item in suppressions if item.until and datetime.date.fromisoformat(item.until) < today]
     valid = [item for item in suppressions if item not in expired]
@@ -187,14 +187,15 @@ def select(
         level = policy.level(finding.rule.code)
         matching = [item for item in valid if item.matches(finding)]
         used.update(matching)
-        if level == "off" or matching or annotated(finding):
+        is_ignored = comments is not None and comments.ignore(finding)
+        if level == "off" or matching or is_ignored or annotated(finding):
             suppressed += 1
             continue
-        if left[fingerprint(finding)] > 0:
-            left[fingerprint(finding)] -= 1
+        if left and left[mark := fingerprint(finding)] > 0:
+            left[mark] -= 1
             known += 1
             continue
-        kept.append(replace(finding, level=level) if level else finding)
+        kept.append(finding._replace(level=level) if level else finding)
     unused = [f"{item.code} {item.resource}".strip() + " matches nothing" for item in valid if item not in used]
     unused += [f"{item.code} {item.resource}".strip() + f" expired on {item.until}" for item in expired]
     return Selection(kept, suppressed, known, unused)

@@ -13,19 +13,20 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, Settings
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
+    INPUT_RULES,
+    MAX_FINDINGS,
+    Loaded,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.github import github
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.html import html
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.junit import junit
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.sarif import sarif
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.line_comments import comments_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import table
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     Policy,
@@ -54,8 +55,7 @@ class Request:
     today: datetime.date = field(default_factory=datetime.date.today)
 
 
-@dataclass(frozen=True)
-class Validated:
+class Validated(NamedTuple):
     """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know besides the findings."""
 
     findings: list[dict[str, Any]]
@@ -73,10 +73,14 @@ def validate(
     if request.known_live is not None:
         findings = _brought(findings, request.known_live)
     findings = in_order([*loaded.findings, *findings])
-    selection = select(findings, request.policy, request.suppressions, request.baseline, request.today)
+    comments = comments_of(loaded.resources)
+    selection = select(findings, request.policy, request.suppressions, request.baseline, request.today, comments)
+    kept, omitted = _capped(selection.kept, loaded.omitted)
     summary: dict[str, Any] = dict.fromkeys(LEVELS, 0)
     for finding in selection.kept:
         summary[finding.severity] += 1
+    for rule in INPUT_RULES:
+        summary[rule.level] += loaded.omitted[rule.code]
     summary |= {
         "objects": len(loaded.resources),
         "files": files,
@@ -86,8 +90,26 @@ def validate(
         "undecided": len(outcome.undecided),
     }
     notes = [f"suppress: {text}" for text in selection.unused]
+    notes += comments.unused()
+    notes += [f"{code}: {number} more findings are not listed" for code, number in sorted(omitted.items())]
     notes += [f"the check {name} itself failed, please report it: {error}" for name, error in outcome.broken.items()]
-    return Validated([finding.as_dict() for finding in selection.kept], summary, outcome.undecided, notes)
+    return Validated([finding.as_dict() for finding in kept], summary, outcome.undecided, notes)
+
+
+def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[list[Finding], Counter[str]]:
+    """The first MAX_FINDINGS of each code, the worst first, and code -> how many are left out, ``omitted`` included."""
+    left = Counter(omitted)
+    numbers = Counter(finding.rule.code for finding in findings)
+    if not any(number > MAX_FINDINGS for number in numbers.values()):
+        return list(findings), left
+    listed: Counter[str] = Counter()
+    chosen = set()
+    for finding in sorted(findings, key=lambda finding: LEVELS.index(finding.severity)):
+        listed[finding.rule.code] += 1
+        if listed[finding.rule.code] <= MAX_FINDINGS:
+            chosen.add(id(finding))
+    left.update({code: number - MAX_FINDINGS for code, number in numbers.items() if number > MAX_FINDINGS})
+    return [finding for finding in findings if id(finding) in chosen], left
 
 
 def outcome_of(loaded: Loaded, settings: Settings, checks: Iterable[Check]) -> Outcome:
@@ -124,19 +146,28 @@ def is_wanted(check: Check, policy: Policy) -> bool:
 
 
 def rendered(form: str, result: Validated, *, fail_on: str, title: str, version: str) -> str:
-    """The findings in one of FORMATS."""
+    """The findings in one of FORMATS. Each form is imported only for those who ask for it."""
     if form == "json":
         data = {"summary": result.summary, "findings": result.findings}
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     if form == "sarif":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.sarif import sarif
+
         return json.dumps(sarif(result.findings, version), indent=2, ensure_ascii=False) + "\n"
     if form == "junit":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.junit import junit
+
         bad = () if fail_on == "never" else LEVELS[: LEVELS.index(fail_on) + 1]
         return junit(result.findings, bad, result.summary["checks"])
     if form == "html":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.html import html
+
         return html(result.findings, result.summary, title)
-    lines = github(result.findings) if form == "github" else table(result.findings, result.summary)
-    return "".join(f"{line}\n" for line in lines)
+    if form == "github":
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.github import github
+
+        return "".join(f"{line}\n" for line in github(result.findings))
+    return "".join(f"{line}\n" for line in table(result.findings, result.summary))
 
 
 def is_bad(summary: Mapping[str, Any], fail_on: str) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.providers.envoy import Clients, proxy_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import READER
 
 from ..support.accounts import Accounts, accounts, documented, line, lines, reported, without
 from ..support.canary_lab import NAMESPACE, Lab, success

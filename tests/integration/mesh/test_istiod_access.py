@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import READER, Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Split
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref

@@ -12,9 +12,8 @@ import glob
 import json
 import os
 import re
-import subprocess
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -33,11 +32,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
 ENDINGS = (".yaml", ".yml", ".json")
 _HELM, _KUSTOMIZE = "helm", "kustomize"
 _MAX_TOTAL = 8 * MAX_BYTES
-_SECONDS = 120
+# What looks like files there may never end, or hold secrets of other processes.
+_KERNELS = ("/proc/", "/sys/")
 
 
-@dataclass(frozen=True)
-class ChartInput:
+class ChartInput(NamedTuple):
     """A Helm chart to render: ``path`` on disk, and the values for it."""
 
     path: str
@@ -97,6 +96,9 @@ class Reader:
 
     def _folder(self, folder: str) -> None:
         """In the order of ``kubectl apply --recursive``, by name, since the last definition of an object wins."""
+        if f"{os.path.realpath(folder)}/".startswith(_KERNELS):
+            self.loaded.fault(UNREADABLE, self._shown(folder), "the kernel's, not a folder of files")
+            return
         try:
             names = sorted(os.listdir(folder))
         except OSError as error:
@@ -125,7 +127,7 @@ class Reader:
         self._seen.add(real)
         shown = self._shown(path)
         try:
-            if not os.path.isfile(real):
+            if not os.path.isfile(real) or real.startswith(_KERNELS):
                 self.loaded.fault(UNREADABLE, shown, "not a regular file")
                 return
             with open(path, "rb") as file:
@@ -148,6 +150,9 @@ class Reader:
             raise InputError(
                 f"chart: '{chart.path}' does not exist. Give the path of a chart's folder or archive.{_start_of(path)}"
             )
+        # Here, as below: what runs programs takes its time to import, and most files need none.
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
+
         command = [self._helm, "template", chart.name, path, "--namespace", chart.namespace, "--include-crds"]
         for file in chart.values_files:
             command += ["--values", os.path.expanduser(file)]
@@ -155,7 +160,7 @@ class Reader:
         if chart.values:
             command += ["--values", "-"]
             given = json.dumps(chart.values)
-        text, problem = _output([command], given, "helm", "helm_binary" if self._helm != _HELM else "")
+        text, problem = output_of([command], given, "helm", "helm_binary" if self._helm != _HELM else "")
         shown = self._shown(path)
         if problem:
             self.loaded.fault(RENDERING, *_place_of(problem, shown))
@@ -165,13 +170,15 @@ class Reader:
             load_text(part, f"{file} (rendered)", chart.namespace, self.loaded)
 
     def _kustomization(self, folder: str) -> None:
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
+
         is_kubectl = os.path.basename(self._kustomize).startswith("kubectl")
         commands = [[self._kustomize, "kustomize" if is_kubectl else "build", folder]]
         is_chosen = self._kustomize != _KUSTOMIZE
         if not is_chosen:
             # kubectl contains kustomize.
             commands.append(["kubectl", "kustomize", folder])
-        text, problem = _output(commands, "", "kustomize", "kustomize_binary" if is_chosen else "")
+        text, problem = output_of(commands, "", "kustomize", "kustomize_binary" if is_chosen else "")
         shown = self._shown(folder)
         if problem:
             self.loaded.fault(RENDERING, shown, problem)
@@ -186,42 +193,6 @@ class Reader:
 def _start_of(path: str) -> str:
     """Where a relative path starts, as a sentence of its own."""
     return "" if os.path.isabs(path) else f" Relative paths start at {os.getcwd()}."
-
-
-def _output(commands: Sequence[Sequence[str]], given: str, what: str, chosen_by: str) -> tuple[str, str]:
-    """The output of the first program that is installed, or what is wrong in one line.
-
-    Raises InputError if none is, and the user chose it by an option. Otherwise that is a finding about this input
-    alone: the rest of a repository can be checked without the program.
-    """
-    done = None
-    try:
-        for command in commands:
-            done = done or _done(command, given)
-    except subprocess.TimeoutExpired:
-        return "", f"{what} did not finish within {_SECONDS} s"
-    if done is None:
-        program = commands[0][0]
-        if chosen_by:
-            raise InputError(
-                f"the program '{program}' was not found. {what} input needs it: install it, or name it in {chosen_by}."
-            )
-        return "", f"the program '{program}' was not found: install it, or name it in {what}_binary"
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        wanted = [line for line in lines if line.startswith("Error")] or lines[-1:]
-        return "", wanted[0].removeprefix("Error: ") if wanted else f"{what} failed with exit code {done.returncode}"
-    return done.stdout, ""
-
-
-def _done(command: Sequence[str], given: str) -> subprocess.CompletedProcess[str] | None:
-    """None if the program is not installed."""
-    try:
-        return subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=_SECONDS, check=False, errors="replace"
-        )
-    except (FileNotFoundError, PermissionError):
-        return None
 
 
 _TEMPLATE = re.compile(r"\(?([\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")

@@ -9,16 +9,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import Parsed, parse
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsed import Parsed
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import parse
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource, Source
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LIST_DEPTH = 5
+# Of one code: more are of no use to a reader, and each takes memory.
+MAX_FINDINGS = 1_000
 
 _NOT_READ = "Nothing in it is checked, and the API server would refuse it."
 
@@ -97,12 +101,21 @@ _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 @dataclass
 class Loaded:
-    """The resources that were read, and what was wrong with the texts."""
+    """The resources that were read, and what was wrong with the texts.
+
+    omitted: code -> how many of its findings there are besides the first MAX_FINDINGS.
+    """
 
     resources: list[Resource] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    omitted: Counter[str] = field(default_factory=Counter)
+    _found: Counter[str] = field(default_factory=Counter)
 
     def fault(self, rule: Rule, file: str, message: str, line: int = 1, column: int = 1) -> None:
+        self._found[rule.code] += 1
+        if self._found[rule.code] > MAX_FINDINGS:
+            self.omitted[rule.code] += 1
+            return
         no_object = Resource({}, Source(file, line))
         no_object.namespace = ""
         self.findings.append(Finding(rule, no_object, (), message, line=line, column=column))

@@ -9,23 +9,12 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of, tag_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import (
-    IstiodFailure,
-    Way,
-    connected_proxies,
-    refuse_without_rights,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.proxies import Proxy
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import AnyCluster, ApiFailure, MeshCluster
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
     GATEWAY_CHANNEL,
     GATEWAY_VERSION,
@@ -33,20 +22,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     Settings,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import ChartInput, Reader
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import (
-    LiveInput,
-    Unread,
-    read,
-    unread_notes,
-)
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live_definitions import read_definitions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import DEPLOYMENT, KINDS, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import KINDS, Resource
 
-# Seconds; istiod collects changes for a tenth of a second before it pushes.
-_SECOND_LOOK = 2
-# How a note begins if istiod could not be asked.
-PROXIES_UNKNOWN = "it is not known what the proxies accepted"
+if TYPE_CHECKING:
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import AnyCluster
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread
+
 _CHART: dict[str, Any] = {
     "path": {"type": "str", "required": True},
     "name": {"type": "str", "default": "release"},
@@ -72,8 +54,7 @@ INPUT_OPTIONS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """files: the contents of files, texts and charts. live: the cluster's objects.
 
     unread: kinds that the cluster did not return completely. notes: about these, and whether istiod could be asked.
@@ -103,28 +84,26 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         raise InputError("There is no input. Set paths, content or chart, or live: true.")
     notes: list[str] = []
     facts: dict[str, Any] = {}
-    live = LiveInput()
+    live = None
     with collector_paused():
         reader = _read_files(params)
         _require_objects(params, reader)
         if params["live"]:
-            cluster = connect()
-            live = read(cluster, params["namespaces"], params["istio_namespace"])
-            live.resources += read_definitions(cluster, notes)
-            facts["proxies"] = _proxies(cluster, params, notes)
-            facts["kubernetes_version"] = cluster.version()
-            facts[ISTIO_VERSION] = _release(live.resources, params["istio_namespace"])
-    notes += unread_notes(live.unread)
+            # Here, because what speaks to a cluster takes longer to import than a file to validate.
+            from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import read_cluster
+
+            live = read_cluster(connect(), params, facts, notes)
     settings = Settings(
         root_namespace=params["istio_namespace"],
         cluster_domain=params["cluster_domain"],
         trust_domain=params["trust_domain"],
-        listed=frozenset(live.listed),
+        listed=frozenset(live.listed if live else ()),
         mesh_config=params["mesh_config"],
         now=now,
         facts=facts,
     )
-    return Input(reader.loaded, reader.files, live.resources, settings, live.unread, notes)
+    found = (live.resources, live.unread) if live else ([], [])
+    return Input(reader.loaded, reader.files, found[0], settings, found[1], notes)
 
 
 def stated_versions(params: Mapping[str, Any]) -> dict[str, str]:
@@ -175,39 +154,3 @@ def _require_objects(params: Mapping[str, Any], reader: Reader) -> None:
         f"paths: the checks know no object in {files} of {', '.join(given)}. Name files with the mesh's configuration, "
         "or set allow_empty if there may be none."
     )
-
-
-def _proxies(cluster: MeshCluster, params: Mapping[str, Any], notes: list[str]) -> list[dict[str, Any]]:
-    """The connected proxies, as the live checks take them; none if istiod cannot be asked."""
-    way = Way.of(params)
-    try:
-        refuse_without_rights(cluster, way)
-        found = connected_proxies(cluster, way)
-        if any(proxy.stale for proxy in found):
-            # A proxy needs a moment to accept what it was sent: only a proxy that stays behind is a fault.
-            time.sleep(_SECOND_LOOK)
-            behind = {(proxy.namespace, proxy.name): proxy for proxy in found if proxy.stale}
-            found = [
-                _still(proxy, behind.get((proxy.namespace, proxy.name))) for proxy in connected_proxies(cluster, way)
-            ]
-    except (ApiFailure, IstiodFailure) as error:
-        notes.append(f"{PROXIES_UNKNOWN}: {error}")
-        return []
-    return [{**asdict(proxy), "stale": list(proxy.stale), "rejected": list(proxy.rejected)} for proxy in found]
-
-
-def _release(resources: Sequence[Resource], namespace: str) -> str:
-    """Of the oldest istiod: what it does not know has no effect in its proxies. Empty if images name no version."""
-    minors = {
-        minor_of(tag_of(container.get("image")))
-        for plane in resources
-        if plane.kind == DEPLOYMENT and plane.namespace == namespace and plane.labels.get("app") == "istiod"
-        for _index, container in items(plane.spec, "template", "spec", "containers")
-    }
-    known = sorted(minor for minor in minors if minor)
-    return f"{known[0][0]}.{known[0][1]}" if known else ""
-
-
-def _still(proxy: Proxy, before: Proxy | None) -> Proxy:
-    """Keeps only the types that both reads show as not accepted."""
-    return replace(proxy, stale=tuple(kind for kind in proxy.stale if before is not None and kind in before.stale))

@@ -25,14 +25,14 @@ def table(findings: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> 
         place = where(finding)
         code = finding["code"] + "".join(f" {alias}" for alias in finding["aliases"])
         lines.append(f"{_MARKS[finding['level']]:<5}  {code:<16}  {what(finding)}  {place}".rstrip())
-        lines.append(f"       {_in_one_line(finding['message'])}")
+        lines.append(f"       {in_one_line(finding['message'])}")
         if finding["remedy"]:
             lines.append(f"       -> {finding['remedy']}")
     lines.append(conclusion(summary))
     return lines
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
     return _CONTROL.sub("?", " ".join(text.split()))
 
 

@@ -8,12 +8,10 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import is_slip
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path
@@ -42,8 +40,7 @@ _UNITS: dict[type, str] = {str: " characters", list: " items", dict: " fields"}
 _SHOWN = 60
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """unknown: a field that the schema does not have; the API server drops it.
     misspelt: the name of an unknown field is a known one with a typo, so it is not a new field.
     unlisted: a value that is not among those of the schema.
@@ -257,4 +254,6 @@ def _nearest(name: Any, known: Iterable[str]) -> str:
     lower = {item.lower(): item for item in candidates}
     if found := lower.get(text.replace("_", "").replace("-", "").lower()):
         return found
+    import difflib
+
     return next(iter(difflib.get_close_matches(text, candidates, 1)), "")

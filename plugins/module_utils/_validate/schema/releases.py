@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
@@ -41,8 +40,7 @@ class Definition(NamedTuple):
     served: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class SchemaRelease:
+class SchemaRelease(NamedTuple):
     """name: the release of the data. stated: the cluster's version, empty if it is not known.
 
     is_newer: the cluster's version is newer than all data, so anything unknown may be new.

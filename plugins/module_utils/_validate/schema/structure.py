@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
@@ -162,7 +162,7 @@ def _faults(family: Family, judged_by: SchemaRelease, root: int, resource: Resou
                 other = family.elsewhere(judged_by.name, resource.kind, resource.version, fault.path)
                 yield in_doubt(fault, judged_by, other)
             elif fault.unlisted and judged_by.is_newer:
-                yield replace(fault, message=fault.message + judged_by.doubt, warning=True)
+                yield fault._replace(message=fault.message + judged_by.doubt, warning=True)
             else:
                 yield fault
 
@@ -174,5 +174,5 @@ def in_doubt(fault: Fault, judged_by: SchemaRelease, other: str) -> Fault:
     cluster is known to be newer than the data.
     """
     if judged_by.is_newer or (not judged_by.stated and (other or not fault.misspelt)):
-        return replace(fault, message=fault.message + (other or judged_by.doubt), warning=True)
-    return replace(fault, message=fault.message + other)
+        return fault._replace(message=fault.message + (other or judged_by.doubt), warning=True)
+    return fault._replace(message=fault.message + other)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import TrafficFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift_options import argument_spec
 from ansible_collections.corpv3.service_mesh.plugins.modules import traffic_shift

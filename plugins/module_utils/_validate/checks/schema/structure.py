@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
@@ -122,7 +120,7 @@ def _unknown(mesh: Mesh, kind: Kind, version: str) -> Fault | None:
     else:
         fault = _unknown_name(kind, family, judged_by)
     if judged_by.is_newer and not defined:
-        return replace(fault, message=fault.message + judged_by.doubt, warning=True)
+        return fault._replace(message=fault.message + judged_by.doubt, warning=True)
     return fault
 
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -84,6 +83,8 @@ def misplaced_annotation(mesh: Mesh, report: Report) -> None:
 def unknown_annotation(mesh: Mesh, report: Report) -> None:
     for use in _uses(mesh):
         if use.name not in ANNOTATIONS:
+            import difflib
+
             near = difflib.get_close_matches(use.name, ANNOTATIONS, 1)
             hint = f"; nearest known name: {near[0]}" if near else ""
             report(use.resource, use.path, f"Istio has no annotation {use.name}{hint}")

@@ -16,8 +16,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path
@@ -27,8 +26,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
 _NAMES = ("name", "statPrefix")
 
 
-@dataclass(frozen=True)
-class Dead:
+class Dead(NamedTuple):
     """A rule, or a match of a rule, that is never used."""
 
     path: Path
@@ -36,8 +34,7 @@ class Dead:
     is_rule: bool
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     rule: str
     label: str
     match: Object
