@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Callable
@@ -25,6 +26,16 @@ def _proportional(process: int) -> dict[str, int]:
     except OSError:
         return {}
     return {name: int(kilobytes) * 1024 for name, kilobytes in _FIELD.findall(text)}
+
+
+def working_in(folder: Path) -> list[int]:
+    """Processes whose working directory is below the folder: a server that has left the ones that started it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cwd").readlink().is_relative_to(folder):
+                found.append(int(entry.name))
+    return found
 
 
 class Memory:

@@ -1,4 +1,4 @@
-"""Jaeger and Alertmanager with what the roles render: a span is found after a restart, an alert reaches its receiver.
+"""Jaeger and Alertmanager with what the roles render: what they store, send and hold in memory.
 
 SERVICE_MESH_TEST_JAEGER names Jaeger's binary (docs/testing.md says how to build it). What the other programs make of
 their configuration is in tests/integration/observability/test_rendered_configuration.py.
@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ import yaml
 
 from ..integration.observability.test_rendered_configuration import releases, rendered
 from ..integration.support.database_servers import free_port
-from .alert_chain import alertmanager
+from .alert_chain import ALERTMANAGER, alertmanager
+from .conftest import Report
+from .memory import Memory, bytes_of
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = {
@@ -37,6 +40,7 @@ SPAN = {
     "startTimeUnixNano": "",
     "endTimeUnixNano": "",
 }
+STREAM_SECONDS = 180
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -69,6 +73,20 @@ def program(argv: list[str], log: Path, **environment: str) -> Iterator[subproce
         assert started.wait(30) is not None
 
 
+def version(binary: str) -> tuple[int, ...]:
+    """Jaeger's, where its build has one (docs/testing.md). Without, it is taken for the chart's."""
+    done = subprocess.run([binary, "version"], capture_output=True, text=True, check=True)
+    return tuple(int(number) for number in re.findall(r"\d+", json.loads(done.stdout)["gitVersion"])) or (2, 19)
+
+
+def as_it_can_read(config: dict[str, Any], binary: str) -> dict[str, Any]:
+    """Without the one key of the role's that came with 2.19: how large a message of the storage's may be."""
+    for backend in config["extensions"]["jaeger_storage"]["backends"].values():
+        if "grpc" in backend and version(binary) < (2, 19):
+            del backend["grpc"]["max_recv_msg_size_mib"]
+    return config
+
+
 class Jaegers:
     """The releases' processes, with their ports on loopback and their files in a folder."""
 
@@ -85,7 +103,7 @@ class Jaegers:
         """As rendered, but for addresses and the folder of the volume."""
         objects = self.releases[release]["extraObjects"]
         (text,) = [item["data"]["config.yaml"] for item in objects if item["kind"] == "ConfigMap"]
-        config = yaml.safe_load(text)
+        config = as_it_can_read(yaml.safe_load(text), self._binary)
         # The telemetry's own port is a field of its own.
         (reader,) = config["service"]["telemetry"]["metrics"]["readers"]
         reader["pull"]["exporter"]["prometheus"] |= {"host": "127.0.0.1", "port": self.port(release, "8888")}
@@ -150,6 +168,59 @@ def found(jaegers: Jaegers, shows: str) -> list[str]:
     return []
 
 
+def batch(size: int = 500) -> bytes:
+    """Spans as a proxy sends them: with the request's and the pod's attributes."""
+    now = time.time_ns()
+    values = {
+        "http.url": "http://order-service.restaurant-management:8080/api/v1/orders",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0",
+        "upstream_cluster": "outbound|8080|v1|order-service.restaurant-management.svc.cluster.local",
+        "guid:x-request-id": os.urandom(16).hex(),
+        "istio.canonical_service": "order-service",
+        "istio.namespace": "restaurant-management",
+        "peer.address": "10.100.1.7",
+        "response_flags": "-",
+        "http.status_code": "200",
+    }
+    attributes = [{"key": name, "value": {"stringValue": value}} for name, value in values.items()]
+    times = {"startTimeUnixNano": str(now - 10**7), "endTimeUnixNano": str(now)}
+    spans = [
+        SPAN | times | {"traceId": os.urandom(16).hex(), "spanId": os.urandom(8).hex(), "attributes": attributes}
+        for __ in range(size)
+    ]
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "order-service"}}]}
+    return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}).encode()
+
+
+def stream(url: str, seconds: float) -> tuple[int, int]:
+    """Batches one after the other; how many were accepted, and how many refused."""
+    accepted = refused = 0
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        request = urllib.request.Request(url, batch(), {"Content-Type": "application/json"})
+        try:
+            with _OPENER.open(request, timeout=60):
+                accepted += 1
+        except urllib.error.HTTPError:
+            refused += 1
+    return accepted, refused
+
+
+def test_jaeger_holds_less_than_its_limit(binary: str, tmp_path: Path, report: Report) -> None:
+    """All of Jaeger in one process, which is given as many spans as it takes from two senders."""
+    jaegers = Jaegers(binary, tmp_path, "staging")
+    limit = bytes_of(jaegers.releases["jaeger"]["jaeger"]["resources"]["limits"]["memory"])
+    with jaegers.running() as processes:
+        url = f"http://127.0.0.1:{jaegers.port('jaeger', '4318')}/v1/traces"
+        with Memory(lambda: [processes["jaeger"].pid]) as memory, ThreadPoolExecutor() as pool:
+            counts = list(pool.map(lambda __: stream(url, STREAM_SECONDS), range(2)))
+        accepted, refused = (500 * sum(numbers) for numbers in zip(*counts, strict=True))
+        named = ".".join(map(str, version(binary)))
+        report(f"Jaeger {named}, {accepted} spans in {STREAM_SECONDS} s, {refused} refused: {memory.beside(limit)}")
+        assert accepted
+        assert memory.held < limit
+
+
 class _Hook(BaseHTTPRequestHandler):
     received: list[dict[str, Any]]
 
@@ -162,31 +233,64 @@ class _Hook(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+@contextlib.contextmanager
+def alerting(values: dict[str, Any], folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Alertmanager with what the chart makes of these values: its URL, and its process."""
+    text = rendered("prometheus", "prometheus", values)["ConfigMap", "prometheus-alertmanager"]["data"]
+    (folder / "alertmanager.yml").write_text(text["alertmanager.yml"])
+    address = f"127.0.0.1:{free_port()}"
+    argv = [str(alertmanager()), f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data"]
+    with program([*argv, f"--web.listen-address={address}", "--cluster.listen-address="], folder / "log") as process:
+        wait_for(f"http://{address}/api/v2/status")
+        yield f"http://{address}", process
+
+
 def test_a_critical_alert_reaches_its_receiver_and_silences_the_warning(tmp_path: Path) -> None:
     received: list[dict[str, Any]] = []
     hook = ThreadingHTTPServer(("127.0.0.1", 0), type("Hook", (_Hook,), {"received": received}))
     threading.Thread(target=hook.serve_forever, daemon=True).start()
     values = releases("production")["prometheus"]
-    url = f"http://127.0.0.1:{hook.server_port}"
     # As prometheus_alertmanager_receivers and _routes would have it.
-    values["alertmanager"]["config"]["receivers"] += [{"name": "on-call", "webhook_configs": [{"url": url}]}]
+    receiver = {"name": "on-call", "webhook_configs": [{"url": f"http://127.0.0.1:{hook.server_port}"}]}
+    values["alertmanager"]["config"]["receivers"] += [receiver]
     values["alertmanager"]["config"]["route"] |= {"receiver": "on-call", "group_wait": "1s"}
-    objects = rendered("prometheus", "prometheus", values)
-    (tmp_path / "alertmanager.yml").write_text(
-        objects["ConfigMap", "prometheus-alertmanager"]["data"]["alertmanager.yml"]
-    )
-    port = free_port()
-    argv = [str(alertmanager()), f"--config.file={tmp_path}/alertmanager.yml", f"--storage.path={tmp_path}/data"]
-    argv += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
     common = {"alertname": "PostgresqlDown", "namespace": "database"}
-    with program(argv, tmp_path / "log"):
-        wait_for(f"http://127.0.0.1:{port}/api/v2/status")
-        alerts = [{"labels": common | {"severity": severity}} for severity in ("critical", "warning")]
-        ask(f"http://127.0.0.1:{port}/api/v2/alerts", alerts)
+    with alerting(values, tmp_path) as (url, _process):
+        ask(
+            f"{url}/api/v2/alerts",
+            [{"labels": common | {"severity": severity}} for severity in ("critical", "warning")],
+        )
         deadline = time.monotonic() + 30
         while not received and time.monotonic() < deadline:
             time.sleep(0.1)
         # What Grafana asks of its data source.
-        assert "versionInfo" in ask(f"http://127.0.0.1:{port}/api/v2/status")
+        assert "versionInfo" in ask(f"{url}/api/v2/status")
     hook.shutdown()
     assert [alert["labels"]["severity"] for message in received for alert in message["alerts"]] == ["critical"]
+
+
+def test_alertmanager_holds_less_than_its_limit(tmp_path: Path, report: Report) -> None:
+    """Every pod of a large cluster has an alert, several times over, and the receiver does not answer."""
+    values = releases("production")["prometheus"]
+    limit = bytes_of(values["alertmanager"]["resources"]["limits"]["memory"])
+    receiver = {"name": "on-call", "webhook_configs": [{"url": f"http://127.0.0.1:{free_port()}"}]}
+    values["alertmanager"]["config"]["receivers"] += [receiver]
+    values["alertmanager"]["config"]["route"] |= {"receiver": "on-call", "group_wait": "1s"}
+    with alerting(values, tmp_path) as (url, process), Memory(lambda: [process.pid]) as memory:
+        for __ in range(5):
+            for namespace in range(20):
+                ask(f"{url}/api/v2/alerts", [pod_alert(namespace, pod) for pod in range(500)])
+            time.sleep(10)
+        there = len(ask(f"{url}/api/v2/alerts"))
+    report(f"Alertmanager {ALERTMANAGER}, {there} alerts in 20 groups, receiver away: {memory.beside(limit)}")
+    assert there == 10000
+    assert memory.held < limit
+
+
+def pod_alert(namespace: int, pod: int) -> dict[str, Any]:
+    labels = {"alertname": "PodDown", "severity": "critical", "namespace": f"team-{namespace}", "pod": f"pod-{pod:05}"}
+    text = f"Pod {pod} of team-{namespace} has not been ready for five minutes: its requests go to the other pods."
+    return {
+        "labels": labels,
+        "annotations": {"summary": "A pod is down", "description": text, "runbook_url": "https://"},
+    }
