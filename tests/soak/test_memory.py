@@ -107,7 +107,7 @@ def test_a_backup_that_is_restored_and_compared(
     allowed = limit(job_container_of(stock, "postgresql-backup"))
     pod = postgresql.job_pod("postgresql-backup", folder / "backup", host=0, BACKUP_FOLDER=str(backups))
     pod.start()
-    # The server that the dump is restored into is nobody's child.
+    # The server that the dump is restored into is not the script's child.
     with Memory(lambda: [*pod.everything(), *working_in(backups)], 0.1) as memory:
         assert pod.process
         assert pod.process.wait(timeout=600) == 0, pod.output()

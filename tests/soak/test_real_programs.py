@@ -29,7 +29,7 @@ from ..integration.observability.test_rendered_configuration import releases, re
 from ..integration.support.database_servers import free_port
 from .alert_chain import ALERTMANAGER, alertmanager
 from .conftest import Report
-from .memory import Memory, bytes_of
+from .memory import MIB, Memory, bytes_of
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = {
@@ -79,6 +79,15 @@ def version(binary: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", json.loads(done.stdout)["gitVersion"])) or (2, 19)
 
 
+def within(limit: str, config: dict[str, Any]) -> dict[str, Any]:
+    """With the memory limiter's percentages as they are in a container: here they would be of the whole machine."""
+    limiter = config.get("processors", {}).get("memory_limiter", {})
+    for kind in ("limit", "spike_limit"):
+        if f"{kind}_percentage" in limiter:
+            limiter[f"{kind}_mib"] = bytes_of(limit) // MIB * limiter.pop(f"{kind}_percentage") // 100
+    return config
+
+
 def as_it_can_read(config: dict[str, Any], binary: str) -> dict[str, Any]:
     """Without the one key of the role's that came with 2.19: how large a message of the storage's may be."""
     for backend in config["extensions"]["jaeger_storage"]["backends"].values():
@@ -103,7 +112,8 @@ class Jaegers:
         """As rendered, but for addresses and the folder of the volume."""
         objects = self.releases[release]["extraObjects"]
         (text,) = [item["data"]["config.yaml"] for item in objects if item["kind"] == "ConfigMap"]
-        config = as_it_can_read(yaml.safe_load(text), self._binary)
+        limit = self.releases[release]["jaeger"]["resources"]["limits"]["memory"]
+        config = within(limit, as_it_can_read(yaml.safe_load(text), self._binary))
         # The telemetry's own port is a field of its own.
         (reader,) = config["service"]["telemetry"]["metrics"]["readers"]
         reader["pull"]["exporter"]["prometheus"] |= {"host": "127.0.0.1", "port": self.port(release, "8888")}
