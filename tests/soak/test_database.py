@@ -187,6 +187,19 @@ def test_a_replica_that_is_ahead_has_every_row_also_when_another_one_is_forced(s
     assert before_it_is_forced <= there, "until it is copied again, every row can be read there"
 
 
+def stopped_in_the_middle(cluster: Postgresql, pod: Pod) -> tuple[int, int] | None:
+    """The replica whose table of orders is read, and the process of the dump, which now waits; else it continues."""
+    reading = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'pg_dump' AND query LIKE 'COPY%orders%'"
+    for dump in pod.processes("pg_dump"):
+        # It may have ended.
+        subprocess.run(["kill", "-STOP", str(dump)], check=False)
+        for ordinal in (1, 2):
+            if superuser(cluster, ordinal, reading):
+                return ordinal, dump
+        subprocess.run(["kill", "-CONT", str(dump)], check=False)
+    return None
+
+
 def test_a_migration_in_the_night_neither_kills_the_dump_nor_waits_for_it(
     cluster: Postgresql, folder: Path, backups: Path
 ) -> None:
@@ -195,12 +208,7 @@ def test_a_migration_in_the_night_neither_kills_the_dump_nor_waits_for_it(
     cluster.sql(0, "INSERT INTO orders SELECT i, repeat(md5(i::text), 4) FROM generate_series(1, 300000) i")
     pod = cluster.job_pod("postgresql-backup", folder / "backup", host=0, BACKUP_FOLDER=str(backups))
     pod.start()
-    reading = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'pg_dump' AND query LIKE 'COPY%orders%'"
-    (source,) = wait_for(
-        lambda: [ordinal for ordinal in (1, 2) if superuser(cluster, ordinal, reading)], "a replica is being dumped"
-    )
-    (dump,) = pod.processes("pg_dump")
-    subprocess.run(["kill", "-STOP", str(dump)], check=True)
+    source, dump = wait_for(lambda: stopped_in_the_middle(cluster, pod), "a replica is being dumped")
     cluster.sql(0, "ALTER TABLE orders ADD COLUMN price int; DELETE FROM orders WHERE id > 100")
     held = "SELECT pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"
     wait_for(lambda: superuser(cluster, source, held) == "t", "the replica waits with the migration")

@@ -54,13 +54,13 @@ def prometheus_tool(name: str) -> str:
     return found
 
 
-def releases(environment: str) -> dict[str, dict[str, Any]]:
+def releases(environment: str, *arguments: str) -> dict[str, dict[str, Any]]:
     """The values of every release that the environment's inventory comes to, by the release's name."""
-    return {item["name"]: item["values"] for item in json.loads(_releases(environment)) if "values" in item}
+    return {item["name"]: item["values"] for item in json.loads(_releases(environment, *arguments)) if "values" in item}
 
 
 @functools.cache
-def _releases(environment: str) -> str:
+def _releases(environment: str, *arguments: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         out, play = Path(folder, "releases.json"), Path(folder, "play.yml")
         content = "{{ (" + " + ".join(f"__{name}_releases" for name in COMPONENTS) + ") | to_json }}"
@@ -80,7 +80,7 @@ def _releases(environment: str) -> str:
             str(play),
         ]
         done = subprocess.run(
-            [*command, "-e", "service_mesh_generated_secrets_allowed=true"],
+            [*command, "-e", "service_mesh_generated_secrets_allowed=true", *arguments],
             cwd=ROOT,
             env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
             capture_output=True,

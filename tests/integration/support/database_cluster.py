@@ -118,7 +118,8 @@ def restart(pod: Pod) -> None:
 
 
 def keep_little_wal(cluster: Postgresql) -> None:
-    for setting in ("max_slot_wal_keep_size = '1MB'", "wal_keep_size = 0"):
+    """A file of WAL. With less, the next checkpoint takes every slot from its owner, that of a backup included."""
+    for setting in ("max_slot_wal_keep_size = '16MB'", "wal_keep_size = 0"):
         superuser(cluster, 0, f"ALTER SYSTEM SET {setting}")
     superuser(cluster, 0, "SELECT pg_reload_conf()")
 

@@ -69,8 +69,9 @@ def require_servers() -> None:
 
 
 def postgresql_folder() -> str:
-    """Where Debian keeps initdb and the like of its newest version; empty if it is not installed."""
-    return max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[-2]), default="")
+    """Where initdb and the like are: the variable's, or Debian's newest; empty if it is not installed."""
+    named = os.environ.get("SERVICE_MESH_TEST_POSTGRESQL", "")
+    return named or max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[-2]), default="")
 
 
 @contextlib.contextmanager
@@ -189,10 +190,14 @@ class Pod:
         # In a new container no process has the number of an old one; here it may be a zombie still.
         (self.folder / "data/pgdata/postmaster.pid").unlink(missing_ok=True)
 
+    def everything(self) -> list[int]:
+        """All processes of the container."""
+        assert self.process
+        return _session(self.process.pid)
+
     def processes(self, program: str) -> list[int]:
         """Those of the container that run a program."""
-        assert self.process
-        return [pid for pid in _session(self.process.pid) if Path(f"/proc/{pid}/exe").resolve().name == program]
+        return [pid for pid in self.everything() if Path(f"/proc/{pid}/exe").resolve().name == program]
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
