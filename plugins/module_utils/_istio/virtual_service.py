@@ -215,7 +215,7 @@ class VirtualService:
         added = {entry.name for entry in split.match_routes}
         # A route that some split put in front has no share to give.
         known = [each for each in known if not _is_added(str(each[2].get("name", "")), added)]
-        subsets = [{_subset(each) for each in self.destinations(route, split.host)} for __, __, route in known]
+        subsets = [{_subset(to) for to in self.destinations(route, split.host)} for _protocol, _index, route in known]
         yield from (known[index] for index in split.meant(subsets))
 
     def destinations(self, route: Entry, service: str) -> list[Entry]:
