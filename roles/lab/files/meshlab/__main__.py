@@ -46,7 +46,10 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> object:
     if arguments.verb == "plan":
-        return {"tools": tools.plan(arguments.cache, arguments.real_node), "istio_charts": str(tools.istio_charts(arguments.cache))}
+        return {
+            "tools": tools.plan(arguments.cache, arguments.real_node),
+            "istio_charts": str(tools.istio_charts(arguments.cache)),
+        }
     if arguments.verb == "build":
         return tools.build_tool(arguments.name, arguments.cache)
     settings = Settings.load(arguments.settings)

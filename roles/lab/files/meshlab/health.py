@@ -6,12 +6,14 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 from .components import Component
 from .processes import Processes
 from .settings import Settings
 
-READY_SECONDS = 60
+# A machine that does other work too is slow; a process that has ended is reported at once.
+READY_SECONDS = 300
 
 
 def wait(component: Component, processes: Processes, settings: Settings) -> None:
@@ -41,3 +43,16 @@ def answers(component: Component) -> bool:
         return error.code in (401, 403) and component.name != "kube-apiserver"
     except OSError:
         return False
+
+
+def report(component: Component, processes: Processes) -> dict[str, Any]:
+    """What the status says of a process: its pid and address, whether it runs and answers."""
+    record = processes.record(component.name)
+    alive = record is not None and record.alive
+    healthy = alive and (component.health is None or answers(component))
+    return {
+        "name": component.name,
+        "pid": record.pid if record and alive else None,
+        "address": component.address,
+        "health": "healthy" if healthy else "not answering" if alive else "stopped",
+    }

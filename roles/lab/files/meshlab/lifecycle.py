@@ -7,7 +7,7 @@ from typing import Any
 from . import limits, network, stages, telemetry
 from .api import Api
 from .components import SIMULATED_NODE, components, write_credentials
-from .health import answers, wait
+from .health import report, wait
 from .node import run as node
 from .processes import Processes
 from .prometheus_config import Reloader
@@ -45,20 +45,7 @@ def up(settings: Settings) -> dict[str, Any]:
 def status(settings: Settings) -> list[dict[str, Any]]:
     """One entry a process: pid, address, whether it runs and answers; then one a really running pod."""
     processes = Processes(settings.state_dir / "run")
-    found: list[dict[str, Any]] = []
-    for component in components(settings):
-        record = processes.record(component.name)
-        alive = record is not None and record.alive
-        answers = alive and (component.health is None or answers(component))
-        health = "healthy" if answers else "not answering" if alive else "stopped"
-        found.append(
-            {
-                "name": component.name,
-                "pid": record.pid if record and alive else None,
-                "address": component.address,
-                "health": health,
-            }
-        )
+    found = [report(component, processes) for component in components(settings)]
     found += node.status(settings)
     pods = Processes(settings.state_dir / "run" / "pods")
     for record in pods.records():

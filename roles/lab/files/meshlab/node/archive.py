@@ -95,7 +95,9 @@ def write(images: Sequence[Image], target: Path) -> None:
     manifest = []
     tars: dict[tuple[Entry, ...], bytes] = {}
     for image in images:
-        made = [tars[entries] if entries in tars else tars.setdefault(entries, layer(entries)) for entries in image.layers]
+        made = [
+            tars[entries] if entries in tars else tars.setdefault(entries, layer(entries)) for entries in image.layers
+        ]
         names = [f"{hashlib.sha256(one).hexdigest()}.tar" for one in made]
         files.update(zip(names, made, strict=True))
         described = config(image, made)

@@ -1,6 +1,7 @@
 """What the node sees of the machine: a mount namespace in which the standard paths are folders of the lab.
 
-All mounts of the node, those of its pods too, exist in this namespace only. The kernel removes them with its last process.
+All mounts of the node, those of its pods too, exist in this namespace only. The kernel removes them with its last
+process.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def remove_mount_points(root: Path = Path("/")) -> None:
 
 def plan(node: Node) -> list[list[str]]:
     """The commands that make the node's view, for a new mount namespace that is a slave of the machine's."""
-    commands = [
+    return [
         # Network namespaces of other labs: a copy of their mounts would keep them alive.
         ["umount", "--recursive", "--lazy", "/run/netns"],
         ["mount", "-t", "tmpfs", "-o", "mode=755", "meshlab", "/run"],
@@ -73,7 +74,6 @@ def plan(node: Node) -> list[list[str]]:
         # Pods whose volumes propagate mounts need it; below a slave nothing reaches the machine.
         ["mount", "--make-rshared", "/"],
     ]
-    return commands
 
 
 def enter(node: Node) -> None:

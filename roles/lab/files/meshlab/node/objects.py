@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import dns
 from .layout import TAINT, Node
 
 Object = dict[str, Any]
@@ -16,7 +17,7 @@ PLACEMENT = "meshlab-real-node"
 
 def objects(node: Node) -> list[tuple[str, Object]]:
     """Each object with the path of its collection."""
-    found = [(RBAC, _kubelet_api()), (SLICES, _api_server(node))]
+    found = [(RBAC, _kubelet_api()), (SLICES, _api_server(node)), *dns.objects(node)]
     if node.settings.real_node_namespaces:
         found += [(POLICIES, _placement(node)), (POLICY_BINDINGS, _placement_binding())]
     return found
@@ -60,7 +61,9 @@ def _placement(node: Node) -> Object:
         f'Object{{spec: Object.spec{{nodeSelector: {{"{TAINT}": "true"}}}}}}',
         f"Object{{spec: Object.spec{{tolerations: [{toleration}]}}}}",
     )
-    of_daemon_set = 'has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, o.kind == "DaemonSet")'
+    of_daemon_set = (
+        'has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, o.kind == "DaemonSet")'
+    )
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingAdmissionPolicy",

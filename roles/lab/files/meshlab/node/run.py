@@ -11,14 +11,14 @@ from typing import Any
 
 from .. import network
 from ..api import Api
-from ..health import answers, wait
+from ..health import report, wait
 from ..pki import Pki
 from ..settings import Settings
 from . import archive, catalog, cgroups, config, mounts, net, objects, programs
 from .layout import CONTAINERD_SOCKET, Node
 
 Object = dict[str, Any]
-READY_SECONDS = 60
+READY_SECONDS = 300
 
 
 def up(settings: Settings) -> list[str]:
@@ -114,7 +114,9 @@ def _wait_until_ready(node: Node, api: Api) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         conditions = (_get(node, api).get("status") or {}).get("conditions", [])
-        ready = next((each for each in conditions if each["type"] == "Ready"), {"status": "", "message": "not registered"})
+        ready = next(
+            (each for each in conditions if each["type"] == "Ready"), {"status": "", "message": "not registered"}
+        )
         if ready["status"] == "True":
             return
         if time.monotonic() > deadline:
@@ -133,15 +135,7 @@ def status(settings: Settings) -> list[Object]:
         return [{"name": "real node", "pid": None, "address": why, "health": "simulated"}]
     node = Node(settings)
     running = programs.processes(node)
-    found: list[Object] = []
-    for component in programs.components(node):
-        record = running.record(component.name)
-        alive = record is not None and record.alive
-        healthy = alive and (component.health is None or answers(component))
-        health = "healthy" if healthy else "not answering" if alive else "stopped"
-        pid = record.pid if record and alive else None
-        found.append({"name": component.name, "pid": pid, "address": component.address, "health": health})
-    return found
+    return [report(component, running) for component in programs.components(node)]
 
 
 def exists(settings: Settings) -> bool:
