@@ -124,6 +124,13 @@ NODE_BUILDS = (
         # Snapshotters that need a driver of the machine.
         tags="no_btrfs,no_devmapper,no_zfs,no_aufs",
     ),
+    Build(
+        "istio-cni",
+        "istio-cni",
+        ("istio.io/istio/cni/cmd/install-cni", "istio.io/istio/cni/cmd/istio-cni"),
+        _ISTIO,
+        60,
+    ),
     Build("coredns", "coredns", ("lab.corpv3.com/tools/coredns",), (), 60),
 )
 

@@ -22,10 +22,23 @@ APPLICATION_PREFIX = "docker.io/corpv3"
 SERVICES = (*standin.PORTS, "frontend")
 BUSYBOX = Path("/bin/busybox")
 # The programs that hooks, probes and people call in a container.
-BUSYBOX_NAMES = (
-    "sh ash cat cp dd echo env false grep head hostname httpd id kill ls mkdir nc nslookup ping ps rm sed sleep tail"
-    " touch tr true wget"
-).split()
+BUSYBOX_NAMES: tuple[str, ...] = (
+    "sh",
+    "ash",
+    "cat",
+    "cp",
+    "dd",
+    "echo",
+    "env",
+    "false",
+    "grep",
+    "head",
+    "hostname",
+    "httpd",
+    "id",
+)
+BUSYBOX_NAMES += ("kill", "ls", "mkdir", "nc", "nslookup", "ping", "ps", "rm", "sed", "sleep", "tail", "touch", "tr")
+BUSYBOX_NAMES += ("true", "wget")
 PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 TMP = Entry("tmp", mode=0o1777, folder=True)
 PROXY_USER = "1337:1337"
@@ -90,6 +103,16 @@ def pilot(settings: Settings) -> Image:
     return Image(names, (shell(), (binary,)), ("/usr/local/bin/pilot-discovery",), (), PATH, PROXY_USER)
 
 
+def install_cni(settings: Settings) -> Image:
+    """The program that puts Istio's plugin on a node and keeps it there."""
+    binaries = (
+        program(Path(settings.tool("install-cni")), "usr/local/bin/install-cni"),
+        program(Path(settings.tool("istio-cni")), "opt/cni/bin/istio-cni"),
+    )
+    names = tuple(f"{hub}/install-cni:{ISTIO_VERSION}" for hub in ISTIO_HUBS)
+    return Image(names, ((*shell(), *iptables()), binaries), (), ("/usr/local/bin/install-cni",), PATH)
+
+
 def applications(tags: tuple[str, ...]) -> list[Image]:
     """The stand-in under each service's name."""
     programs = (HERE / "standin.py", HERE / "standin_pod.py")
@@ -112,7 +135,8 @@ def applications(tags: tuple[str, ...]) -> list[Image]:
 def images(node: Node) -> list[Image]:
     """All of them."""
     settings = node.settings
-    return [pause(), busybox(), coredns(settings), proxy(settings), pilot(settings), *applications(("1.0.0",))]
+    mesh = [proxy(settings), pilot(settings), install_cni(settings)]
+    return [pause(), busybox(), coredns(settings), *mesh, *applications(("1.0.0",))]
 
 
 def fingerprint(made: list[Image]) -> str:

@@ -13,6 +13,7 @@ from .layout import (
     PROXY_HEALTH_PORT,
     RUNC,
     TAINT,
+    TAINT_EFFECT,
     Node,
 )
 
@@ -83,7 +84,7 @@ def kubelet(node: Node) -> Object:
         "failSwapOn": False,
         # Negative values need CAP_SYS_RESOURCE.
         "oomScoreAdj": 0,
-        "registerWithTaints": [{"key": TAINT, "effect": "NoSchedule"}],
+        "registerWithTaints": [{"key": TAINT, "effect": TAINT_EFFECT}],
         # No registry has the lab's images: one that the kubelet collects as unused would not come again.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,

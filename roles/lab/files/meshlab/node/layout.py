@@ -16,8 +16,9 @@ RUNC = "/usr/sbin/runc"
 CATATONIT = "/usr/bin/catatonit"
 KUBELET_PORT = 10250
 PROXY_HEALTH_PORT = 10256
-# Only pods that tolerate it come to the real node.
-TAINT = "lab.corpv3.com/real"
+# Only pods that tolerate it come to the real node. Charts' DaemonSets often tolerate all of NoSchedule; of those, only
+# istio-cni's tolerates this too, and the others' programs are not in any image here.
+TAINT, TAINT_EFFECT = "lab.corpv3.com/real", "NoExecute"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _placement(node: Node) -> Object:
     Those of a DaemonSet already name their node.
     """
     namespaces = ", ".join(f'"{name}"' for name in node.settings.real_node_namespaces)
-    toleration = f'Object.spec.tolerations{{key: "{TAINT}", operator: "Exists", effect: "NoSchedule"}}'
+    toleration = f'Object.spec.tolerations{{key: "{TAINT}", operator: "Exists"}}'
     patches = (
         f'Object{{spec: Object.spec{{nodeSelector: {{"{TAINT}": "true"}}}}}}',
         f"Object{{spec: Object.spec{{tolerations: [{toleration}]}}}}",
