@@ -10,18 +10,20 @@ from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node import
 def hierarchy(root: Path, name: str, **files: str) -> Path:
     folder = root / name
     folder.mkdir(parents=True)
-    (folder / "tasks").touch()
+    (folder / "cgroup.procs").touch()
     for file, content in files.items():
         (folder / file.replace("_", ".")).write_text(content)
     return folder
 
 
-def test_each_hierarchy_of_v1_once(tmp_path: Path) -> None:
+def test_each_hierarchy_once(tmp_path: Path) -> None:
     hierarchy(tmp_path, "cpu,cpuacct")
     (tmp_path / "cpu").symlink_to(tmp_path / "cpu,cpuacct")
     hierarchy(tmp_path, "memory")
-    (tmp_path / "unified").mkdir()
-    assert [path.name for path in cgroups.hierarchies(tmp_path)] == ["cpu,cpuacct", "memory"]
+    # The v2 hierarchy of a hybrid machine: runc makes the group there too, and has no file "tasks" to know it by.
+    hierarchy(tmp_path, "unified")
+    (tmp_path / "other").mkdir()
+    assert [path.name for path in cgroups.hierarchies(tmp_path)] == ["cpu,cpuacct", "memory", "unified"]
 
 
 def test_a_new_group_of_cpuset_gets_cpus_and_memory(tmp_path: Path) -> None:
@@ -50,4 +52,4 @@ def test_removing_takes_what_is_below_first_and_again_is_fine(tmp_path: Path) ->
     assert cgroups.exists("lab", tmp_path)
     cgroups.remove("lab", tmp_path)
     cgroups.remove("lab", tmp_path)
-    assert list(memory.iterdir()) == [memory / "tasks"]
+    assert list(memory.iterdir()) == [memory / "cgroup.procs"]

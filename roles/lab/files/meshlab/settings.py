@@ -105,6 +105,11 @@ class Settings:
         return self.state_dir / "faults.json"
 
     @property
+    def shared(self) -> Path:
+        """A copy of it, in a folder that each container of the real node has at /run/meshlab."""
+        return self.state_dir / "node" / "shared"
+
+    @property
     def istio_config(self) -> Path:
         """Istio objects that istiod reads beside the cluster's."""
         return self.state_dir / "istio-config"

@@ -22,8 +22,8 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
     """The roots below which a group must be made."""
     if is_unified(root):
         return [root]
-    # systemd's named hierarchy and the empty v2 one of a hybrid machine limit nothing, but runc uses the first.
-    return sorted({path.resolve() for path in root.iterdir() if (path / "tasks").exists()})
+    # systemd's named hierarchy and the v2 one of a hybrid machine limit nothing, but runc makes groups there too.
+    return sorted({path.resolve() for path in root.iterdir() if (path / "cgroup.procs").exists()})
 
 
 def create(name: str, root: Path = ROOT) -> None:

@@ -20,6 +20,7 @@ from .layout import (
 Object = dict[str, Any]
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.1"
 CONTAINERD_METRICS_PORT = 1338
+SHARED = "/run/meshlab"
 KUBELET_HEALTH_PORT = 10248
 
 
@@ -50,10 +51,22 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.bl
     conf_dir = "{CNI_CONFIG}"
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    base_runtime_spec = "{node.configuration / 'container.json'}"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       BinaryName = "{RUNC}"
       SystemdCgroup = false
 """
+
+
+def container(default: Object, node: Node) -> Object:
+    """What all containers have: containerd's default with the folder of the lab's faults."""
+    shared = {
+        "destination": SHARED,
+        "type": "bind",
+        "source": str(node.settings.shared),
+        "options": ["rbind", "ro"],
+    }
+    return {**default, "mounts": [*default["mounts"], shared]}
 
 
 def kubelet(node: Node) -> Object:

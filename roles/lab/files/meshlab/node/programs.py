@@ -90,7 +90,12 @@ def components(node: Node, pid: int | None = None) -> list[Component]:
 
 def run_inside(pid: int, argv: list[str]) -> str:
     """Run a program in the node to its end. Raises RuntimeError with what it reports where it fails."""
-    result = subprocess.run(inside(pid, argv), capture_output=True, text=True, check=False)
+    return run(inside(pid, argv))
+
+
+def run(argv: list[str]) -> str:
+    """Run a program to its end, and return what it prints. Raises RuntimeError where it fails."""
+    result = subprocess.run(argv, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv[:3])}: {result.stderr.strip()[-500:]}")
+        raise RuntimeError(f"{' '.join(argv)}: {result.stderr.strip()[-500:]}")
     return result.stdout

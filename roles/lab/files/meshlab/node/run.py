@@ -32,7 +32,9 @@ def up(settings: Settings) -> list[str]:
     pid = _first_pid(node)
     api = Api(settings)
     for path, item in objects.objects(node):
-        api.create_if_missing(path, item)
+        # A second Service with the same address would be invalid, whatever its name.
+        if api.get(f"{path}/{item['metadata']['name']}") is None:
+            api.create_if_missing(path, item)
     running = programs.processes(node)
     for component in programs.components(node, pid):
         if component.name not in programs.INSIDE:
@@ -76,6 +78,11 @@ def _write_configuration(node: Node) -> None:
     users = {"kubelet": (f"system:node:{node.name}", "system:nodes"), "kube-proxy": ("system:kube-proxy", None)}
     for name, (user, group) in users.items():
         pki.kubeconfig(folder / f"{name}.kubeconfig", node.api_server, user, group, context)
+    node.settings.shared.mkdir(exist_ok=True)
+    if node.settings.faults.exists():
+        shutil.copy(node.settings.faults, node.settings.shared)
+    default = programs.run([node.settings.tool("ctr"), "oci", "spec"])
+    (folder / "container.json").write_text(json.dumps(config.container(json.loads(default), node)), encoding="utf-8")
     (folder / "containerd.toml").write_text(config.containerd(node), encoding="utf-8")
     (folder / "resolv.conf").write_text("# Names outside the cluster do not resolve.\n", encoding="utf-8")
     for name, content in (("kubelet", config.kubelet(node)), ("kube-proxy", config.kube_proxy(node))):
