@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 Object = dict[str, Any]
 
@@ -38,18 +39,20 @@ class Image:
     user: str = ""
 
 
-def layer(entries: Sequence[Entry]) -> bytes:
-    """The uncompressed tar of a layer: equal entries give equal bytes, on each machine and at any time."""
+def write_layer(entries: Sequence[Entry], folder: Path) -> Path:
+    """The uncompressed tar of a layer, named by its digest: equal entries give equal bytes, on each machine and day."""
     by_path = {entry.path: entry for entry in entries}
     for path in list(by_path):
         for parent in Path(path).parents:
             if str(parent) != ".":
                 by_path.setdefault(str(parent), Entry(str(parent), mode=0o755, folder=True))
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+    partial = folder / "partial"
+    with tarfile.open(partial, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in sorted(by_path):
             _add(tar, by_path[path])
-    return buffer.getvalue()
+    with partial.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return partial.rename(folder / f"{digest}.tar")
 
 
 def _add(tar: tarfile.TarFile, entry: Entry) -> None:
@@ -62,13 +65,16 @@ def _add(tar: tarfile.TarFile, entry: Entry) -> None:
     elif entry.link:
         info.type, info.linkname = tarfile.SYMTYPE, entry.link
         tar.addfile(info)
+    elif entry.source:
+        with entry.source.open("rb") as file:
+            info.size = os.fstat(file.fileno()).st_size
+            tar.addfile(info, file)
     else:
-        data = entry.source.read_bytes() if entry.source else entry.content
-        info.size = len(data)
-        tar.addfile(info, io.BytesIO(data))
+        info.size = len(entry.content)
+        tar.addfile(info, io.BytesIO(entry.content))
 
 
-def config(image: Image, layers: Sequence[bytes]) -> bytes:
+def config(image: Image, digests: Sequence[str]) -> bytes:
     """The image's configuration; its digest is the image's id."""
     runs: Object = {
         "Entrypoint": list(image.entrypoint),
@@ -83,31 +89,33 @@ def config(image: Image, layers: Sequence[bytes]) -> bytes:
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
             "config": runs,
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in layers]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
         },
         sort_keys=True,
     ).encode()
 
 
-def write(images: Sequence[Image], target: Path) -> None:
-    """Write one archive of all images; a layer that several have is in it once."""
-    files: dict[str, bytes] = {}
-    manifest = []
-    tars: dict[tuple[Entry, ...], bytes] = {}
+def write(images: Sequence[Image], target: IO[bytes], folder: Path) -> None:
+    """Write one archive of all images to a stream; a layer that several have is in it once.
+
+    ``folder``: for the layers meanwhile, each as large as its files.
+    """
+    layers: dict[tuple[Entry, ...], Path] = {}
     for image in images:
-        made = [
-            tars[entries] if entries in tars else tars.setdefault(entries, layer(entries)) for entries in image.layers
-        ]
-        names = [f"{hashlib.sha256(one).hexdigest()}.tar" for one in made]
-        files.update(zip(names, made, strict=True))
-        described = config(image, made)
-        described_name = f"{hashlib.sha256(described).hexdigest()}.json"
-        files[described_name] = described
-        manifest.append({"Config": described_name, "RepoTags": list(image.names), "Layers": names})
-    files["manifest.json"] = json.dumps(manifest, sort_keys=True).encode()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    with tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as tar:
-        for name in sorted(files):
-            _add(tar, Entry(name, content=files[name]))
-    partial.replace(target)
+        for entries in image.layers:
+            if entries not in layers:
+                layers[entries] = write_layer(entries, folder)
+    manifest = []
+    configs: dict[str, bytes] = {}
+    for image in images:
+        paths = [layers[entries] for entries in image.layers]
+        described = config(image, [path.stem for path in paths])
+        name = f"{hashlib.sha256(described).hexdigest()}.json"
+        configs[name] = described
+        manifest.append({"Config": name, "RepoTags": list(image.names), "Layers": [path.name for path in paths]})
+    files = [Entry(path.name, source=path) for path in sorted(set(layers.values()))]
+    files += [Entry(name, content=content) for name, content in sorted(configs.items())]
+    files.append(Entry("manifest.json", content=json.dumps(manifest, sort_keys=True).encode()))
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+        for file in files:
+            _add(tar, file)

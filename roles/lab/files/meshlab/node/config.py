@@ -51,7 +51,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.bl
     conf_dir = "{CNI_CONFIG}"
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
-    base_runtime_spec = "{node.configuration / 'container.json'}"
+    base_runtime_spec = "{node.configuration / "container.json"}"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       BinaryName = "{RUNC}"
       SystemdCgroup = false

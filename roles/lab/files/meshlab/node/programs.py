@@ -88,11 +88,6 @@ def components(node: Node, pid: int | None = None) -> list[Component]:
     return found
 
 
-def run_inside(pid: int, argv: list[str]) -> str:
-    """Run a program in the node to its end. Raises RuntimeError with what it reports where it fails."""
-    return run(inside(pid, argv))
-
-
 def run(argv: list[str]) -> str:
     """Run a program to its end, and return what it prints. Raises RuntimeError where it fails."""
     result = subprocess.run(argv, capture_output=True, text=True, check=False)

@@ -6,7 +6,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from .. import network
@@ -82,25 +85,40 @@ def _write_configuration(node: Node) -> None:
     if node.settings.faults.exists():
         shutil.copy(node.settings.faults, node.settings.shared)
     default = programs.run([node.settings.tool("ctr"), "oci", "spec"])
-    (folder / "container.json").write_text(json.dumps(config.container(json.loads(default), node)), encoding="utf-8")
-    (folder / "containerd.toml").write_text(config.containerd(node), encoding="utf-8")
-    (folder / "resolv.conf").write_text("# Names outside the cluster do not resolve.\n", encoding="utf-8")
-    for name, content in (("kubelet", config.kubelet(node)), ("kube-proxy", config.kube_proxy(node))):
-        (folder / f"{name}.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    texts = {
+        "container.json": json.dumps(config.container(json.loads(default), node)),
+        "containerd.toml": config.containerd(node),
+        "resolv.conf": "# Names outside the cluster do not resolve.\n",
+        "kubelet.json": json.dumps(config.kubelet(node), indent=1),
+        "kube-proxy.json": json.dumps(config.kube_proxy(node), indent=1),
+    }
+    for name, text in texts.items():
+        _write(folder / name, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write what differs: kube-proxy ends when its file is written, whatever is in it."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
 
 
 def _load_images(node: Node, pid: int) -> None:
     """Make the images and give them to containerd, unless it has been given these very ones."""
-    target = node.folder / "images.tar"
+    log = node.settings.logs / "images.log"
     images = catalog.images(node)
     loaded = node.folder / "containerd" / "meshlab-images"
     wanted = catalog.fingerprint(images)
     if loaded.exists() and loaded.read_text(encoding="ascii") == wanted:
         return
-    archive.write(images, target)
     ctr = [node.settings.tool("ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io"]
-    programs.run_inside(pid, [*ctr, "images", "import", "--local", str(target)])
-    target.unlink()
+    argv = programs.inside(pid, [*ctr, "images", "import", "--local", "-"])
+    with tempfile.TemporaryDirectory(dir=node.folder) as layers, log.open("ab") as output:
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=output) as ctr_process:
+            if ctr_process.stdin is not None:
+                archive.write(images, ctr_process.stdin, Path(layers))
+                ctr_process.stdin.close()
+        if ctr_process.returncode != 0:
+            raise RuntimeError(f"the real node's images are not loaded; see {log}")
     loaded.write_text(wanted, encoding="ascii")
 
 
