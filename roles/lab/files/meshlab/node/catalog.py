@@ -88,7 +88,6 @@ def proxy(settings: Settings) -> Image:
         program(Path(settings.tool("pilot-agent")), "usr/local/bin/pilot-agent"),
         program(HERE / "templates/proxy_start.sh", "usr/local/bin/proxy-start"),
         Entry("var/lib/istio/envoy/envoy_bootstrap_tmpl.json", source=HERE / "templates/envoy_bootstrap.json"),
-        Entry("var/lib/istio/envoy/peer.lua", source=HERE / "templates/peer.lua"),
     )
     base = (*shell(), *iptables())
     binary = (program(envoy, "usr/local/bin/envoy"), *libraries([envoy]))
