@@ -58,8 +58,8 @@ def test_a_container_gets_the_lab_s_faults_beside_its_default_mounts(node: Node)
 def test_the_placement_names_the_chosen_namespaces_only(node: Node) -> None:
     policy = next(item for __, item in objects.objects(node) if item["kind"] == "MutatingAdmissionPolicy")
     assert policy["spec"]["matchConditions"][0]["expression"] == 'request.namespace in ["shop", "bank"]'
-    patches = [each["applyConfiguration"]["expression"] for each in policy["spec"]["mutations"]]
-    assert all(TAINT in patch for patch in patches)
+    patches = [each["jsonPatch"]["expression"] for each in policy["spec"]["mutations"]]
+    assert all(TAINT in patch and "JSONPatch{" in patch for patch in patches)
 
 
 def test_without_namespaces_nothing_is_placed(tmp_path: Path) -> None:

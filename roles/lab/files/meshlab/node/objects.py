@@ -56,11 +56,15 @@ def _placement(node: Node) -> Object:
     Those of a DaemonSet already name their node.
     """
     namespaces = ", ".join(f'"{name}"' for name in node.settings.real_node_namespaces)
+    pointer = TAINT.replace("/", "~1")
+    # Both are atomic to server-side apply, so a patch of the merging kind is refused.
+    selector = f"""has(object.spec.nodeSelector)
+      ? [JSONPatch{{op: "add", path: "/spec/nodeSelector/{pointer}", value: "true"}}]
+      : [JSONPatch{{op: "add", path: "/spec/nodeSelector", value: {{"{TAINT}": "true"}}}}]"""
     toleration = f'Object.spec.tolerations{{key: "{TAINT}", operator: "Exists"}}'
-    patches = (
-        f'Object{{spec: Object.spec{{nodeSelector: {{"{TAINT}": "true"}}}}}}',
-        f"Object{{spec: Object.spec{{tolerations: [{toleration}]}}}}",
-    )
+    tolerations = f"""has(object.spec.tolerations)
+      ? [JSONPatch{{op: "add", path: "/spec/tolerations/-", value: {toleration}}}]
+      : [JSONPatch{{op: "add", path: "/spec/tolerations", value: [{toleration}]}}]"""
     of_daemon_set = (
         'has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, o.kind == "DaemonSet")'
     )
@@ -81,7 +85,7 @@ def _placement(node: Node) -> Object:
                 {"name": "not-of-a-daemon-set", "expression": f"!({of_daemon_set})"},
             ],
             "mutations": [
-                {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": patch}} for patch in patches
+                {"patchType": "JSONPatch", "jsonPatch": {"expression": patch}} for patch in (selector, tolerations)
             ],
         },
     }

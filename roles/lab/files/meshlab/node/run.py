@@ -35,9 +35,7 @@ def up(settings: Settings) -> list[str]:
     pid = _first_pid(node)
     api = Api(settings)
     for path, item in objects.objects(node):
-        # A second Service with the same address would be invalid, whatever its name.
-        if api.get(f"{path}/{item['metadata']['name']}") is None:
-            api.create_if_missing(path, item)
+        api.apply(path, item)
     running = programs.processes(node)
     for component in programs.components(node, pid):
         if component.name not in programs.INSIDE:
@@ -131,8 +129,10 @@ def _write_pod_network(node: Node, api: Api) -> None:
         time.sleep(0.2)
     folder = mounts.source(node, "/etc/cni") / "net.d"
     folder.mkdir(parents=True, exist_ok=True)
-    # The plugins' state starts empty with the node's /run.
-    (folder / "10-meshlab.conflist").write_text(json.dumps(config.pod_network(cidr), indent=1), encoding="utf-8")
+    path = folder / "10-meshlab.conflist"
+    # istio-cni adds its plugin to the file.
+    if not path.exists():
+        path.write_text(json.dumps(config.pod_network(cidr), indent=1), encoding="utf-8")
 
 
 def _wait_until_ready(node: Node, api: Api) -> None:
