@@ -13,7 +13,7 @@ from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.settings im
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    return Node(Settings("second", tmp_path, 200, True, 3, (), {}, "1s", True, ("shop", "bank")))
+    return Node(Settings("second", tmp_path, 200, True, 3, (), {}, "1s", True, ("shop", "bank"), ("istiod",)))
 
 
 def test_containerd_needs_no_right_to_lower_an_oom_score(node: Node) -> None:
@@ -55,9 +55,11 @@ def test_a_container_gets_the_lab_s_faults_beside_its_default_mounts(node: Node)
     assert len(default["mounts"]) == 1
 
 
-def test_the_placement_names_the_chosen_namespaces_only(node: Node) -> None:
+def test_the_placement_names_the_chosen_namespaces_and_apps_only(node: Node) -> None:
     policy = next(item for __, item in objects.objects(node) if item["kind"] == "MutatingAdmissionPolicy")
-    assert policy["spec"]["matchConditions"][0]["expression"] == 'request.namespace in ["shop", "bank"]'
+    chosen = policy["spec"]["matchConditions"][0]["expression"]
+    assert chosen.startswith('request.namespace in ["shop", "bank"] || ')
+    assert chosen.endswith('object.metadata.labels["app"] in ["istiod"])')
     patches = [each["jsonPatch"]["expression"] for each in policy["spec"]["mutations"]]
     assert all(TAINT in patch and "JSONPatch{" in patch for patch in patches)
 

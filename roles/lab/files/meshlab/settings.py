@@ -53,6 +53,7 @@ class Settings:
     scrape_interval: str
     real_node: bool = False
     real_node_namespaces: tuple[str, ...] = ()
+    real_node_apps: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Settings:
@@ -69,6 +70,7 @@ class Settings:
             scrape_interval=raw["scrape_interval"],
             real_node=bool(raw.get("real_node", False)),
             real_node_namespaces=tuple(raw.get("real_node_namespaces", ())),
+            real_node_apps=tuple(raw.get("real_node_apps", ())),
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from . import dns
@@ -18,7 +19,7 @@ PLACEMENT = "meshlab-real-node"
 def objects(node: Node) -> list[tuple[str, Object]]:
     """Each object with the path of its collection."""
     found = [(RBAC, _kubelet_api()), (SLICES, _api_server(node)), *dns.objects(node)]
-    if node.settings.real_node_namespaces:
+    if node.settings.real_node_namespaces or node.settings.real_node_apps:
         found += [(POLICIES, _placement(node)), (POLICY_BINDINGS, _placement_binding())]
     return found
 
@@ -51,11 +52,14 @@ def _api_server(node: Node) -> Object:
 
 
 def _placement(node: Node) -> Object:
-    """New pods of the chosen namespaces go to the real node, without a change to any chart.
+    """New pods of the chosen namespaces, or with a chosen label ``app``, go to the real node; no chart changes.
 
     Those of a DaemonSet already name their node.
     """
-    namespaces = ", ".join(f'"{name}"' for name in node.settings.real_node_namespaces)
+    namespaces, apps = (
+        json.dumps(chosen) for chosen in (node.settings.real_node_namespaces, node.settings.real_node_apps)
+    )
+    app = 'has(object.metadata.labels) && "app" in object.metadata.labels && object.metadata.labels["app"]'
     pointer = TAINT.replace("/", "~1")
     # Both are atomic to server-side apply, so a patch of the merging kind is refused.
     selector = f"""has(object.spec.nodeSelector)
@@ -81,7 +85,7 @@ def _placement(node: Node) -> Object:
                 ]
             },
             "matchConditions": [
-                {"name": "namespace", "expression": f"request.namespace in [{namespaces}]"},
+                {"name": "chosen", "expression": f"request.namespace in {namespaces} || ({app} in {apps})"},
                 {"name": "not-of-a-daemon-set", "expression": f"!({of_daemon_set})"},
             ],
             "mutations": [
