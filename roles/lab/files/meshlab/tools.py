@@ -112,15 +112,13 @@ BUILDS = (
 
 # What only a real node needs.
 NODE_BUILDS = (
-    Build(
-        "kubelet", "kubelet", ("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"), _KUBERNETES, 120
-    ),
+    Build("kubelet", "kubelet", ("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"), _KUBERNETES, 60),
     Build(
         "containerd",
         "containerd",
         tuple(f"github.com/containerd/containerd/v2/cmd/{c}" for c in ("containerd", "containerd-shim-runc-v2", "ctr")),
         (f"-X github.com/containerd/containerd/v2/version.Version={CONTAINERD_VERSION}",),
-        120,
+        90,
         # Snapshotters that need a driver of the machine.
         tags="no_btrfs,no_devmapper,no_zfs,no_aufs",
     ),
@@ -129,9 +127,9 @@ NODE_BUILDS = (
         "istio-cni",
         ("istio.io/istio/cni/cmd/install-cni", "istio.io/istio/cni/cmd/istio-cni"),
         _ISTIO,
-        60,
+        20,
     ),
-    Build("coredns", "coredns", ("lab.corpv3.com/tools/coredns",), (), 60),
+    Build("coredns", "coredns", ("lab.corpv3.com/tools/coredns",), (), 90),
 )
 
 # Where Istio's module keeps the charts that its releases publish, by the name of the published chart.

@@ -103,9 +103,8 @@ def _write(path: Path, text: str) -> None:
 def _load_images(node: Node, pid: int) -> None:
     """Make the images and give them to containerd, unless it has been given these very ones."""
     log = node.settings.logs / "images.log"
-    images = catalog.images(node)
     loaded = node.folder / "containerd" / "meshlab-images"
-    wanted = catalog.fingerprint(images)
+    wanted = catalog.fingerprint(node)
     if loaded.exists() and loaded.read_text(encoding="ascii") == wanted:
         return
     ctr = [node.settings.tool("ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io"]
@@ -113,7 +112,7 @@ def _load_images(node: Node, pid: int) -> None:
     with tempfile.TemporaryDirectory(dir=node.folder) as layers, log.open("ab") as output:
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=output) as ctr_process:
             if ctr_process.stdin is not None:
-                archive.write(images, ctr_process.stdin, Path(layers))
+                archive.write(catalog.images(node), ctr_process.stdin, Path(layers))
                 ctr_process.stdin.close()
         if ctr_process.returncode != 0:
             raise RuntimeError(f"the real node's images are not loaded; see {log}")
@@ -156,7 +155,7 @@ def _get(node: Node, api: Api) -> Object:
 def status(settings: Settings) -> list[Object]:
     """One entry a process of the node; one that says why there is none where the lab has no real node."""
     if not settings.real_node:
-        why = "off: set lab_real_node" if os.geteuid() == 0 else "off: only root can run one"
+        why = "off: lab_real_node=false" if os.geteuid() == 0 else "off: only root can run one"
         return [{"name": "real node", "pid": None, "address": why, "health": "simulated"}]
     node = Node(settings)
     running = programs.processes(node)
