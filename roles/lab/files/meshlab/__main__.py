@@ -13,6 +13,8 @@ from . import cleanup, faults, infra, lifecycle, ports, tools
 from .agent.loopback import LoopbackIstiod
 from .agent.watch import Agent
 from .forward import Forwarder
+from .node import door, mounts
+from .node.layout import Node
 from .settings import Settings
 
 
@@ -21,10 +23,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="meshlab")
     parser.add_argument("--settings", help="the lab's settings.json")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("up", "down", "status", "agent", "forward", "infra", "ports"):
+    for verb in ("up", "down", "status", "agent", "forward", "infra", "ports", "node-enter", "node-api"):
         verbs.add_parser(verb)
     plan = verbs.add_parser("plan")
     plan.add_argument("cache", type=Path)
+    plan.add_argument("--real-node", action="store_true")
     build = verbs.add_parser("build")
     build.add_argument("name")
     build.add_argument("cache", type=Path)
@@ -43,7 +46,10 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> object:
     if arguments.verb == "plan":
-        return {"tools": tools.plan(arguments.cache), "istio_charts": str(tools.istio_charts(arguments.cache))}
+        return {
+            "tools": tools.plan(arguments.cache, arguments.real_node),
+            "istio_charts": str(tools.istio_charts(arguments.cache)),
+        }
     if arguments.verb == "build":
         return tools.build_tool(arguments.name, arguments.cache)
     settings = Settings.load(arguments.settings)
@@ -53,6 +59,8 @@ def _run(arguments: argparse.Namespace) -> object:
         Forwarder(settings).run()
     actions: dict[str, Callable[[Settings], object]] = {
         "infra": infra.run,
+        "node-enter": lambda s: mounts.enter(Node(s)),
+        "node-api": door.run,
         "ports": ports.taken,
         "up": lifecycle.up,
         "down": cleanup.end_all,

@@ -15,6 +15,7 @@ from .settings import Settings
 
 Object = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 
 class ApiError(Exception):
@@ -73,6 +74,11 @@ class Api:
         except ApiError as error:
             if error.status != 409:
                 raise
+
+    def apply(self, path: str, body: Object) -> None:
+        """Make the object as ``body`` has it, whether it is there or not. ``path``: of its collection."""
+        place = f"{path}/{body['metadata']['name']}?fieldManager=meshlab&force=true"
+        self.request("PATCH", place, body, APPLY_PATCH)
 
     def watch(self, path: str) -> Iterator[tuple[str, Object]]:
         """("LIST", list) first and after every interruption, then (type, object) for each change, for ever."""

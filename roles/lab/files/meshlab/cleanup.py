@@ -8,6 +8,7 @@ import signal
 import time
 
 from . import limits, network
+from .node import run as node
 from .processes import Processes
 from .settings import Settings
 
@@ -48,6 +49,7 @@ def end_all(settings: Settings) -> list[str]:
     ended = [name for name in (*OWN, *CONTROL_PLANE) if processes.alive(name)]
     for name in OWN:
         processes.stop(name)
+    ended += node.down(settings)
     end_pods(settings)
     if settings.pod_network:
         network.delete_bridge(settings)

@@ -12,6 +12,8 @@ from .settings import Settings
 
 LOOPBACK = "127.0.0.1"
 HERE = Path(__file__).parent
+# The annotation of the nodes that kwok simulates.
+SIMULATED_NODE = ("kwok.x-k8s.io/node", "fake")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ def server(settings: Settings) -> str:
 def write_credentials(settings: Settings) -> None:
     """Certificates and the kubeconfigs of the administrator and of the control plane."""
     pki = Pki(settings.state_dir / "pki")
-    pki.ensure([LOOPBACK], node_address=settings.bridge_ip)
+    # A real node's pods reach the API server at these too.
+    pki.ensure([LOOPBACK, settings.bridge_ip, settings.kubernetes_ip], node_address=settings.bridge_ip)
     users = {
         "admin": (settings.kubeconfig, "system:masters"),
         "system:kube-controller-manager": (pki.path("controller-manager.kubeconfig"), None),
@@ -47,13 +50,14 @@ def components(settings: Settings) -> list[Component]:
     """All of them, in starting order."""
     parts = [_etcd(settings), _api_server(settings), _controller_manager(settings), _scheduler(settings)]
     parts += [_kwok(settings), _kube_state_metrics(settings), _prometheus(settings)]
-    parts.append(_own(settings, "infra", "volumes, Prometheus's configuration"))
-    parts.append(_own(settings, "agent", "pods" if settings.pod_network else "istiod"))
-    parts.append(_own(settings, "forward", f"http://{LOOPBACK}:{settings.port('gateway')}"))
+    parts.append(own(settings, "infra", "volumes, Prometheus's configuration"))
+    parts.append(own(settings, "agent", "pods" if settings.pod_network else "istiod"))
+    parts.append(own(settings, "forward", f"http://{LOOPBACK}:{settings.port('gateway')}"))
     return parts
 
 
-def _own(settings: Settings, verb: str, address: str) -> Component:
+def own(settings: Settings, verb: str, address: str) -> Component:
+    """A process of the lab's own program."""
     return Component(
         name=verb,
         argv=[sys.executable, "-m", "meshlab", "--settings", str(settings.state_dir / "settings.json"), verb],
@@ -171,7 +175,8 @@ def _kwok(settings: Settings) -> Component:
         argv=[
             settings.tool("kwok"),
             f"--kubeconfig={settings.kubeconfig}",
-            "--manage-all-nodes=true",
+            # A real node is its kubelet's: kwok would overwrite its address and its pods' states.
+            f"--manage-nodes-with-annotation-selector={'='.join(SIMULATED_NODE)}",
             f"--config={settings.state_dir / 'kwok.yaml'}",
             f"--server-address={address}",
             # kwok addresses nodes that have none of their own with this; the pod agent answers there for logs.

@@ -16,9 +16,11 @@ def apply(settings: Settings, fault: dict[str, Any]) -> dict[str, Any]:
     kept = [entry for entry in current if not _covers(fault, entry)]
     if not fault.get("clear"):
         kept.append({key: value for key, value in fault.items() if value not in (None, "", False, 0)})
-    temporary = settings.faults.with_suffix(".tmp")
-    temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    temporary.replace(settings.faults)
+    copy = [settings.shared / settings.faults.name] if settings.shared.exists() else []
+    for path in (settings.faults, *copy):
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        temporary.replace(path)
     return {"changed": kept != current, "faults": kept}
 
 

@@ -59,7 +59,7 @@ class Forwarder:
             writer.close()
             return
         up_reader, up_writer = upstream
-        await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer))
+        await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer))
 
     async def _connect(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """A connection to the next ready endpoint; the one after it where that does not answer."""
@@ -115,7 +115,7 @@ def _targets(slices: list[Object]) -> dict[int, list[tuple[str, int]]]:
     return {port: sorted(targets) for port, targets in found.items()}
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Copy one direction until its end, then pass the end on."""
     try:
         while data := await reader.read(CHUNK):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
-import time
-import urllib.error
-import urllib.request
 from typing import Any
 
 from . import limits, network, stages, telemetry
 from .api import Api
-from .components import Component, components, write_credentials
+from .components import SIMULATED_NODE, components, write_credentials
+from .health import report, wait
+from .node import run as node
 from .processes import Processes
 from .prometheus_config import Reloader
 from .settings import Settings
-
-READY_SECONDS = 60
 
 
 def up(settings: Settings) -> dict[str, Any]:
@@ -33,10 +29,14 @@ def up(settings: Settings) -> dict[str, Any]:
     for component in components(settings):
         if processes.ensure(component.name, component.argv, settings.logs / f"{component.name}.log", component.env):
             started.append(component.name)
-        _wait(component, processes, settings)
+        wait(component, processes, settings)
         if component.name == "kube-apiserver":
             _seed(settings)
             Reloader(settings).once()
+    if settings.real_node:
+        started += node.up(settings)
+    else:
+        node.down(settings)
     uid = Api(settings).request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
     (settings.state_dir / "cluster_uid").write_text(uid, encoding="ascii")
     return {"changed": bool(started), "started": started}
@@ -45,20 +45,8 @@ def up(settings: Settings) -> dict[str, Any]:
 def status(settings: Settings) -> list[dict[str, Any]]:
     """One entry a process: pid, address, whether it runs and answers; then one a really running pod."""
     processes = Processes(settings.state_dir / "run")
-    found: list[dict[str, Any]] = []
-    for component in components(settings):
-        record = processes.record(component.name)
-        alive = record is not None and record.alive
-        answers = alive and (component.health is None or _answers(component))
-        health = "healthy" if answers else "not answering" if alive else "stopped"
-        found.append(
-            {
-                "name": component.name,
-                "pid": record.pid if record and alive else None,
-                "address": component.address,
-                "health": health,
-            }
-        )
+    found = [report(component, processes) for component in components(settings)]
+    found += node.status(settings)
     pods = Processes(settings.state_dir / "run" / "pods")
     for record in pods.records():
         found.append(
@@ -85,6 +73,7 @@ def _seed(settings: Settings) -> None:
                 "kind": "Node",
                 "metadata": {
                     "name": name,
+                    "annotations": dict([SIMULATED_NODE]),
                     "labels": {
                         "kubernetes.io/hostname": name,
                         "kubernetes.io/os": "linux",
@@ -96,30 +85,3 @@ def _seed(settings: Settings) -> None:
                 "status": {"capacity": resources, "allocatable": resources},
             },
         )
-
-
-def _wait(component: Component, processes: Processes, settings: Settings) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while component.health and not _answers(component):
-        if not processes.alive(component.name) or time.monotonic() > deadline:
-            log = settings.logs / f"{component.name}.log"
-            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
-            state = "does not answer" if processes.alive(component.name) else "ended"
-            raise RuntimeError(f"{component.name} {state} ({component.health}); last lines of {log}:\n{tail}")
-        time.sleep(0.1)
-
-
-def _answers(component: Component) -> bool:
-    # Health endpoints of the control plane's own self-signed certificates: it is our process, on loopback.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    try:
-        with opener.open(str(component.health), timeout=2) as answer:
-            return bool(answer.status == 200)
-    except urllib.error.HTTPError as error:
-        # The API server tells anonymous callers no more than that it is there once it serves at all.
-        return error.code in (401, 403) and component.name != "kube-apiserver"
-    except OSError:
-        return False

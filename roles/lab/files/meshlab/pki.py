@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALIDITY = datetime.timedelta(days=3650)
+API_NAMES = tuple(f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local"))
 
 
 class Pki:
@@ -37,7 +38,7 @@ class Pki:
             builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
             self._write("ca", builder.sign(key, hashes.SHA256()), key)
         if not self.path("api.crt").exists():
-            self._issue("api", "kube-apiserver", None, [*addresses, "localhost", "kubernetes.default.svc"])
+            self._issue("api", "kube-apiserver", None, [*addresses, "localhost", *API_NAMES])
         if not self.path("client-kube-apiserver.crt").exists():
             self._issue("client-kube-apiserver", "kube-apiserver", None, [])
         if not self.path("node.crt").exists():
@@ -50,6 +51,11 @@ class Pki:
                     serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
                 )
             )
+
+    def server_certificate(self, stem: str, common_name: str, names: list[str]) -> None:
+        """Make a serving certificate for addresses and DNS names, once."""
+        if not self.path(f"{stem}.crt").exists():
+            self._issue(stem, common_name, None, names)
 
     def kubeconfig(self, path: Path, server: str, user: str, group: str | None, context: str) -> None:
         """Write a kubeconfig with a client certificate of its own."""

@@ -51,6 +51,9 @@ class Settings:
     real_namespaces: tuple[str, ...]
     tools: dict[str, str]
     scrape_interval: str
+    real_node: bool = False
+    real_node_namespaces: tuple[str, ...] = ()
+    real_node_apps: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Settings:
@@ -65,6 +68,9 @@ class Settings:
             real_namespaces=tuple(raw["real_namespaces"]),
             tools=dict(raw["tools"]),
             scrape_interval=raw["scrape_interval"],
+            real_node=bool(raw.get("real_node", False)),
+            real_node_namespaces=tuple(raw.get("real_node_namespaces", ())),
+            real_node_apps=tuple(raw.get("real_node_apps", ())),
         )
 
     @property
@@ -101,6 +107,11 @@ class Settings:
         return self.state_dir / "faults.json"
 
     @property
+    def shared(self) -> Path:
+        """A copy of it, in a folder that each container of the real node has at /run/meshlab."""
+        return self.state_dir / "node" / "shared"
+
+    @property
     def istio_config(self) -> Path:
         """Istio objects that istiod reads beside the cluster's."""
         return self.state_dir / "istio-config"
@@ -133,6 +144,16 @@ class Settings:
     def service_cidr(self) -> str:
         """Cluster IPs."""
         return f"10.{SERVICE_NETWORK_BASE + self.number}.0.0/16"
+
+    @property
+    def kubernetes_ip(self) -> str:
+        """The cluster IP of the Service ``kubernetes``, which Kubernetes chooses so."""
+        return f"10.{SERVICE_NETWORK_BASE + self.number}.0.1"
+
+    @property
+    def real_node_name(self) -> str:
+        """The node of the real kubelet, where there is one."""
+        return f"{self.name}-real"
 
     @property
     def netns_prefix(self) -> str:

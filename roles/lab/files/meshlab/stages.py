@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from .settings import Settings
+from .tools import KUBERNETES_VERSION
 
 POD_RUNNING = """
 {{ $now := Now }}
@@ -127,6 +128,9 @@ def kwok_config(settings: Settings) -> str:
     deleted = _requirement(".metadata.deletionTimestamp", "Exists")
     not_ready = _requirement('.status.conditions.[] | select( .type == "Ready" ) | .status', "NotIn", "True")
     node_ready = NODE_READY.replace("KUBELET_PORT", str(settings.port("kubelet")))
+    if settings.real_node:
+        # istiod injects native sidecars only where each node's kubelet is new enough for them.
+        node_ready += f"nodeInfo: {{kubeletVersion: {KUBERNETES_VERSION}}}\n"
     return yaml.safe_dump_all(
         [
             _stage("node-ready", [not_ready], {"statusTemplate": node_ready}, kind="Node"),

