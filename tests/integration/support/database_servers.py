@@ -197,7 +197,8 @@ class Pod:
 
     def processes(self, program: str) -> list[int]:
         """Those of the container that run a program."""
-        return [pid for pid in self.everything() if Path(f"/proc/{pid}/exe").resolve().name == program]
+        # Unlike Path.resolve, it does not fail for one that has just ended.
+        return [pid for pid in self.everything() if Path(os.path.realpath(f"/proc/{pid}/exe")).name == program]
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
