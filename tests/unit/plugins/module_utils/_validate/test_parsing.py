@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import parsing
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import exact_yaml, parsing
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     Loaded,
     documents,
@@ -133,7 +133,7 @@ def test_lines_and_columns_of_a_file_with_several_documents() -> None:
         {"d": {"e": "f"}},
     ]
     assert [
-        parsing.position(document, line, path)
+        exact_yaml.position(document, line, path)
         for (line, document), path in zip(found, [("a",), ("b", 0, "c"), ("d", "e")], strict=True)
     ] == [(2, 1), (5, 5), (9, 5)]
 
