@@ -17,7 +17,8 @@ from .layout import CATATONIT, Node
 HERE = Path(__file__).parents[1]
 BUSYBOX_IMAGE = "docker.io/library/busybox:stable"
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.15.0"
-ISTIO_HUBS = ("docker.io/istio", "registry.istio.io/release")
+# istio_hub's default, as containerd completes it.
+ISTIO_HUB = "docker.io/istio"
 # restaurant_app_image_prefix, as containerd completes it, and the tag that the inventory leaves to the chart.
 APPLICATION_PREFIX = "docker.io/corpv3"
 SERVICES = (*standin.PORTS, "frontend")
@@ -92,14 +93,14 @@ def proxy(settings: Settings) -> Image:
     )
     base = (*shell(), *iptables())
     binary = (program(envoy, "usr/local/bin/envoy"), *libraries([envoy]))
-    names = tuple(f"{hub}/proxyv2:{ISTIO_VERSION}" for hub in ISTIO_HUBS)
+    names = (f"{ISTIO_HUB}/proxyv2:{ISTIO_VERSION}",)
     return Image(names, (base, binary, own), ("/usr/local/bin/proxy-start",), (), PATH)
 
 
 def pilot(settings: Settings) -> Image:
     """istiod; static."""
     binary = program(Path(settings.tool("pilot-discovery")), "usr/local/bin/pilot-discovery")
-    names = tuple(f"{hub}/pilot:{ISTIO_VERSION}" for hub in ISTIO_HUBS)
+    names = (f"{ISTIO_HUB}/pilot:{ISTIO_VERSION}",)
     return Image(names, (shell(), (binary,)), ("/usr/local/bin/pilot-discovery",), (), PATH, PROXY_USER)
 
 
@@ -109,7 +110,7 @@ def install_cni(settings: Settings) -> Image:
         program(Path(settings.tool("install-cni")), "usr/local/bin/install-cni"),
         program(Path(settings.tool("istio-cni")), "opt/cni/bin/istio-cni"),
     )
-    names = tuple(f"{hub}/install-cni:{ISTIO_VERSION}" for hub in ISTIO_HUBS)
+    names = (f"{ISTIO_HUB}/install-cni:{ISTIO_VERSION}",)
     return Image(names, ((*shell(), *iptables()), binaries), (), ("/usr/local/bin/install-cni",), PATH)
 
 
