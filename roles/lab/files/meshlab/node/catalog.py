@@ -17,7 +17,7 @@ from .layout import CATATONIT, Node
 HERE = Path(__file__).parents[1]
 BUSYBOX_IMAGE = "docker.io/library/busybox:stable"
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.15.0"
-# Role istio's default.
+# istio_hub's default, as containerd completes it.
 ISTIO_HUB = "docker.io/istio"
 # restaurant_app_image_prefix, as containerd completes it, and the tag that the inventory leaves to the chart.
 APPLICATION_PREFIX = "docker.io/corpv3"

@@ -23,7 +23,7 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
     if is_unified(root):
         return [root]
     # systemd's named hierarchy and the v2 one of a hybrid machine limit nothing, but runc makes groups there too.
-    return sorted({path.resolve() for path in root.iterdir() if (path / "cgroup.procs").exists()})
+    return sorted({path.resolve() for path in root.glob("*") if (path / "cgroup.procs").exists()})
 
 
 def create(name: str, root: Path = ROOT) -> None:
