@@ -1,6 +1,6 @@
-"""The programs that only tests need, built once from their pinned modules into the cache of the lab's tools.
+"""What only tests need: programs, built once from their pinned modules into the cache of the lab's tools, and files.
 
-``tools/pinned.py NAME`` prints the path of its binary.
+``tools/pinned.py NAME`` prints the path of a program's binary, or of a module's folder.
 
 PyPI's wheel of actionlint would do as well, but downloads the binary from GitHub when it is installed, and without a
 pin of its own.
@@ -8,7 +8,9 @@ pin of its own.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,15 +33,25 @@ PROGRAMS = {
         107,
     ),
 }
+# Modules that the lab's istiod is built with; its go.sum has their checksums.
+MODULES = {"gateway-api": "sigs.k8s.io/gateway-api"}
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corpv3-service-mesh"
 
 
 def binary(name: str) -> Path:
     """The program's path. It is built first where the cache has it not."""
     build = PROGRAMS[name]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corpv3-service-mesh"
-    tools.run_build(build, cache)
-    return tools.folder(build, cache) / build.binaries[build.packages[0]]
+    tools.run_build(build, CACHE)
+    return tools.folder(build, CACHE) / build.binaries[build.packages[0]]
+
+
+def module(name: str) -> Path:
+    """The module's folder. It is downloaded first where Go's cache has it not."""
+    argv = [tools.find_go(CACHE), "mod", "download", "-json", MODULES[name]]
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    done = subprocess.run(argv, cwd=tools.MODULES / "istio", env=environment, check=True, stdout=subprocess.PIPE)
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 if __name__ == "__main__":
-    print(binary(sys.argv[1]))
+    print(module(sys.argv[1]) if sys.argv[1] in MODULES else binary(sys.argv[1]))

@@ -5,9 +5,8 @@ The definitions are those of the module that the lab's istiod is built with.
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,13 +32,10 @@ Object = dict[str, Any]
 
 def definitions() -> list[Object]:
     """The CustomResourceDefinitions of the standard channel."""
-    # By the checksum in go.sum.
-    argv = ["go", "mod", "download", "-json", "sigs.k8s.io/gateway-api"]
-    environment = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
     done = subprocess.run(
-        argv, cwd=ROOT / "roles/lab/files/tools/istio", env=environment, check=True, capture_output=True
+        [sys.executable, str(ROOT / "tools/pinned.py"), "gateway-api"], check=True, stdout=subprocess.PIPE, text=True
     )
-    folder = Path(json.loads(done.stdout)["Dir"]) / "config/crd/standard"
+    folder = Path(done.stdout.strip()) / "config/crd/standard"
     found = [obj for path in sorted(folder.glob("*.yaml")) for obj in yaml.safe_load_all(path.read_text()) if obj]
     return [obj for obj in found if obj["kind"] == "CustomResourceDefinition"]
 
