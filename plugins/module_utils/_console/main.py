@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _checked(sys.argv[1:] if arguments is None else arguments)
     except MeshError as error:
-        print(f"mesh-validate: {error}", file=sys.stderr)
+        sys.stderr.write(f"mesh-validate: {error}\n")
         return NOT_CHECKED
     except KeyboardInterrupt:
         return _INTERRUPTED

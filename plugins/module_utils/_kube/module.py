@@ -91,7 +91,7 @@ def connect_alone(options: Mapping[str, Any]) -> Any:
             raise MeshError(msg)
 
         def warn(self, warning: str, **_kwargs: Any) -> None:
-            print(f"note: {warning}", file=sys.stderr)
+            sys.stderr.write(f"note: {warning}\n")
 
     global module_class
     given = {name: value for name, value in options.items() if value}

@@ -175,9 +175,9 @@ class Controller:
     def named(self, kind: str, name: str) -> dict[str, Any]:
         return next(item for item in self.objects[kind].values() if item["name"] == name)
 
-    def add(self, kind: str, /, **given: Any) -> dict[str, Any]:
-        known = KINDS[kind]
-        self._check(kind, given)
+    def add(self, resource: str, /, **given: Any) -> dict[str, Any]:
+        known = KINDS[resource]
+        self._check(resource, given)
         if missing := [name for name in known.required if given.get(name) in (None, "")]:
             raise Refused({name: ["This field is required."] for name in missing})
         self._last += 1
@@ -185,16 +185,16 @@ class Controller:
             **known.fields,
             **given,
             "id": self._last,
-            "type": kind.removesuffix("s").replace("inventorie", "inventory"),
+            "type": resource.removesuffix("s").replace("inventorie", "inventory"),
         }
-        item["url"] = f"/api/v2/{kind}/{self._last}/"
+        item["url"] = f"/api/v2/{resource}/{self._last}/"
         item["related"] = {"survey_spec": f"{item['url']}survey_spec/"} if known.survey else {}
-        item["summary_fields"] = {"current_update": {"id": self._last}} if kind == "projects" else {}
-        if kind == "projects":
+        item["summary_fields"] = {"current_update": {"id": self._last}} if resource == "projects" else {}
+        if resource == "projects":
             item["scm_revision"] = ""
-        self._unique(kind, item)
-        self._hide(kind, item)
-        self.objects[kind][self._last] = item
+        self._unique(resource, item)
+        self._hide(resource, item)
+        self.objects[resource][self._last] = item
         return item
 
     def change(self, kind: str, number: int, given: Mapping[str, Any]) -> dict[str, Any]:
