@@ -121,9 +121,8 @@ class CanaryObjects:
 
     def refuse_missing(self) -> None:
         """Raise NoRoute if one of those after the first one does not exist."""
-        for name, route in self.followers().items():
-            if route is None:
-                raise NoRoute(f"{self._route_ref(name)} does not exist: correct routes, or deploy it first.")
+        for name in self.where.names[1:]:
+            self._there(self.cluster.get(self._route_ref(name)), name)
 
     def called(self, name: str) -> str:
         """The name of one of them in messages."""

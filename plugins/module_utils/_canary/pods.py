@@ -67,7 +67,7 @@ def pods_of(deployment: Object, image: str, labels: Mapping[str, str] | None, po
         wanted=wanted,
         ready=ready_endpoints(slices, pods, labels) if labels else 0,
         existing=len(existing),
-        rolled_out=status.get("observedGeneration") == deployment["metadata"].get("generation")
+        rolled_out=status.get("observedGeneration") == deployment["metadata"]["generation"]
         and newest
         and len(made_of) <= 1,
         image=image,

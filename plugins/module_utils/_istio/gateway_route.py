@@ -22,7 +22,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_parents import (
     GATEWAY_API,
@@ -44,6 +44,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway
     weight_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
+    RouteObject,
     Shares,
     Sources,
     Split,
@@ -60,34 +61,20 @@ _STABLE, _TRIAL = f"{GATEWAY_API}/v1", f"{GATEWAY_API}/v1alpha2"
 
 
 @dataclass(frozen=True)
-class GatewayRoute:
+class GatewayRoute(RouteObject):
     """A Route. What is the same for every kind of the Gateway API.
 
     plural: as rights name the kind. protocol: as proxies know it. matches_requests: whether rules can match headers and
     mirror. matches_paths: whether the API server adds a path to each match.
     """
 
-    obj: Object
     api_version: ClassVar[str] = _STABLE
     versions: ClassVar[tuple[str, ...]] = (_STABLE,)
-    kind: ClassVar[str]
     by_service: ClassVar[bool] = True
     plural: ClassVar[str]
     protocol: ClassVar[str] = "http"
     matches_requests: ClassVar[bool] = True
     matches_paths: ClassVar[bool] = False
-
-    @property
-    def name(self) -> str:
-        return str(self.obj["metadata"]["name"])
-
-    @property
-    def namespace(self) -> str:
-        return str(self.obj["metadata"].get("namespace", ""))
-
-    @property
-    def title(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
 
     @classmethod
     def rights(cls, namespace: str, name: str) -> list[Right]:
@@ -206,11 +193,6 @@ class GatewayRoute:
 
     def unaccepted(self, get: Callable[[Ref], Object | None]) -> list[str]:
         return unaccepted(self.obj, self._parents, get)
-
-    @property
-    def _spec(self) -> dict[str, Any]:
-        spec: dict[str, Any] = self.obj.get("spec", {})
-        return spec
 
     @property
     def _rules(self) -> Rules:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
@@ -192,6 +192,31 @@ class Route(Protocol):
 
         Empty for a kind without such a status. ``get``: the live object, for objects that this one refers to.
         """
+
+
+@dataclass(frozen=True)
+class RouteObject:
+    """What is the same in the objects of every kind."""
+
+    obj: Object
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        return str(self.obj["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.obj["metadata"].get("namespace", ""))
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def _spec(self) -> dict[str, Any]:
+        spec: dict[str, Any] = self.obj.get("spec", {})
+        return spec
 
 
 def full_host(host: str, namespace: str) -> str:

@@ -25,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route i
     Affinity,
     MatchRoute,
     Mirror,
+    RouteObject,
     Shares,
     Sources,
     Split,
@@ -47,26 +48,13 @@ _NOT_OF_REQUESTS = ("name", "gateways", "statPrefix")
 
 
 @dataclass(frozen=True)
-class VirtualService:
+class VirtualService(RouteObject):
     """A Route. Its first route of several that match counts."""
 
-    obj: Object
     api_version: ClassVar[str] = NETWORKING
     versions: ClassVar[tuple[str, ...]] = ()
     kind: ClassVar[str] = "VirtualService"
     by_service: ClassVar[bool] = False
-
-    @property
-    def name(self) -> str:
-        return str(self.obj["metadata"]["name"])
-
-    @property
-    def namespace(self) -> str:
-        return str(self.obj["metadata"].get("namespace", ""))
-
-    @property
-    def title(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
 
     @classmethod
     def rights(cls, namespace: str, name: str) -> list[Right]:
@@ -167,11 +155,6 @@ class VirtualService:
     def unaccepted(self, get: Callable[[Ref], Object | None]) -> list[str]:
         """Its status is istiod's analysis, which does not show what istiod uses."""
         return []
-
-    @property
-    def _spec(self) -> dict[str, Any]:
-        spec: dict[str, Any] = self.obj.get("spec", {})
-        return spec
 
     def is_seen_in(self, namespace: str) -> bool:
         """Whether clients of the namespace get it."""

@@ -123,8 +123,7 @@ class Prometheus:
 
     def _selector(self, name: str, reporter: str) -> str:
         # Names of services and namespaces have no special characters of regular expressions.
-        names = "|".join(host.replace(".", "[.]") for host in self._hosts)
-        host = quoted(f"({names})[.]svc[.].+" if len(self._hosts) > 1 else f"{names}[.]svc[.].+")
+        host = quoted("|".join(f"{host.replace('.', '[.]')}[.]svc[.].+" for host in self._hosts))
         return f"{name}{{reporter={quoted(reporter)},destination_service=~{host}}}"
 
     def _since_last(self, selector: str, start: float, key: str) -> Batch:
