@@ -32,9 +32,9 @@ check ruff ruff check .
 check "ruff format" ruff format --check .
 # Through the link, so that each module has the one name that Ansible imports it by.
 collection=.ansible/collections/ansible_collections/corpv3/service_mesh
-pure=$(find $collection/plugins/module_utils -name '*.py' ! -path '*_kube/cluster.py' ! -path '*_kube/module.py' ! -path '*_helm/program.py' | sort)
+typed=$(find $collection/plugins/{module_utils,modules,filter,test} -name '*.py' ! -path '*_kube/cluster.py' ! -path '*_kube/module.py' ! -path '*_helm/program.py' | sort)
 # shellcheck disable=SC2086
-check "mypy (pure core)" mypy $pure
+check "mypy (pure core, modules, filters, tests of Jinja)" mypy $typed
 check "mypy (lab)" mypy --config-file tools/mypy-lab.ini -p meshlab
 check "import contracts" env PYTHONPATH=.ansible/collections lint-imports --no-cache
 check "picture of imports" python tools/house.py --check

@@ -209,7 +209,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.result
     together,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import explained, with_retries
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import lacking_for_run
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import termination
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
@@ -277,7 +276,8 @@ def run(module: Any) -> dict[str, Any]:
     try:
         result = answer(cluster, params, module.check_mode, module.warn)
     except ApiFailure as failure:
-        lacking = lacking_for_run(cluster, params) if failure.status == FORBIDDEN else ""
+        canary = Reconcilable(cluster, params, Progress(""), termination.reason)
+        lacking = canary.lacking_rights() if failure.status == FORBIDDEN else ""
         raise CanaryFailure("\n".join(filter(None, (explained(failure), lacking)))) from failure
     except ReconcileFailure as error:
         values = together({service: ended(found) for service, found in error.results.items()})

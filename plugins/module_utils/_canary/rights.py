@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.options import lacking_for_source
@@ -23,13 +23,14 @@ ISTIO, APPS, SCALING, CORE = "networking.istio.io", "apps", "autoscaling", ""
 LEASES, SLICES = "coordination.k8s.io", "discovery.k8s.io"
 
 
-def canary_rights(namespace: str, kind: type[Route] = VirtualService, name: str = "") -> list[Right]:
+def canary_rights(namespace: str, kind: type[Route] = VirtualService, names: Sequence[str] = ()) -> list[Right]:
     """What every canary in the namespace needs. docs/canary-operator.yml grants the same rights.
 
-    ``kind`` and ``name``: of the route. docs/gateway-api-operator.yml grants what one of the Gateway API needs besides.
+    ``kind`` and ``names``: of its routes. docs/gateway-api-operator.yml grants what those of the Gateway API need
+    besides.
     """
     if kind.by_service:
-        own = kind.rights(namespace, name)
+        own = list(dict.fromkeys(right for name in names for right in kind.rights(namespace, name)))
     else:
         # In all namespaces, since any VirtualService may claim the same host.
         own = [Right("list", ISTIO, "virtualservices"), Right("list", ISTIO, "destinationrules")]
@@ -52,10 +53,10 @@ def canary_rights(namespace: str, kind: type[Route] = VirtualService, name: str 
 def lacking_for_run(account: Account, params: Mapping[str, Any], where: RouteNames) -> str:
     """The missing rights of the account, in words. Empty if it has all. ``params``: those of module canary."""
     kind = kind_called(where.kind)
-    source = f"docs/canary-operator.yml{' and docs/gateway-api-operator.yml' if kind.by_service else ''}"
+    source = f"docs/canary-operator.yml{' with docs/gateway-api-operator.yml' if kind.by_service else ''}"
     # An undo measures nothing.
     measures = params.get("state") != "undone"
-    own = problem(account, canary_rights(params["namespace"], kind, where.names[0]), "run a canary", source)
+    own = problem(account, canary_rights(params["namespace"], kind, where.names), "run a canary", source)
     return "\n".join(filter(None, (own, lacking_for_source(account, params) if measures else "")))
 
 

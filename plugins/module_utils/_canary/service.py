@@ -369,16 +369,17 @@ class CanaryService:
 
     def check_rights(self) -> str:
         """Raises CanaryFailure if rights for a run are missing. Returns those missing to query istiod, in words."""
-        if lacking := lacking_for_run(self._cluster, self._params, self._where_for_rights()):
+        if lacking := self.lacking_rights():
             raise CanaryFailure(f"{lacking}\nNothing was changed.")
         return lacking_for_proof(self._cluster, self._params)
 
-    def _where_for_rights(self) -> RouteNames:
-        """An account that may not even look for the route lacks the rights to VirtualServices."""
-        try:
-            return self.objects.where
-        except ApiFailure:
-            return RouteNames(OF_CANARIES[0].kind, (self._service,))
+    def lacking_rights(self) -> str:
+        """The rights that the account lacks for a run, in words. Empty if it has all."""
+        # Of every service's run at once, or of an account that may not even look for the route.
+        where = RouteNames(OF_CANARIES[0].kind, (self._service,))
+        with contextlib.suppress(ApiFailure):
+            where = self.objects.where if self._service else where
+        return lacking_for_run(self._cluster, self._params, where)
 
     def check_options(self) -> None:
         """Refuse invalid options that need no cluster to detect, before anything is changed."""

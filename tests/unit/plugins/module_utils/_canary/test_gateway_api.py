@@ -221,7 +221,7 @@ def test_an_api_server_that_cannot_answer_is_never_taken_for_no_route(cluster: F
 
 
 def test_rights_are_those_of_the_kind() -> None:
-    rights = canary_rights(NAMESPACE, kind_called("HTTPRoute"), SERVICE)
+    rights = canary_rights(NAMESPACE, kind_called("HTTPRoute"), [SERVICE])
     assert {(right.verb, right.resource) for right in rights if right.name == SERVICE} == {
         ("get", "httproutes"),
         ("update", "httproutes"),

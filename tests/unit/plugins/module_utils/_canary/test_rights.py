@@ -11,6 +11,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights
     lacking_for_proof,
     lacking_for_run,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_parents import GATEWAY_API
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import kind_called
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 
 RIGHTS = canary_rights("shop")
@@ -48,6 +50,18 @@ def test_one_right_less_is_named(right: Right) -> None:
     assert text == (
         "the account ops may not run a canary. docs/canary-operator.yml grants what it lacks:"
         f"\n- {right.verb}: {resource} {where}"
+    )
+
+
+def test_each_route_of_the_gateway_api_is_asked_for() -> None:
+    routes = RouteNames("HTTPRoute", ("orders", "orders-mesh"))
+    everything = Operator(*canary_rights("shop", kind_called("HTTPRoute"), routes.names))
+    assert lacking_for_run(everything, OPTIONS, routes) == ""
+    everything.rights -= {Right("update", GATEWAY_API, "httproutes", "shop", "orders-mesh")}
+    assert lacking_for_run(everything, OPTIONS, routes) == (
+        "the account ops may not run a canary. "
+        "docs/canary-operator.yml with docs/gateway-api-operator.yml grants what it lacks:"
+        "\n- update: httproutes.gateway.networking.k8s.io orders-mesh in namespace shop"
     )
 
 
