@@ -1,6 +1,6 @@
 """The lab's real node: pods as containers under a kubelet, and nothing left of them afterwards.
 
-A lab of its own, without a mesh. SERVICE_MESH_TEST_REAL_LAB=NAME:OFFSET uses one that is up; the last test ends it.
+The lab is :func:`real_node.real_lab`; the last test ends it.
 """
 
 from __future__ import annotations
@@ -10,120 +10,25 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ..integration.support.playbooks import ROOT
+from .real_node import IMAGE, Object, RealLab, needs_real_node, pod, real_lab, until
 
-IMAGE = "docker.io/library/busybox:stable"
-PROGRAMS = ("/usr/sbin/runc", "/usr/lib/cni/ptp", "/usr/bin/catatonit", "/bin/busybox")
-Object = dict[str, Any]
-
-
-def why_not() -> str:
-    """Why this machine cannot run a real node, or nothing."""
-    if os.geteuid() != 0:
-        return "only root can run a real node"
-    missing = [program for program in PROGRAMS if not Path(program).exists()]
-    return (
-        f"no {', '.join(missing)}: apt-get install runc containernetworking-plugins catatonit busybox-static"
-        if missing
-        else ""
-    )
-
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "runs")
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A lab with a real node."""
-
-    name: str
-    offset: int
-
-    @property
-    def folder(self) -> Path:
-        return ROOT / f".lab-{self.name}"
-
-    @property
-    def node(self) -> str:
-        return f"{self.name}-real"
-
-    def playbook(self, name: str) -> None:
-        options = ["-e", f"lab_name={self.name}", "-e", f"lab_port_offset={self.offset}", "-e", "lab_real_node=true"]
-        argv = ["ansible-playbook", f"playbooks/{name}.yml", "-i", "inventories/lab", *options]
-        run = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
-
-    def meshlab(self, verb: str) -> None:
-        """What the playbooks lab_up and lab_down call, without the seconds that Ansible takes."""
-        argv = [sys.executable, "-m", "meshlab", "--settings", str(self.folder / "settings.json"), verb]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "roles/lab/files"), "PYTHONDONTWRITEBYTECODE": "1"}
-        run = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stdout + run.stderr
-
-    def kubectl(self, *arguments: str, check: bool = True, **options: Any) -> str:
-        kubectl = json.loads((self.folder / "tools.json").read_text())["kubectl"]
-        argv = [kubectl, f"--kubeconfig={self.folder / 'kubeconfig'}", *arguments]
-        run = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
-        assert run.returncode == 0 or not check, run.stderr
-        return run.stdout + ("" if check else run.stderr)
-
-    def get(self, *arguments: str) -> Object:
-        found: Object = json.loads(self.kubectl("get", "-o", "json", *arguments))
-        return found
-
-    def apply(self, *objects: Object) -> None:
-        self.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-
-    def pid(self, program: str) -> int:
-        return int(json.loads((self.folder / "run" / f"{program}.json").read_text())["pid"])
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 240) -> Any:
-    """Wait for a condition; a limit for hangs, not a measurement."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
-    return found
+pytestmark = needs_real_node
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    name, __, offset = os.environ.get("SERVICE_MESH_TEST_REAL_LAB", "real:600").partition(":")
-    found = Lab(name, int(offset))
-    found.playbook("lab_up")
-    yield found
-    found.playbook("lab_down")
-
-
-def pod(name: str, *command: str, **fields: Any) -> Object:
-    """A pod of the real node. ``fields``: of its container."""
-    container = {"name": "main", "image": IMAGE, "command": list(command), **fields}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
-        "spec": {
-            "nodeSelector": {"lab.corpv3.com/real": "true"},
-            "tolerations": [{"key": "lab.corpv3.com/real", "operator": "Exists"}],
-            "terminationGracePeriodSeconds": 1,
-            "containers": [container],
-        },
-    }
+def lab() -> Iterator[RealLab]:
+    with real_lab() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def web(lab: Lab) -> str:
+def web(lab: RealLab) -> str:
     """A web server in a container: its page is its pod's name."""
     serve = "hostname > /tmp/index.html; echo serving; exec httpd -f -p 8080 -h /tmp"
     probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
@@ -139,7 +44,7 @@ def web(lab: Lab) -> str:
     return "web"
 
 
-def test_the_kubelet_runs_it_where_kwok_does_not(lab: Lab, web: str) -> None:
+def test_the_kubelet_runs_it_where_kwok_does_not(lab: RealLab, web: str) -> None:
     found = lab.get("pod", web)
     assert found["spec"]["nodeName"] == lab.node
     assert found["status"]["containerStatuses"][0]["containerID"].startswith("containerd://")
@@ -148,13 +53,13 @@ def test_the_kubelet_runs_it_where_kwok_does_not(lab: Lab, web: str) -> None:
     assert "kwok.x-k8s.io/node" not in node["metadata"].get("annotations", {})
 
 
-def test_exec_and_logs(lab: Lab, web: str) -> None:
+def test_exec_and_logs(lab: RealLab, web: str) -> None:
     assert lab.kubectl("exec", web, "--", "hostname").strip() == web
     assert lab.kubectl("exec", "-i", web, "--", "cat", input="through\n") == "through\n"
     assert lab.kubectl("logs", web) == "serving\n"
 
 
-def test_port_forward(lab: Lab, web: str) -> None:
+def test_port_forward(lab: RealLab, web: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -176,7 +81,7 @@ def fetch(url: str) -> str:
         return ""
 
 
-def test_a_service_by_its_name_through_kube_proxy(lab: Lab, web: str) -> None:
+def test_a_service_by_its_name_through_kube_proxy(lab: RealLab, web: str) -> None:
     lab.apply(pod("client", "sleep", "3600"))
     lab.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=240s")
     lab.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=240s")
@@ -188,7 +93,7 @@ def test_a_service_by_its_name_through_kube_proxy(lab: Lab, web: str) -> None:
     assert lab.kubectl("exec", web, "--", "wget", "-q", "-O", "-", f"http://{cluster_ip}/").strip() == web
 
 
-def test_the_api_server_from_a_pod(lab: Lab, web: str) -> None:
+def test_the_api_server_from_a_pod(lab: RealLab, web: str) -> None:
     token = "/var/run/secrets/kubernetes.io/serviceaccount"
     assert set(lab.kubectl("exec", web, "--", "ls", token).split()) == {"ca.crt", "namespace", "token"}
     ip = lab.get("service", "kubernetes")["spec"]["clusterIP"]
@@ -197,7 +102,7 @@ def test_the_api_server_from_a_pod(lab: Lab, web: str) -> None:
     assert lab.kubectl("exec", web, "--", "sh", "-c", call).startswith("HTTP/1.0 400")
 
 
-def test_limits_are_the_kernels(lab: Lab, web: str) -> None:
+def test_limits_are_the_kernels(lab: RealLab, web: str) -> None:
     group = lab.get("pod", web)["metadata"]["uid"]
     found = [
         path
@@ -208,14 +113,14 @@ def test_limits_are_the_kernels(lab: Lab, web: str) -> None:
     until(lambda: working_set(lab, web) > 0, "the kubelet reports the pod's memory")
 
 
-def working_set(lab: Lab, name: str) -> int:
+def working_set(lab: RealLab, name: str) -> int:
     """Bytes, by the kubelet; 0 before it has measured."""
     summary = json.loads(lab.kubectl("get", "--raw", f"/api/v1/nodes/{lab.node}/proxy/stats/summary"))
     pods = {each["podRef"]["name"]: each for each in summary["pods"]}
     return int(pods.get(name, {}).get("memory", {}).get("workingSetBytes", 0))
 
 
-def test_a_pod_over_its_memory_limit_is_killed_and_restarted(lab: Lab) -> None:
+def test_a_pod_over_its_memory_limit_is_killed_and_restarted(lab: RealLab) -> None:
     eat = "[ -e /state/once ] && exec sleep 3600; touch /state/once; exec dd if=/dev/zero of=/dev/null bs=256M count=1"
     hungry = pod("hungry", "sh", "-c", eat, resources={"limits": {"memory": "32Mi"}})
     hungry["spec"]["volumes"] = [{"name": "state", "emptyDir": {}}]
@@ -231,7 +136,7 @@ def test_a_pod_over_its_memory_limit_is_killed_and_restarted(lab: Lab) -> None:
     until(lambda: lab.get("pod", "hungry")["status"]["containerStatuses"][0]["ready"], "hungry runs again")
 
 
-def test_a_sidecar_starts_before_and_ends_after_its_application(lab: Lab) -> None:
+def test_a_sidecar_starts_before_and_ends_after_its_application(lab: RealLab) -> None:
     job = pod("job", "sh", "-c", "cat /state/log; echo application >> /state/log")
     spec = job["spec"]
     mounts = [{"name": "state", "mountPath": "/state"}]
@@ -252,14 +157,14 @@ def test_a_sidecar_starts_before_and_ends_after_its_application(lab: Lab) -> Non
 
 
 @pytest.mark.parametrize("program", ["kubelet", "containerd", "kube-proxy", "node-api", "node"])
-def test_up_repairs_a_killed_program(lab: Lab, web: str, program: str) -> None:
+def test_up_repairs_a_killed_program(lab: RealLab, web: str, program: str) -> None:
     os.kill(lab.pid(program), signal.SIGKILL)
     lab.meshlab("up")
     until(lambda: lab.kubectl("exec", web, "--", "hostname", check=False).strip() == web, "the pod runs")
 
 
 @pytest.mark.parametrize("killed", ["nothing", "containerd", "node", "everything"])
-def test_down_leaves_nothing(lab: Lab, killed: str) -> None:
+def test_down_leaves_nothing(lab: RealLab, killed: str) -> None:
     """The machine is as before, whatever died first."""
     lab.meshlab("down")
     before = traces(lab)
@@ -275,7 +180,7 @@ def test_down_leaves_nothing(lab: Lab, killed: str) -> None:
     assert traces(lab) == before
 
 
-def traces(lab: Lab) -> Object:
+def traces(lab: RealLab) -> Object:
     """What a node could leave on the machine, without what other labs have."""
     number = lab.offset // 100
     run = subprocess.run(

@@ -80,4 +80,4 @@ def test_the_node_s_tools_are_built_only_for_it(tmp_path: Path) -> None:
     added = {str(each["name"]) for each in tools.plan(tmp_path, True)} - {
         str(each["name"]) for each in tools.plan(tmp_path)
     }
-    assert added == {"kubelet", "containerd", "istio-cni", "coredns"}
+    assert added == {"kubelet", "containerd", "istio-cni", "coredns", "metrics-server", "kube-network-policies"}

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node import config, objects
+from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.components import components
+from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node import config, objects, policies, programs
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node.layout import TAINT, Node
+from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.pki import FRONT_PROXY
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.settings import Settings
+
+TOOLS = {
+    name: f"/cache/{name}"
+    for name in ("etcd", "kube-controller-manager", "kube-scheduler", "kwok", "kube-state-metrics", "prometheus")
+}
 
 
 @pytest.fixture
@@ -72,3 +80,38 @@ def test_without_namespaces_nothing_is_placed(tmp_path: Path) -> None:
 def test_no_two_objects_have_the_same_place(node: Node) -> None:
     places = [(path, item["metadata"]["name"]) for path, item in objects.objects(node)]
     assert len(set(places)) == len(places)
+
+
+def test_a_program_whose_configuration_has_changed_is_another_one(node: Node) -> None:
+    """So that ``up`` starts it again."""
+    node.configuration.mkdir(parents=True)
+    file = node.configuration / "kubelet.json"
+
+    def environments() -> dict[str, dict[str, str]]:
+        parts = programs.components(replace_tools(node), 1)
+        return {part.name: part.env for part in parts if part.name in programs.INSIDE}
+
+    file.write_text("{}")
+    before = environments()
+    file.write_text("{1}")
+    after = environments()
+    assert {name for name in before if before[name] != after[name]} == {"kubelet"}
+
+
+def replace_tools(node: Node) -> Node:
+    return Node(replace(node.settings, tools={name: f"/cache/{name}" for name in programs.INSIDE}))
+
+
+def test_policies_are_asked_about_new_connections_but_not_the_kubelet_s(node: Node) -> None:
+    first, *others = policies.rules("10.102.0.0/16")
+    assert first[-6:] == ["-m", "owner", "--uid-owner", "0", "-j", "RETURN"]
+    for rule, way in zip(others, ("-s", "-d"), strict=True):
+        assert rule[rule.index(way) + 1] == "10.102.0.0/16"
+        assert rule[rule.index("--ctstate") + 1] == "NEW"
+        assert rule[-4:] == ["NFQUEUE", "--queue-num", "100", "--queue-bypass"]
+
+
+def test_only_the_front_proxy_s_certificate_may_name_other_users(node: Node) -> None:
+    settings = replace(node.settings, tools={"kube-apiserver": "/cache/kube-apiserver", **TOOLS})
+    (api,) = (part for part in components(settings) if part.name == "kube-apiserver")
+    assert f"--requestheader-allowed-names={FRONT_PROXY}" in api.argv

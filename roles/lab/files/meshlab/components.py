@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .pki import Pki
+from .pki import FRONT_PROXY, Pki
 from .settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -110,6 +110,13 @@ def _api_server(settings: Settings) -> Component:
             "--authorization-mode=Node,RBAC",
             # Webhooks and aggregated APIs are called at a pod's address: the lab has no kube-proxy.
             "--enable-aggregator-routing=true",
+            f"--requestheader-client-ca-file={pki / 'ca.crt'}",
+            f"--requestheader-allowed-names={FRONT_PROXY}",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={pki / f'client-{FRONT_PROXY}.crt'}",
+            f"--proxy-client-key-file={pki / f'client-{FRONT_PROXY}.key'}",
             # Nodes have no name that anything resolves.
             "--kubelet-preferred-address-types=InternalIP",
             f"--kubelet-certificate-authority={pki / 'ca.crt'}",

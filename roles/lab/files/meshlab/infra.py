@@ -9,12 +9,12 @@ from .addresses import AddressGiver
 from .api import Api
 from .prometheus_config import Reloader
 from .settings import Settings
-from .volumes import STORAGE_CLASS, Provisioner
+from .volumes import Provisioner, ensure_class
 
 
 def run(settings: Settings) -> None:
     """For ever; ends where one of its parts does, so that it shows."""
-    Api(settings).create_if_missing("/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
+    ensure_class(Api(settings), settings)
     ended = threading.Event()
     for part in (Provisioner(settings).run, AddressGiver(settings).run, Reloader(settings).run):
         threading.Thread(target=_until_it_ends, args=(part, ended), daemon=True).start()

@@ -15,6 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALIDITY = datetime.timedelta(days=3650)
 API_NAMES = tuple(f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local"))
+# As whom the API server calls the servers of aggregated APIs, such as metrics-server.
+FRONT_PROXY = "front-proxy-client"
 
 
 class Pki:
@@ -29,7 +31,7 @@ class Pki:
         return self.folder / name
 
     def ensure(self, addresses: list[str], node_address: str) -> None:
-        """Make what is missing: CA, the API server's two certificates, the nodes' one, the service account key."""
+        """Make what is missing: CA, the API server's three certificates, the nodes' one, the service account key."""
         if not self.path("ca.crt").exists():
             key = ec.generate_private_key(ec.SECP256R1())
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "meshlab")])
@@ -39,8 +41,9 @@ class Pki:
             self._write("ca", builder.sign(key, hashes.SHA256()), key)
         if not self.path("api.crt").exists():
             self._issue("api", "kube-apiserver", None, [*addresses, "localhost", *API_NAMES])
-        if not self.path("client-kube-apiserver.crt").exists():
-            self._issue("client-kube-apiserver", "kube-apiserver", None, [])
+        for client in ("kube-apiserver", FRONT_PROXY):
+            if not self.path(f"client-{client}.crt").exists():
+                self._issue(f"client-{client}", client, None, [])
         if not self.path("node.crt").exists():
             self._issue("node", "meshlab-node", None, [node_address])
         if not self.path("sa.key").exists():

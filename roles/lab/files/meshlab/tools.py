@@ -48,7 +48,10 @@ def go_name(package: str) -> str:
     return re.sub(r"/v[0-9]+$", "", package).rsplit("/", 1)[-1]
 
 
-BINARY_NAMES = {"go.etcd.io/etcd/server/v3": "etcd"}
+BINARY_NAMES = {
+    "go.etcd.io/etcd/server/v3": "etcd",
+    "sigs.k8s.io/kube-network-policies/cmd": "kube-network-policies",
+}
 
 _KUBERNETES = tuple(
     f"-X {package}.{variable}={value}"
@@ -130,6 +133,8 @@ NODE_BUILDS = (
         20,
     ),
     Build("coredns", "coredns", ("lab.corpv3.com/tools/coredns",), (), 90),
+    Build("metrics-server", "metrics-server", ("sigs.k8s.io/metrics-server/cmd/metrics-server",), (), 40),
+    Build("kube-network-policies", "kube-network-policies", ("sigs.k8s.io/kube-network-policies/cmd",), (), 40),
 )
 
 # Where Istio's module keeps the charts that its releases publish, by the name of the published chart.

@@ -17,6 +17,8 @@ from .layout import CATATONIT, Node
 HERE = Path(__file__).parents[1]
 BUSYBOX_IMAGE = "docker.io/library/busybox:stable"
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.15.0"
+METRICS_SERVER_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.9.0"
+NETWORK_POLICIES_IMAGE = "registry.k8s.io/networking/kube-network-policies:v0.8.0"
 # istio_hub's default, as containerd completes it.
 ISTIO_HUB = "docker.io/istio"
 # restaurant_app_image_prefix, as containerd completes it, and the tag that the inventory leaves to the chart.
@@ -69,10 +71,17 @@ def busybox() -> Image:
     return Image((BUSYBOX_IMAGE,), (shell(),), (), ("sh",), PATH)
 
 
-def coredns(settings: Settings) -> Image:
-    """The cluster's DNS; static."""
-    binary = program(Path(settings.tool("coredns")), "coredns")
-    return Image((COREDNS_IMAGE,), ((binary,),), ("/coredns",))
+def static(settings: Settings) -> list[Image]:
+    """One static program each: the cluster's DNS, its resource metrics, its NetworkPolicies."""
+    programs = {
+        "coredns": COREDNS_IMAGE,
+        "metrics-server": METRICS_SERVER_IMAGE,
+        "kube-network-policies": NETWORK_POLICIES_IMAGE,
+    }
+    return [
+        Image((image,), ((program(Path(settings.tool(name)), name),),), (f"/{name}",))
+        for name, image in programs.items()
+    ]
 
 
 def iptables() -> tuple[Entry, ...]:
@@ -137,7 +146,7 @@ def images(node: Node) -> list[Image]:
     """All of them."""
     settings = node.settings
     mesh = [proxy(settings), pilot(settings), install_cni(settings)]
-    return [pause(), busybox(), coredns(settings), *mesh, *applications(("1.0.0",))]
+    return [pause(), busybox(), *static(settings), *mesh, *applications(("1.0.0",))]
 
 
 def fingerprint(node: Node) -> str:
@@ -145,7 +154,8 @@ def fingerprint(node: Node) -> str:
 
     The libraries of this machine's programs are left out: a new lab takes the new ones.
     """
-    tools = ("coredns", "envoy", "pilot-agent", "pilot-discovery", "install-cni", "istio-cni")
+    tools = ["coredns", "metrics-server", "kube-network-policies"]
+    tools += ["envoy", "pilot-agent", "pilot-discovery", "install-cni", "istio-cni"]
     files = [Path(CATATONIT), BUSYBOX, IPTABLES, *(Path(node.settings.tool(name)) for name in tools)]
     files += sorted([*HERE.glob("standin*.py"), *(HERE / "node").glob("*.py"), *(HERE / "templates").iterdir()])
     digest = hashlib.sha256(sys.version.encode())

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .catalog import COREDNS_IMAGE
-from .layout import TAINT, Node
+from .layout import Node
+from .manifests import CORE, Object, Placed, account, named, rule, workload
 
-Object = dict[str, Any]
-NAME, NAMESPACE = "coredns", "kube-system"
-RBAC = "rbac.authorization.k8s.io"
+NAME = "coredns"
 COREFILE = """.:5353 {
     errors
     health :8080
@@ -21,49 +18,33 @@ COREFILE = """.:5353 {
     cache 5
 }
 """
-READS: list[Object] = [
-    {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
-    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
-]
+READS = (
+    rule("", ("services", "pods", "namespaces"), "list", "watch"),
+    rule("discovery.k8s.io", ("endpointslices",), "list", "watch"),
+)
+LABELS = {"k8s-app": "kube-dns"}
 
 
-def objects(node: Node) -> list[tuple[str, Object]]:
+def objects(node: Node) -> list[Placed]:
     """Each object with the path of its collection."""
-    core = f"/api/v1/namespaces/{NAMESPACE}"
-    rights = f"/apis/{RBAC}/v1"
-    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "system:coredns"}, "rules": READS}
-    binding = {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "system:coredns"},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:coredns"},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
-    }
+    corefile = {**named("ConfigMap", "v1", NAME), "data": {"Corefile": COREFILE}}
     return [
-        (f"{core}/serviceaccounts", _named("ServiceAccount", "v1")),
-        (f"{rights}/clusterroles", role),
-        (f"{rights}/clusterrolebindings", binding),
-        (f"{core}/configmaps", {**_named("ConfigMap", "v1"), "data": {"Corefile": COREFILE}}),
-        (f"{core}/services", _service(node)),
-        (f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", _deployment()),
+        *account(NAME, READS),
+        (f"{CORE}/configmaps", corefile),
+        (f"{CORE}/services", _service(node)),
+        _deployment(),
     ]
-
-
-def _named(kind: str, version: str) -> Object:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": NAME, "namespace": NAMESPACE}}
 
 
 def _service(node: Node) -> Object:
     ports = [{"name": f"dns-{p.lower()}", "protocol": p, "port": 53, "targetPort": 5353} for p in ("UDP", "TCP")]
-    service = _named("Service", "v1")
-    service["metadata"]["name"] = "kube-dns"
-    service["spec"] = {"clusterIP": node.dns_ip, "selector": {"k8s-app": "kube-dns"}, "ports": ports}
+    service = named("Service", "v1", "kube-dns")
+    service["spec"] = {"clusterIP": node.dns_ip, "selector": LABELS, "ports": ports}
     return service
 
 
-def _deployment() -> Object:
+def _deployment() -> Placed:
     container = {
-        "name": NAME,
         "image": COREDNS_IMAGE,
         "args": ["-conf", "/etc/coredns/Corefile"],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 2},
@@ -77,21 +58,6 @@ def _deployment() -> Object:
         },
         "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns"}],
     }
-    pod = {
-        "serviceAccountName": NAME,
-        "priorityClassName": "system-cluster-critical",
-        # Its own names come from the node: a resolver must not depend on itself.
-        "dnsPolicy": "Default",
-        "nodeSelector": {TAINT: "true"},
-        "tolerations": [{"operator": "Exists"}],
-        "containers": [container],
-        "volumes": [{"name": "config", "configMap": {"name": NAME}}],
-    }
-    labels = {"k8s-app": "kube-dns"}
-    deployment = _named("Deployment", "apps/v1")
-    deployment["spec"] = {
-        "replicas": 1,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }
-    return deployment
+    volumes = [{"name": "config", "configMap": {"name": NAME}}]
+    # Its own names come from the node: a resolver must not depend on itself.
+    return workload("Deployment", NAME, LABELS, container, dnsPolicy="Default", volumes=volumes)

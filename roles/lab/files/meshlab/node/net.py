@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from .. import network
+from . import policies
 from .layout import Node
 
 NSENTER = shutil.which("nsenter") or "/usr/bin/nsenter"
@@ -43,6 +44,8 @@ def create(node: Node) -> None:
     for name, value in SYSCTLS.items():
         write = ["sh", "-c", f"echo {value} > /proc/sys/{name}"]
         subprocess.run([NSENTER, f"--net={path(node)}", *write], check=True)
+    for rule in policies.rules(settings.pod_cidr):
+        subprocess.run([NSENTER, f"--net={path(node)}", "iptables", "-w", *rule], check=True)
 
 
 def delete(node: Node) -> None:

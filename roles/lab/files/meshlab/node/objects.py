@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import dns
+from . import dns, metrics, policies
 from .layout import TAINT, Node
 
 Object = dict[str, Any]
@@ -19,6 +19,7 @@ PLACEMENT = "meshlab-real-node"
 def objects(node: Node) -> list[tuple[str, Object]]:
     """Each object with the path of its collection."""
     found = [(RBAC, _kubelet_api()), (SLICES, _api_server(node)), *dns.objects(node)]
+    found += [*metrics.objects(), *policies.objects(node)]
     if node.settings.real_node_namespaces or node.settings.real_node_apps:
         found += [(POLICIES, _placement(node)), (POLICY_BINDINGS, _placement_binding())]
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..components import Component, own
@@ -16,6 +18,12 @@ FIRST = "node"
 # In starting order, after the first one.
 INSIDE = ("containerd", "kubelet", "kube-proxy")
 DOOR = "node-api"
+# What each reads as it starts.
+READ = {
+    "containerd": ("containerd.toml", "container.json"),
+    "kubelet": ("kubelet.json", "resolv.conf"),
+    "kube-proxy": ("kube-proxy.json",),
+}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -64,6 +72,8 @@ def components(node: Node, pid: int | None = None) -> list[Component]:
     settings = node.settings
     folder = Path(settings.tool("containerd")).parent
     env = {"PATH": f"{PATH}:{folder}", "GOMAXPROCS": str(os.cpu_count() or 1)}
+    # A program whose configuration has changed is started again.
+    environments = {name: {**env, "MESHLAB_CONFIGURATION": _digest(node, READ[name])} for name in INSIDE}
     commands = {
         "containerd": [settings.tool("containerd"), f"--config={node.configuration / 'containerd.toml'}"],
         "kubelet": [
@@ -84,8 +94,17 @@ def components(node: Node, pid: int | None = None) -> list[Component]:
     address = {"containerd": "in the node", "kubelet": f"{node.ip}:{KUBELET_PORT}", "kube-proxy": "cluster IPs"}
     found = [first(node), door(node)]
     for name in INSIDE:
-        found.append(Component(name, inside(pid or 0, commands[name]), address[name], health[name], env))
+        command = inside(pid or 0, commands[name])
+        found.append(Component(name, command, address[name], health[name], environments[name]))
     return found
+
+
+def _digest(node: Node, names: Sequence[str]) -> str:
+    """Of files, as far as they are written."""
+    digest = hashlib.sha256()
+    for path in (node.configuration / name for name in names):
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()
 
 
 def run(argv: list[str]) -> str:
