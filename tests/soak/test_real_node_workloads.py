@@ -1,4 +1,4 @@
-"""What a cluster owes its workloads, on the lab's real node: figures, scaling, policies, volumes, disruption budgets."""
+"""What a cluster owes its workloads, on the lab's real node: figures, scaling, policies, volumes, budgets."""
 
 from __future__ import annotations
 
