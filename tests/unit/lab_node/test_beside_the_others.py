@@ -81,3 +81,19 @@ def test_the_node_s_tools_are_built_only_for_it(tmp_path: Path) -> None:
         str(each["name"]) for each in tools.plan(tmp_path)
     }
     assert added == {"kubelet", "containerd", "istio-cni", "coredns", "metrics-server", "kube-network-policies"}
+
+
+def test_status_names_a_pods_images_and_its_node() -> None:
+    pod = {
+        "metadata": {"namespace": "shop", "name": "cart-1"},
+        "spec": {
+            "initContainers": [{"image": "docker.io/istio/proxyv2:1.31.0"}],
+            "containers": [{"image": "localhost:5000/shop/cart:2"}, {"image": "docker.io/istio/proxyv2:1.31.0"}],
+        },
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]},
+    }
+    line = node_run.pod_line(pod, "lab-real")
+    assert line["address"] == "proxyv2:1.31.0, cart:2"
+    assert (line["name"], line["health"]) == ("shop/cart-1", "running, container on lab-real")
+    pod["status"]["conditions"][0]["status"] = "True"
+    assert node_run.pod_line(pod, "lab-real")["health"] == "ready, container on lab-real"

@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from .. import network
-from ..api import Api
+from ..api import Api, ApiError
 from ..health import report, wait
 from ..pki import Pki
 from ..settings import Settings
@@ -159,7 +161,31 @@ def status(settings: Settings) -> list[Object]:
         return [{"name": "real node", "pid": None, "address": why, "health": "simulated"}]
     node = Node(settings)
     running = programs.processes(node)
-    return [report(component, running) for component in programs.components(node)]
+    return [*(report(component, running) for component in programs.components(node)), *_pods(node)]
+
+
+def _pods(node: Node) -> list[Object]:
+    """One entry a pod of the node, with its images; none if the API server does not answer."""
+    try:
+        listed = Api(node.settings).request("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={node.name}")
+    except (requests.RequestException, ApiError):
+        return []
+    return [pod_line(pod, node.name) for pod in listed["items"]]
+
+
+def pod_line(pod: Object, node: str) -> Object:
+    """What the status says of a pod: its images without their registries, and whether it is ready."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    containers = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+    images = dict.fromkeys(container["image"].rpartition("/")[2] for container in containers)
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
+    state = "ready" if ready else str(status.get("phase", "Pending")).lower()
+    return {
+        "name": f"{metadata['namespace']}/{metadata['name']}",
+        "pid": None,
+        "address": ", ".join(images),
+        "health": f"{state}, container on {node}",
+    }
 
 
 def exists(settings: Settings) -> bool:
