@@ -57,9 +57,10 @@ def test_each_pod_has_a_cable_of_its_own(node: Node) -> None:
 def test_a_container_gets_the_lab_s_faults_beside_its_default_mounts(node: Node) -> None:
     default = {"ociVersion": "1.3.0", "mounts": [{"destination": "/proc"}]}
     mounts = config.container(default, node)["mounts"]
-    assert [mount["destination"] for mount in mounts] == ["/proc", "/run/meshlab"]
-    assert mounts[1]["source"] == str(node.settings.shared)
-    assert "ro" in mounts[1]["options"]
+    istiods = str(node.settings.istio_config)
+    assert [mount["destination"] for mount in mounts] == ["/proc", "/run/meshlab", istiods]
+    assert [mount["source"] for mount in mounts[1:]] == [str(node.settings.shared), istiods]
+    assert all("ro" in mount["options"] for mount in mounts[1:])
     assert len(default["mounts"]) == 1
 
 

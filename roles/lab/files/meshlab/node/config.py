@@ -59,14 +59,17 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.bl
 
 
 def container(default: Object, node: Node) -> Object:
-    """What all containers have: containerd's default with the folder of the lab's faults."""
-    shared = {
-        "destination": SHARED,
-        "type": "bind",
-        "source": str(node.settings.shared),
-        "options": ["rbind", "ro"],
-    }
-    return {**default, "mounts": [*default["mounts"], shared]}
+    """What all containers have: containerd's default with two folders of the lab: its faults, istiod's further source.
+
+    istiod's has its path of the machine, by which it is configured wherever istiod runs.
+    """
+    settings = node.settings
+    folders = {SHARED: settings.shared, str(settings.istio_config): settings.istio_config}
+    mounts = [
+        {"destination": destination, "type": "bind", "source": str(source), "options": ["rbind", "ro"]}
+        for destination, source in folders.items()
+    ]
+    return {**default, "mounts": [*default["mounts"], *mounts]}
 
 
 def kubelet(node: Node) -> Object:
