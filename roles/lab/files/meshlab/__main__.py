@@ -13,7 +13,7 @@ from . import cleanup, faults, infra, lifecycle, ports, tools
 from .agent.loopback import LoopbackIstiod
 from .agent.watch import Agent
 from .forward import Forwarder
-from .node import door, mounts
+from .node import door, mounts, registry
 from .node.layout import Node
 from .settings import Settings
 
@@ -23,7 +23,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="meshlab")
     parser.add_argument("--settings", help="the lab's settings.json")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("up", "down", "status", "agent", "forward", "infra", "ports", "node-enter", "node-api"):
+    for verb in (
+        "up",
+        "down",
+        "status",
+        "agent",
+        "forward",
+        "infra",
+        "ports",
+        "node-enter",
+        "node-api",
+        "node-registry",
+    ):
         verbs.add_parser(verb)
     plan = verbs.add_parser("plan")
     plan.add_argument("cache", type=Path)
@@ -61,6 +72,7 @@ def _run(arguments: argparse.Namespace) -> object:
         "infra": infra.run,
         "node-enter": lambda s: mounts.enter(Node(s)),
         "node-api": door.run,
+        "node-registry": registry.run,
         "ports": ports.taken,
         "up": lifecycle.up,
         "down": cleanup.end_all,

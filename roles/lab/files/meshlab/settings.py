@@ -28,6 +28,7 @@ PORTS = {
 # On the bridge's address, which is this lab's alone.
 BRIDGE_PORTS = {
     "kubelet": 10250,
+    "registry": 5000,
 }
 # Only where there is no pod network, so no address of its own for istiod.
 LOOPBACK_PORTS = {
@@ -110,6 +111,11 @@ class Settings:
     def shared(self) -> Path:
         """A copy of it, in a folder that each container of the real node has at /run/meshlab."""
         return self.state_dir / "node" / "shared"
+
+    @property
+    def registry(self) -> Path:
+        """The images of the real node, as blobs."""
+        return self.state_dir / "node" / "registry"
 
     @property
     def istio_config(self) -> Path:

@@ -1,4 +1,4 @@
-"""Container images without a container engine: layers as reproducible tars, images as Docker's archive format."""
+"""Container images without a container engine: layers as reproducible tars, images as OCI's blobs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 Object = dict[str, Any]
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its names, its layers' entries, and how it starts."""
+    """One image: its names, its layers' entries, and how it starts. A name without a tag is that of every tag."""
 
     names: tuple[str, ...]
     layers: tuple[tuple[Entry, ...], ...]
@@ -52,7 +55,7 @@ def write_layer(entries: Sequence[Entry], folder: Path) -> Path:
             _add(tar, by_path[path])
     with partial.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return partial.rename(folder / f"{digest}.tar")
+    return partial.rename(folder / digest)
 
 
 def _add(tar: tarfile.TarFile, entry: Entry) -> None:
@@ -95,27 +98,35 @@ def config(image: Image, digests: Sequence[str]) -> bytes:
     ).encode()
 
 
-def write(images: Sequence[Image], target: IO[bytes], folder: Path) -> None:
-    """Write one archive of all images to a stream; a layer that several have is in it once.
+def store(images: Sequence[Image], folder: Path) -> dict[str, str]:
+    """Write the images as blobs, each named by its digest. Returns the digest of the manifest of each name.
 
-    ``folder``: for the layers meanwhile, each as large as its files.
+    A layer that several images have is there once.
     """
     layers: dict[tuple[Entry, ...], Path] = {}
+    found: dict[str, str] = {}
     for image in images:
         for entries in image.layers:
             if entries not in layers:
                 layers[entries] = write_layer(entries, folder)
-    manifest = []
-    configs: dict[str, bytes] = {}
-    for image in images:
         paths = [layers[entries] for entries in image.layers]
-        described = config(image, [path.stem for path in paths])
-        name = f"{hashlib.sha256(described).hexdigest()}.json"
-        configs[name] = described
-        manifest.append({"Config": name, "RepoTags": list(image.names), "Layers": [path.name for path in paths]})
-    files = [Entry(path.name, source=path) for path in sorted(set(layers.values()))]
-    files += [Entry(name, content=content) for name, content in sorted(configs.items())]
-    files.append(Entry("manifest.json", content=json.dumps(manifest, sort_keys=True).encode()))
-    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
-        for file in files:
-            _add(tar, file)
+        described = _blob(folder, config(image, [path.name for path in paths]))
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": _descriptor(CONFIG, described),
+            "layers": [_descriptor(LAYER, path) for path in paths],
+        }
+        written = _blob(folder, json.dumps(manifest, sort_keys=True).encode())
+        found.update(dict.fromkeys(image.names, written.name))
+    return found
+
+
+def _blob(folder: Path, content: bytes) -> Path:
+    path = folder / hashlib.sha256(content).hexdigest()
+    path.write_bytes(content)
+    return path
+
+
+def _descriptor(kind: str, path: Path) -> Object:
+    return {"mediaType": kind, "digest": f"sha256:{path.name}", "size": path.stat().st_size}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from .. import standin
 from ..settings import Settings
-from ..tools import ISTIO_VERSION
 from .archive import Entry, Image
 from .config import PAUSE_IMAGE
 from .contents import compiled, libraries, program, python
@@ -19,9 +18,9 @@ BUSYBOX_IMAGE = "docker.io/library/busybox:stable"
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.15.0"
 METRICS_SERVER_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.9.0"
 NETWORK_POLICIES_IMAGE = "registry.k8s.io/networking/kube-network-policies:v0.8.0"
-# istio_hub's default, as containerd completes it.
+# istio_hub's default, as containerd completes it. Every tag is this build, also ``latest``, which its charts ask for.
 ISTIO_HUB = "docker.io/istio"
-# restaurant_app_image_prefix, as containerd completes it, and the tag that the inventory leaves to the chart.
+# restaurant_app_image_prefix, as containerd completes it.
 APPLICATION_PREFIX = "docker.io/corpv3"
 SERVICES = (*standin.PORTS, "frontend")
 BUSYBOX = Path("/bin/busybox")
@@ -102,14 +101,14 @@ def proxy(settings: Settings) -> Image:
     )
     base = (*shell(), *iptables())
     binary = (program(envoy, "usr/local/bin/envoy"), *libraries([envoy]))
-    names = (f"{ISTIO_HUB}/proxyv2:{ISTIO_VERSION}",)
+    names = (f"{ISTIO_HUB}/proxyv2",)
     return Image(names, (base, binary, own), ("/usr/local/bin/proxy-start",), (), PATH)
 
 
 def pilot(settings: Settings) -> Image:
     """istiod; static."""
     binary = program(Path(settings.tool("pilot-discovery")), "usr/local/bin/pilot-discovery")
-    names = (f"{ISTIO_HUB}/pilot:{ISTIO_VERSION}",)
+    names = (f"{ISTIO_HUB}/pilot",)
     return Image(names, (shell(), (binary,)), ("/usr/local/bin/pilot-discovery",), (), PATH, PROXY_USER)
 
 
@@ -119,19 +118,19 @@ def install_cni(settings: Settings) -> Image:
         program(Path(settings.tool("install-cni")), "usr/local/bin/install-cni"),
         program(Path(settings.tool("istio-cni")), "opt/cni/bin/istio-cni"),
     )
-    names = (f"{ISTIO_HUB}/install-cni:{ISTIO_VERSION}",)
+    names = (f"{ISTIO_HUB}/install-cni",)
     return Image(names, ((*shell(), *iptables()), binaries), (), ("/usr/local/bin/install-cni",), PATH)
 
 
-def applications(tags: tuple[str, ...]) -> list[Image]:
-    """The stand-in under each service's name."""
+def applications() -> list[Image]:
+    """The stand-in under each service's name; every tag is the same program."""
     programs = (HERE / "standin.py", HERE / "standin_pod.py")
     base = (*shell(), *python(), *compiled(programs[1]))
     own = tuple(Entry(f"app/{path.name}", source=path) for path in programs)
     command = ("python3", "-S", "-E", "/app/standin_pod.py")
     return [
         Image(
-            tuple(f"{APPLICATION_PREFIX}/{service}:{tag}" for tag in tags),
+            (f"{APPLICATION_PREFIX}/{service}",),
             (base, own),
             (*command, service),
             (),
@@ -146,7 +145,7 @@ def images(node: Node) -> list[Image]:
     """All of them."""
     settings = node.settings
     mesh = [proxy(settings), pilot(settings), install_cni(settings)]
-    return [pause(), busybox(), *static(settings), *mesh, *applications(("1.0.0",))]
+    return [pause(), busybox(), *static(settings), *mesh, *applications()]
 
 
 def fingerprint(node: Node) -> str:

@@ -21,6 +21,8 @@ Object = dict[str, Any]
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.1"
 CONTAINERD_METRICS_PORT = 1338
 SHARED = "/run/meshlab"
+# Folder of containerd's settings of registries; the only one is for all of them.
+REGISTRIES = "certs.d"
 KUBELET_HEALTH_PORT = 10248
 
 
@@ -42,6 +44,8 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.bl
   snapshotter = "overlayfs"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "{PAUSE_IMAGE}"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{node.configuration / REGISTRIES}"
 
 [plugins."io.containerd.cri.v1.runtime"]
   # A process without CAP_SYS_RESOURCE may not lower it, and every sandbox would fail.
@@ -55,6 +59,16 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.bl
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       BinaryName = "{RUNC}"
       SystemdCgroup = false
+"""
+
+
+def registry(node: Node) -> str:
+    """Where containerd pulls images of every registry from."""
+    server = f"http://{node.settings.bridge_ip}:{node.settings.port('registry')}"
+    return f"""server = "{server}"
+
+[host."{server}"]
+  capabilities = ["pull", "resolve"]
 """
 
 
@@ -101,7 +115,7 @@ def kubelet(node: Node) -> Object:
         # Negative values need CAP_SYS_RESOURCE.
         "oomScoreAdj": 0,
         "registerWithTaints": [{"key": TAINT, "effect": TAINT_EFFECT}],
-        # No registry has the lab's images: one that the kubelet collects as unused would not come again.
+        # How full the machine's disk is says nothing about the lab's images.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         # The machine's disk is shared with people: how full it is must not evict pods.

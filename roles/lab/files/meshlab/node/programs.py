@@ -1,4 +1,4 @@
-"""The node's processes: its first one, containerd, the kubelet, kube-proxy, and the way from it to the API server."""
+"""The node's processes: its first one, containerd, the kubelet, kube-proxy; its way to the API server, its registry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..components import Component, own
@@ -18,6 +19,7 @@ FIRST = "node"
 # In starting order, after the first one.
 INSIDE = ("containerd", "kubelet", "kube-proxy")
 DOOR = "node-api"
+REGISTRY = "node-registry"
 # What each reads as it starts.
 READ = {
     "containerd": ("containerd.toml", "container.json"),
@@ -67,6 +69,12 @@ def door(node: Node) -> Component:
     return own(node.settings, DOOR, node.api_server)
 
 
+def image_registry(node: Node) -> Component:
+    """Where containerd pulls from."""
+    address = f"http://{node.settings.bridge_ip}:{node.settings.port('registry')}"
+    return replace(own(node.settings, REGISTRY, address), health=f"{address}/v2/")
+
+
 def components(node: Node, pid: int | None = None) -> list[Component]:
     """All of them. ``pid``: of the node's first process; without one the commands are for reading only."""
     settings = node.settings
@@ -92,7 +100,7 @@ def components(node: Node, pid: int | None = None) -> list[Component]:
         "kube-proxy": f"http://{node.ip}:{PROXY_HEALTH_PORT}/livez",
     }
     address = {"containerd": "in the node", "kubelet": f"{node.ip}:{KUBELET_PORT}", "kube-proxy": "cluster IPs"}
-    found = [first(node), door(node)]
+    found = [first(node), door(node), image_registry(node)]
     for name in INSIDE:
         command = inside(pid or 0, commands[name])
         found.append(Component(name, command, address[name], health[name], environments[name]))

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from ..api import Api, ApiError
 from ..health import report, wait
 from ..pki import Pki
 from ..settings import Settings
-from . import archive, catalog, cgroups, config, mounts, net, objects, programs
+from . import archive, catalog, cgroups, config, mounts, net, objects, programs, registry
 from .layout import CONTAINERD_SOCKET, Node
 
 Object = dict[str, Any]
@@ -33,6 +31,7 @@ def up(settings: Settings) -> list[str]:
     net.create(node)
     mounts.prepare(node)
     _write_configuration(node)
+    changed_images = _write_images(node)
     started = _start_outside(node)
     pid = _first_pid(node)
     api = Api(settings)
@@ -46,8 +45,8 @@ def up(settings: Settings) -> list[str]:
         if running.ensure(component.name, component.argv, log, component.env):
             started.append(component.name)
         wait(component, running, settings)
-        if component.name == "containerd":
-            _load_images(node, pid)
+        if component.name == "containerd" and changed_images:
+            _forget_images(node, pid)
         if component.name == "kubelet":
             _write_pod_network(node, api)
     _wait_until_ready(node, api)
@@ -94,6 +93,9 @@ def _write_configuration(node: Node) -> None:
     }
     for name, text in texts.items():
         _write(folder / name, text)
+    every = folder / config.REGISTRIES / "_default" / "hosts.toml"
+    every.parent.mkdir(parents=True, exist_ok=True)
+    _write(every, config.registry(node))
 
 
 def _write(path: Path, text: str) -> None:
@@ -102,23 +104,27 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _load_images(node: Node, pid: int) -> None:
-    """Make the images and give them to containerd, unless it has been given these very ones."""
-    log = node.settings.logs / "images.log"
-    loaded = node.folder / "containerd" / "meshlab-images"
-    wanted = catalog.fingerprint(node)
-    if loaded.exists() and loaded.read_text(encoding="ascii") == wanted:
-        return
-    ctr = [node.settings.tool("ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io"]
-    argv = programs.inside(pid, [*ctr, "images", "import", "--local", "-"])
-    with tempfile.TemporaryDirectory(dir=node.folder) as layers, log.open("ab") as output:
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=output) as ctr_process:
-            if ctr_process.stdin is not None:
-                archive.write(catalog.images(node), ctr_process.stdin, Path(layers))
-                ctr_process.stdin.close()
-        if ctr_process.returncode != 0:
-            raise RuntimeError(f"the real node's images are not loaded; see {log}")
-    loaded.write_text(wanted, encoding="ascii")
+def _write_images(node: Node) -> bool:
+    """Make the images for the registry, unless it has these very ones. True if it had others."""
+    folder = node.settings.registry
+    written, wanted = folder / "fingerprint", catalog.fingerprint(node)
+    if written.exists() and written.read_text(encoding="ascii") == wanted:
+        return False
+    others = folder.exists()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    index = archive.store(catalog.images(node), folder)
+    (folder / registry.INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
+    written.write_text(wanted, encoding="ascii")
+    return others
+
+
+def _forget_images(node: Node, pid: int) -> None:
+    """Have containerd pull all images anew; running containers keep theirs."""
+    ctr = [node.settings.tool("ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images"]
+    names = programs.run(programs.inside(pid, [*ctr, "ls", "--quiet"])).split()
+    if names:
+        programs.run(programs.inside(pid, [*ctr, "rm", *names]))
 
 
 def _write_pod_network(node: Node, api: Api) -> None:
@@ -200,7 +206,7 @@ def down(settings: Settings) -> list[str]:
         return []
     node = Node(settings)
     running = programs.processes(node)
-    names = (programs.FIRST, programs.DOOR, *programs.INSIDE)
+    names = (programs.FIRST, programs.DOOR, programs.REGISTRY, *programs.INSIDE)
     ended = [name for name in names if running.alive(name)]
     # With the first process, the kernel ends all others and removes their mounts.
     for name in names:
