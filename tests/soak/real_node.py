@@ -49,9 +49,10 @@ class RealLab:
     def node(self) -> str:
         return f"{self.name}-real"
 
-    def playbook(self, name: str) -> None:
-        options = ["-e", f"lab_name={self.name}", "-e", f"lab_port_offset={self.offset}", "-e", "lab_real_node=true"]
-        argv = ["ansible-playbook", f"playbooks/{name}.yml", "-i", "inventories/lab", *options]
+    def playbook(self, name: str, **variables: Any) -> None:
+        own = {"lab_name": self.name, "lab_port_offset": self.offset, "lab_real_node": True}
+        extra = json.dumps({**own, **variables})
+        argv = ["ansible-playbook", f"playbooks/{name}.yml", "-i", "inventories/lab", "-e", extra]
         run = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
 
@@ -109,10 +110,13 @@ needs_real_node = pytest.mark.skipif(bool(why_not()), reason=why_not() or "runs"
 
 
 @contextmanager
-def real_lab() -> Iterator[RealLab]:
-    """A lab of its own, without a mesh. SERVICE_MESH_TEST_REAL_LAB=NAME:OFFSET names another one."""
+def real_lab(**variables: Any) -> Iterator[RealLab]:
+    """A lab of its own, without a mesh. SERVICE_MESH_TEST_REAL_LAB=NAME:OFFSET names another one.
+
+    ``variables``: of lab_up.yml.
+    """
     name, __, offset = os.environ.get("SERVICE_MESH_TEST_REAL_LAB", "real:600").partition(":")
     found = RealLab(name, int(offset))
-    found.playbook("lab_up")
+    found.playbook("lab_up", **variables)
     yield found
     found.playbook("lab_down")

@@ -1,0 +1,139 @@
+"""Canaries whose pods, istiod and gateway are containers of the real node, by port-forward, and what may die meanwhile.
+
+istiod and the proxies are reached as by default elsewhere: through the API server and the kubelet.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ..integration.support.canary_lab import Lab, shares
+from ..integration.support.canary_records import failed, rate, read
+from .conftest import Report
+from .real_node import RealLab, needs_real_node, real_lab
+
+pytestmark = needs_real_node
+PLACED = {
+    "lab_real_node_namespaces": ["restaurant-management"],
+    "lab_real_node_apps": ["istiod", "istio-ingressgateway"],
+}
+FORWARDED: dict[str, Any] = {
+    "provider": {"type": "envoy", "proxy_access": "port_forward"},
+    "istiod_access": "port_forward",
+}
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[RealLab]:
+    with real_lab(**PLACED) as found:
+        found.playbook("site")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def mesh(node: RealLab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab(node.folder / "kubeconfig", tmp_path_factory.mktemp("real-node"))
+
+
+@pytest.fixture
+def lab(mesh: Lab) -> Iterator[Lab]:
+    mesh.settle()
+    yield mesh
+    mesh.settle()
+
+
+def test_the_application_its_gateway_and_istiod_are_containers(node: RealLab) -> None:
+    running = {
+        pod["metadata"]["labels"]["app"]
+        for pod in node.get("pods", "-A", f"--field-selector=spec.nodeName={node.node},status.phase=Running")["items"]
+        if "app" in pod["metadata"].get("labels", {})
+    }
+    assert {"istiod", "istio-ingressgateway", "order-service", "api-gateway"} <= running
+
+
+def test_the_smoke_test_reaches_istiod_by_port_forward(node: RealLab) -> None:
+    node.playbook("smoke", smoke_istiod_access="port_forward")
+
+
+def test_a_healthy_canary(lab: Lab, report: Report) -> None:
+    stable, canary = lab.stable, lab.canary
+    with lab.unhidden(), lab.sightings() as sightings, lab.load(rate=50) as load:
+        call = lab.call(image_tag=lab.tag(), step_duration="5s", **FORWARDED)
+        assert call.wait() == 0, call.tail
+        lab.until("the old version's pods are gone", lambda: not lab.pods(stable))
+        load.stop()
+    records = read(load.output)
+    found = shares(sightings.seen, records, canary)
+    report(
+        f"real node: {len(records)} requests, {rate(records):.1f}/s, {len(failed(records))} failed; "
+        f"{'; '.join(map(str, found))}"
+    )
+    assert not failed(records)
+    assert call.result["phase"] == "Succeeded"
+
+
+def test_a_fault_is_rolled_back(lab: Lab, report: Report) -> None:
+    canary = lab.canary
+    with lab.unhidden(), lab.sightings() as sightings, lab.load(rate=50) as load:
+        call = lab.call(image_tag=lab.tag(), steps=[25], step_duration="120s", **FORWARDED)
+        lab.until("25 %", lambda: lab.now().weights[canary] == 25)
+        time.sleep(2)
+        begun = lab.fault(service=lab.service, version=canary, error_rate=1)
+        assert call.wait() != 0
+        load.stop()
+    back = next(seen.at for seen in sightings.seen if seen.at > begun and not seen.weights[canary])
+    report(f"real node: all 5xx by envoy through port-forward: weight 0 after {back - begun:.2f} s")
+    assert call.result["phase"] == "Failed"
+
+
+def test_an_image_that_cannot_be_pulled_gets_no_request(lab: Lab) -> None:
+    canary = lab.canary
+    with lab.sightings() as sightings:
+        call = lab.call(image_tag=f"missing-{int(time.time())}", ready_timeout="30s", **FORWARDED)
+        assert call.wait() != 0
+    assert all(not seen.weights[canary] for seen in sightings.seen)
+    assert "Pull" in call.text, call.tail
+
+
+@pytest.mark.parametrize("program", ["kubelet", "containerd", "kube-proxy", "node-api"])
+def test_a_program_of_the_node_dies_in_the_middle(lab: Lab, node: RealLab, report: Report, program: str) -> None:
+    """For 30 seconds. The canary goes on or back; either way, no request is lost by it."""
+    canary = lab.canary
+    with lab.unhidden(), lab.load(rate=50) as load:
+        call = lab.call(image_tag=lab.tag(), steps=[25, 50], step_duration="20s", **FORWARDED)
+        lab.until("25 %", lambda: lab.now().weights[canary] == 25)
+        os.kill(node.pid(program), signal.SIGKILL)
+        time.sleep(30)
+        node.meshlab("up")
+        code = call.wait()
+        load.stop()
+    records = read(load.output)
+    report(f"real node: {program} away for 30 s: exit code {code}, {len(failed(records))} of {len(records)} failed")
+    assert call.result["phase"] in ("Succeeded", "Failed")
+    assert not failed(records)
+
+
+def test_the_node_s_network_is_cut_in_the_middle(lab: Lab, node: RealLab, report: Report) -> None:
+    """For 30 seconds, while no request can arrive: there is nothing to measure, which is never a pass."""
+    canary, link = lab.canary, f"ml{node.offset // 100}-real"
+    with lab.sightings() as sightings:
+        call = lab.call(image_tag=lab.tag(), steps=[25, 50], step_duration="20s", **FORWARDED)
+        with lab.load(rate=20) as load:
+            lab.until("25 %", lambda: lab.now().weights[canary] == 25)
+            load.stop()
+        cut = time.time()
+        subprocess.run(["ip", "link", "set", link, "down"], check=True)
+        time.sleep(30)
+        subprocess.run(["ip", "link", "set", link, "up"], check=True)
+        back = time.time()
+        call.wait()
+    assert all(seen.weights[canary] <= 25 for seen in sightings.seen if cut + 1 < seen.at < back)
+    report(f"real node: its network cut for 30 s: {call.result['phase']}: {call.result['reason']}")
+    assert call.result["phase"] in ("Succeeded", "Failed", "Paused")
