@@ -58,6 +58,8 @@ VARIABLES: dict[str, Any] = {
     "canary_interval": "500ms",
     "canary_drain": "1s",
     "canary_min_ready": 1,
+    # One istiod serves the routes of all clusters, to the same proxies.
+    "canary_wait_timeout": "5m",
     # Of the lab's own namespaces as well: a finding there is not what is measured.
     "validate_fail_on": "never",
 }
