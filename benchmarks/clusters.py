@@ -58,6 +58,8 @@ VARIABLES: dict[str, Any] = {
     "canary_interval": "500ms",
     "canary_drain": "1s",
     "canary_min_ready": 1,
+    # One istiod serves the routes of all clusters, to the same proxies.
+    "canary_wait_timeout": "5m",
     # Of the lab's own namespaces as well: a finding there is not what is measured.
     "validate_fail_on": "never",
 }
@@ -140,6 +142,8 @@ def _inventory(hosts: int, uid: str, lab: Path, kubeconfig: dict[str, Any], fold
     shared = {
         **VARIABLES,
         "lab_state_dir": str(lab.resolve().parent),
+        # Its Prometheus has a port by this. With another lab's, a canary waits for evidence that never comes.
+        "lab_port_offset": json.loads((lab.parent / "settings.json").read_text(encoding="utf-8"))["port_offset"],
         "service_mesh_cluster_uid": uid,
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",

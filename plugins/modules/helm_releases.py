@@ -132,6 +132,15 @@ options:
     type: bool
     default: false
     version_added: 0.1.0
+  unknown_values:
+    description:
+      - What a value is that its chart does not read, and whose name is like one that it reads, such as C(replicaCuont).
+        Few charts have a schema that would refuse it, and helm accepts it.
+      - V(warn) and V(fail) name the key that was probably meant. With V(fail), nothing is changed.
+    type: str
+    choices: [warn, fail, ignore]
+    default: warn
+    version_added: 0.1.0
   helm_binary:
     description: The helm program.
     type: str
@@ -262,6 +271,7 @@ def argument_spec() -> dict[str, Any]:
         "releases": {"type": "list", "elements": "dict", "required": True, "options": release},
         "side_by_side": {"type": "bool", "default": False},
         "charts_only": {"type": "bool", "default": False},
+        "unknown_values": {"type": "str", "choices": ["warn", "fail", "ignore"], "default": "warn"},
         "helm_binary": {"type": "str", "default": "helm"},
     }
 
@@ -273,7 +283,15 @@ def run(module: Any) -> dict[str, Any]:
         helm = Helm(module.params["helm_binary"], kubeconfig)
         helm.require_version()
         helm.require_secrets()
-        work = Releases(cluster, helm, directory, module.warn, module.check_mode, module.params["side_by_side"])
+        work = Releases(
+            cluster,
+            helm,
+            directory,
+            module.warn,
+            module.check_mode,
+            module.params["side_by_side"],
+            module.params["unknown_values"],
+        )
         if module.params["charts_only"]:
             work.check_charts(releases)
             return {"changed": False}

@@ -47,6 +47,7 @@ _FROM_MODULE = get_module_encoder(_PROFILE, Direction.MODULE_TO_CONTROLLER)
 # kubernetes.core asks for its version with each module.
 with contextlib.suppress(ImportError):
     importlib.import_module("jsonpatch")
+_DISCOVERED = ("auto", "auto_legacy", "auto_silent", "auto_legacy_silent")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 
@@ -78,14 +79,16 @@ class ModuleAction(ActionBase):
         return result
 
     def runs_in_process(self, variables: dict[str, Any]) -> bool:
-        """Whether a process of the module's own would have this machine, this user and this Python as well."""
-        given = variables.get("ansible_python_interpreter", "")
+        """Whether a process of the module's own would have this machine, this user and this Python as well.
+
+        Or another Python that nothing names: what Ansible discovers on a machine may lack the module's libraries.
+        """
+        given = variables.get("ansible_python_interpreter") or C.config.get_config_value("INTERPRETER_PYTHON")
         # As the inventories have it. Jinja takes longer for this one text than a module for a question.
         usual = given == "{{ ansible_playbook_python }}"
         interpreter = variables.get("ansible_playbook_python") if usual else self._templar.template(given)
-        return (
-            self.runs_here() and interpreter == sys.executable and boolean(os.environ.get(SWITCH, "true"), strict=False)
-        )
+        ours = interpreter == sys.executable or interpreter in _DISCOVERED
+        return self.runs_here() and ours and boolean(os.environ.get(SWITCH, "true"), strict=False)
 
     def runs_here(self) -> bool:
         """Whether the module runs on this machine, as this user, while Ansible waits for it."""

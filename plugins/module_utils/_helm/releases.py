@@ -24,6 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.charts i
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.program import Helm, HelmFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.release import Release, ReleaseFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.storage import InstalledReleases, StoredRelease
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._helm.unknown_values import unknown_values
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Api, ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.compare import (
     Change,
@@ -76,6 +77,7 @@ class Releases:
         warn: Callable[[str], None],
         check_mode: bool,
         side_by_side: bool = False,
+        on_unknown_values: str = "ignore",
     ) -> None:
         self._cluster = cluster
         self._helm = helm
@@ -84,6 +86,7 @@ class Releases:
         self._warn = warn
         self._check_mode = check_mode
         self._side_by_side = side_by_side
+        self._on_unknown_values = on_unknown_values
         self._installed = InstalledReleases(cluster)
         # Releases that this run removes, as objects name their owner.
         self._leaving: frozenset[str] = frozenset()
@@ -95,12 +98,15 @@ class Releases:
         with ThreadPoolExecutor(4) as pool:
             self._read_state(releases, pool)
             present = [release for release in releases if release.present]
-            _every(pool, self._render, present, _every(pool, self._load, present))
+            charts = _every(pool, self._load, present)
+            _every(pool, self._render, present, charts)
+        self._check_values(present, charts)
 
     def ensure(self, releases: Sequence[Release]) -> list[Plan]:
         with ThreadPoolExecutor(4) as pool:
             self._read_state(releases, pool)
             charts = _every(pool, self._load, releases)
+            self._check_values(releases, charts)
             if not self._check_mode:
                 self._repair_interrupted(releases)
             plans = _every(pool, self._plan, releases, charts)
@@ -148,6 +154,20 @@ class Releases:
         )
         self._kubernetes = version.result()
         self._api_versions = api_versions.result()
+
+    def _check_values(self, releases: Sequence[Release], charts: Sequence[Chart]) -> None:
+        """Report values that a chart does not read. Raises ReleaseFailure if they are to be a failure."""
+        if self._on_unknown_values == "ignore":
+            return
+        problems = [
+            f"{release}: the chart {chart.label} does not read {', '.join(found)}"
+            for release, chart in zip(releases, charts, strict=True)
+            if release.present and (found := unknown_values(chart.path, release.values))
+        ]
+        if problems and self._on_unknown_values == "fail":
+            raise ReleaseFailure("\n".join([*problems, "Correct or delete these values. Nothing was changed."]))
+        for problem in problems:
+            self._warn(problem)
 
     def _load(self, release: Release) -> Chart:
         return self._source.chart_of(release) if release.present else NO_CHART

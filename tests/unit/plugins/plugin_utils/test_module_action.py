@@ -43,3 +43,31 @@ def test_keys_of_the_kubeconfig_do_not_stay_in_files(tmp_path: Path) -> None:
     )
     assert done.stdout.count("failed: [localhost]") == 2, done.stdout
     assert list(temporary.iterdir()) == []
+
+
+def test_without_an_interpreter_it_does_not_depend_on_which_python_ansible_discovers(tmp_path: Path) -> None:
+    """That of the machine may lack the client, or be a wrapper that prints something else."""
+    programs, playbook = tmp_path / "bin", tmp_path / "play.yml"
+    programs.mkdir()
+    for name in ("python3", *(f"python3.{minor}" for minor in range(8, 15))):
+        (programs / name).write_text("#!/bin/sh\necho no Python\n")
+        (programs / name).chmod(0o755)
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(json.dumps({"clusters": {"hosts": {"shop": {"ansible_connection": "local"}}}}))
+    ask = {"corpv3.service_mesh.cluster_preflight": {}, "ignore_errors": True}
+    playbook.write_text(json.dumps([{"hosts": "clusters", "gather_facts": False, "tasks": [ask]}]))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("K8S_AUTH")}
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-i", str(inventory)],
+        env={
+            **environment,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "HOME": str(tmp_path),
+            "KUBECONFIG": "",
+            "PATH": f"{programs}:{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "No cluster is configured" in done.stdout, done.stdout + done.stderr
