@@ -93,7 +93,7 @@ def test_status_names_a_pods_images_and_its_node() -> None:
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]},
     }
     line = node_run.pod_line(pod, "lab-real")
-    assert line["address"] == "proxyv2:1.31.0, cart:2"
-    assert (line["name"], line["health"]) == ("shop/cart-1", "running, container on lab-real")
+    assert line["address"] == "lab-real: proxyv2:1.31.0, cart:2"
+    assert (line["name"], line["health"]) == ("shop/cart-1", "running")
     pod["status"]["conditions"][0]["status"] = "True"
-    assert node_run.pod_line(pod, "lab-real")["health"] == "ready, container on lab-real"
+    assert node_run.pod_line(pod, "lab-real")["health"] == "ready"

@@ -189,8 +189,10 @@ def pod_line(pod: Object, node: str) -> Object:
     return {
         "name": f"{metadata['namespace']}/{metadata['name']}",
         "pid": None,
-        "address": ", ".join(images),
-        "health": f"{state}, container on {node}",
+        "address": f"{node}: {', '.join(images)}",
+        "health": state,
+        # A workload of the cluster, not a part of the lab.
+        "pod": True,
     }
 
 
