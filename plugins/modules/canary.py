@@ -195,7 +195,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import PlanFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.detach import Detachable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import interval_of, options
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
     Reconcilable,
@@ -247,13 +248,13 @@ def answer(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Cal
         )
     if not params["service"]:
         raise PlanFailure("service is missing: only state=reconciled does not need it.")
-    canary = Reconcilable(cluster, params, log, cancelled)
+    canary = Detachable(cluster, params, log, cancelled)
     if params["state"] in ("progressed", "resumed"):
         canary.check_options()
         deadline = time.time() + interval_of(params, "deadline")
         if cluster.token_is_fixed and (early := ends_early(cluster.token, deadline)):
             warn(early)
-    asks_first = params["state"] in ("progressed", "resumed", "undone")
+    asks_first = params["state"] in ("progressed", "resumed", "undone", "detached")
     if asks_first and (unproven := canary.check_rights()):
         warn(f"a wait of {params['unproven_wait']} replaces proof that the proxies have a change: {unproven}")
     if check_mode:
@@ -266,6 +267,7 @@ def answer(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Cal
         "aborted": canary.abort,
         "undone": canary.undo,
         "reconciled": canary.reconcile,
+        "detached": canary.detach,
     }[params["state"]]
     return ended(with_retries(request, log))
 
