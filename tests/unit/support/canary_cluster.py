@@ -72,6 +72,9 @@ class FakeCluster:
             self.version += 1
             self.pushes += kind == "VirtualService"
             obj["metadata"].update(namespace=NAMESPACE, resourceVersion=str(self.version))
+            if kind == "Deployment":
+                obj["metadata"].setdefault("generation", 1)
+                obj.pop("status", None)
             self.objects[kind, obj["metadata"]["name"]] = copy.deepcopy(obj)
 
     def edit(self, kind: str, name: str) -> Object:

@@ -1,4 +1,4 @@
-"""A cluster in memory with an application as most have it: one Deployment, one Service, one route to all of its pods."""
+"""A cluster in memory with an application as most have it: one Deployment, one Service, one route to all pods."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ class CopyCluster(FakeCluster):
             found = copy.deepcopy(self.objects)
         for obj in found.values():
             obj["metadata"].pop("resourceVersion", None)
+            for field in ("apiVersion", "kind"):
+                obj.pop(field, None)
             for field in ("namespace", "generation"):
                 obj["metadata"].pop(field, None)
         return {key: obj for key, obj in found.items() if key[0] not in NOT_OF_THE_APPLICATION}
