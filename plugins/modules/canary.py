@@ -20,11 +20,13 @@ description:
     dead one.
   - The Deployment of each subset is found by its labels. At the end, the old version's is scaled to 0, or the new one's
     after a failure. Nothing is deployed twice.
+  - With O(target.way=copy), one Deployment is enough, and any part of its pod template can be the change.
 notes:
   - There is no controller. A run only advances while a process is running. Run O(state=reconciled) on a schedule.
   - docs/canary.md has every state and transition.
-  - docs/canary-operator.yml has the required rights, docs/canary-proxies.yml those for provider V(envoy). States
-    V(progressed), V(resumed) and V(undone) check them before anything is changed, and fail with the missing ones.
+  - docs/canary-operator.yml has the required rights, docs/canary-proxies.yml those for provider V(envoy), and
+    docs/canary-copy.yml those for O(target.way=copy). States V(progressed), V(resumed), V(undone) and V(detached) check
+    them before anything is changed, and fail with the missing ones.
   - The module queries istiod for the routes that the proxies have accepted. O(istiod_access) has the required rights.
     Without them there is a warning, and a wait of O(unproven_wait) replaces proof.
 extends_documentation_fragment:
@@ -42,7 +44,7 @@ attributes:
     support: full
   idempotent:
     support: full
-    details: There is no run for an image that is already stable.
+    details: There is no run for an image, or a patch, that the stable side already has.
 options:
   service:
     description:
@@ -83,6 +85,27 @@ EXAMPLES = r"""
     namespace: restaurant-management
     service: order-service
     state: undone
+
+- name: Try another log level of reviews-v1 in a copy of it
+  corpv3.service_mesh.canary:
+    namespace: bookinfo
+    service: reviews
+    target: {deployment: reviews-v1, way: copy}
+    patch:
+      spec:
+        containers:
+          - name: reviews
+            env: [{name: LOG_LEVEL, value: debug}]
+    provider: {url: "http://prometheus.example.com:9090"}
+    metrics:
+      - name: request-success-rate
+        threshold_range: {min: 99}
+
+- name: Leave reviews as it was found, with the promoted version
+  corpv3.service_mesh.canary:
+    namespace: bookinfo
+    service: reviews
+    state: detached
 
 - name: Roll back or complete orphaned runs
   corpv3.service_mesh.canary:

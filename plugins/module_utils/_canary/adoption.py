@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.copies import Copies, copy_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import (
     CANARY,
@@ -18,6 +16,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.a
     rule_change,
     rule_without,
     service_change,
+    without,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Copy, State
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
@@ -112,7 +111,7 @@ class Adoption:
         canary = names[1] if self._objects.kind.by_service else CANARY
         if state and copy:
             canary = state.side_of(copy.name).subset
-        routes = [self._route_change(route, canary) for route in self._objects.routes()]
+        routes = [self._route_change(route, canary, copy is not None) for route in self._objects.routes()]
         rest = [rule_without(rule, self._service) for rule in self._rules()]
         if self._objects.kind.by_service:
             rest += [self._service_change(name) for name in names]
@@ -126,12 +125,13 @@ class Adoption:
         else:
             put(self._cluster, change.ref, change.before, change.after, FIELD_MANAGER)
 
-    def _route_change(self, route: Route, canary: str) -> Change | None:  # pylint: disable=unsupported-binary-operation
+    def _route_change(self, route: Route, canary: str, ours: bool) -> Change | None:  # pylint: disable=unsupported-binary-operation
+        """``ours``: the last run was by copy, so its state goes, too."""
         after = detached(route, self._objects.service, canary).obj
-        if after is route.obj:
-            return None
+        if after is not route.obj or ours:
+            after = without(after, [annotation(self._service)])
         ref = Ref(route.api_version, route.kind, route.namespace, route.name)
-        return Change(ref, route.obj, _without(after, [annotation(self._service)]))
+        return Change(ref, route.obj, after) if after != route.obj else None
 
     def _rules(self) -> Objects:
         if self._objects.kind.by_service:
@@ -154,7 +154,7 @@ class Adoption:
             if adoption(self._service) in annotations:
                 found.append(Change(ref, each, None))
             elif PREVIOUS_TEMPLATE in annotations and self._selects(each):
-                found.append(Change(ref, each, _without(each, [RUN, IMAGE, PREVIOUS_TEMPLATE])))
+                found.append(Change(ref, each, without(each, [RUN, IMAGE, PREVIOUS_TEMPLATE])))
         return found
 
     def _selects(self, deployment: Object) -> bool:
@@ -162,10 +162,3 @@ class Adoption:
         selector = (whole["spec"].get("selector") or {}) if whole else {}
         labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
         return bool(selector) and selector.items() <= labels.items()
-
-
-def _without(obj: Object, names: Sequence[str]) -> Object:
-    """The object without these annotations."""
-    left = {key: value for key, value in (obj["metadata"].get("annotations") or {}).items() if key not in names}
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "annotations"}
-    return {**obj, "metadata": {**metadata, **({"annotations": left} if left else {})}}

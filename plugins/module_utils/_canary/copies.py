@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import without
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.copying import (
     copy_of,
     merge_patch,
@@ -117,9 +118,8 @@ class Copies:
                 raise CanaryFailure(f"Deployment {self._namespace}/{copy_in(state).original} is gone: deploy it again.")
             if not was_given(found, state):
                 return found
-            annotations = without_notes(found["metadata"].get("annotations") or {})
-            metadata = {**found["metadata"], "annotations": annotations}
-            return {**found, "metadata": metadata, "spec": {**found["spec"], "template": _previous(found)}}
+            after = without(found, [RUN, IMAGE, PREVIOUS_TEMPLATE])
+            return {**after, "spec": {**found["spec"], "template": _previous(found)}}
 
         conditional_put(self._cluster, self._workloads.ref(copy_in(state).original), restored, FIELD_MANAGER)
 
@@ -143,11 +143,6 @@ def was_given(deployment: Object, state: State) -> bool:
     """Whether the run has replaced the template, and the previous one is known."""
     annotations = deployment["metadata"].get("annotations") or {}
     return annotations.get(RUN) == state.run and PREVIOUS_TEMPLATE in annotations
-
-
-def without_notes(annotations: Mapping[str, str]) -> dict[str, str]:
-    """Without those that a run wrote on a Deployment."""
-    return {key: value for key, value in annotations.items() if key not in (RUN, IMAGE, PREVIOUS_TEMPLATE)}
 
 
 def _previous(deployment: Object) -> Object:

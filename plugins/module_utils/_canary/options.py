@@ -165,7 +165,7 @@ def holder(params: Mapping[str, Any]) -> str:
         return socket.gethostname()
 
 
-def target_of(params: Mapping[str, Any]) -> dict[str, str]:
+def wanted_target(params: Mapping[str, Any]) -> dict[str, str]:
     """What the run is about, with defaults."""
     given = {key: value for key, value in (params["target"] or {}).items() if value}
     return {"deployment": "", "way": SLOTS, "keep": ORIGINAL, **given}
@@ -202,7 +202,7 @@ def refuse_problems(params: Mapping[str, Any]) -> None:
 
 
 def _target_problems(params: Mapping[str, Any]) -> Iterator[str]:
-    target = target_of(params)
+    target = wanted_target(params)
     if target["way"] == COPY and not target["deployment"]:
         yield "target.way is copy, and target.deployment is empty: name the Deployment to copy."
     if params["patch"] and target["way"] != COPY:
@@ -269,7 +269,7 @@ def _target_words(state: State) -> str:
 
 
 def _target_words_of(params: Mapping[str, Any]) -> str:
-    target = target_of(params)
+    target = wanted_target(params)
     return f"a copy of {target['deployment']}, keep {target['keep']}" if target["way"] == COPY else SLOTS
 
 

@@ -64,11 +64,14 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.observ
     with_pods,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import (
+    COPY,
+    DETACHED,
     holder,
     interval_of,
     options_of,
     policy_of,
     refuse_problems,
+    wanted_target,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import PERMANENT, explained
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import (
@@ -339,7 +342,16 @@ class CanaryService:
         where = RouteNames(OF_CANARIES[0].kind, (self._service,))
         with contextlib.suppress(ApiFailure):
             where = self.objects.where if self._service else where
-        return lacking_for_run(self._cluster, self._params, where)
+        return lacking_for_run(self._cluster, self._params, where, self._copies())
+
+    def _copies(self) -> bool:
+        """Whether the call is about a copy of a Deployment: it starts one, or the service's run has one."""
+        if wanted_target(self._params)["way"] == COPY or self._params["state"] == DETACHED:
+            return True
+        with contextlib.suppress(ApiFailure, CanaryFailure):
+            found = self.objects.stored() if self._service else None
+            return isinstance(found, State) and found.copy is not None
+        return False
 
     def check_options(self) -> None:
         """Refuse invalid options that need no cluster to detect, before anything is changed."""

@@ -25,7 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.option
     COPY,
     changed_terms,
     new_run,
-    target_of,
+    wanted_target,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.pods import Pods
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import image_with
@@ -46,7 +46,7 @@ def new_start(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None
     """None if there is nothing to change. Raises CanaryFailure if the service is not ready for a canary."""
     if params["image_tag"] and params["image"]:
         raise CanaryFailure("set either image_tag or image.")
-    start = _with_copy(objects, params) if target_of(params)["way"] == COPY else _with_slots(objects, params)
+    start = _with_copy(objects, params) if wanted_target(params)["way"] == COPY else _with_slots(objects, params)
     if start is None:
         return None
     state = start.state
@@ -63,7 +63,7 @@ def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | No
         raise CanaryFailure("set either image_tag or image.")
     given = [params[side].get("subset") or "" for side in ("stable", "canary")]
     stable, canary = (objects.slot(subset) for subset in objects.sides(*given))
-    deployment = target_of(params)["deployment"]
+    deployment = wanted_target(params)["deployment"]
     if deployment and deployment not in (stable.workload, canary.workload):
         raise CanaryFailure(
             f"target.deployment is {deployment}, and the two sides are {stable.workload} and {canary.workload}: "
@@ -82,7 +82,7 @@ def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | No
 
 
 def _with_copy(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:
-    target = target_of(params)
+    target = wanted_target(params)
     if not (params["image_tag"] or params["image"] or params["patch"]):
         raise CanaryFailure("set image_tag, image or patch.")
     sides = SidesFinder(objects).sides(

@@ -75,8 +75,7 @@ def rule_change(
 
 def rule_without(rule: Object, service: str) -> Change | None:
     """The rule as it was before. None if it was not adopted."""
-    annotations = {**_annotations(rule)}
-    note = json.loads(annotations.pop(adoption(service), "{}"))
+    note = json.loads(_annotations(rule).get(adoption(service), "{}"))
     ref = _rule_ref(rule["metadata"]["namespace"], rule["metadata"]["name"])
     if note.get("made"):
         return Change(ref, rule, None)
@@ -84,16 +83,15 @@ def rule_without(rule: Object, service: str) -> Change | None:
         return None
     subsets = [entry for entry in rule["spec"]["subsets"] if entry["name"] not in note["added"]]
     spec = {key: value for key, value in rule["spec"].items() if key != "subsets"}
-    metadata = {key: value for key, value in rule["metadata"].items() if key != "annotations"}
-    return Change(
-        ref,
-        rule,
-        {
-            **rule,
-            "metadata": {**metadata, **({"annotations": annotations} if annotations else {})},
-            "spec": {**spec, **({"subsets": subsets} if subsets else {})},
-        },
-    )
+    after = without(rule, [adoption(service)])
+    return Change(ref, rule, {**after, "spec": {**spec, **({"subsets": subsets} if subsets else {})}})
+
+
+def without(obj: Object, names: Sequence[str]) -> Object:
+    """The object without these annotations."""
+    left = {key: value for key, value in _annotations(obj).items() if key not in names}
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "annotations"}
+    return {**obj, "metadata": {**metadata, **({"annotations": left} if left else {})}}
 
 
 def service_change(whole: Object, existing: Object | None, service: str, name: str, own: Mapping[str, str]) -> Change:
