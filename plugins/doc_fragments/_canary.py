@@ -88,8 +88,9 @@ options:
         default: original
   patch:
     description:
-      - What the pod template gets, as a strategic merge patch with C(metadata) (annotations, labels) and C(spec). For
-        example environment variables, arguments, resources or probes. The API server merges it, as for C(kubectl patch).
+      - What the pod template gets, as a strategic merge patch with C(metadata) (annotations, labels) and C(spec).
+      - For example environment variables, arguments, resources or probes. The API server merges it, as for
+        C(kubectl patch).
       - Only with O(target.way=copy). O(image) or O(image_tag) may be set as well.
     type: dict
     default: {}

@@ -93,7 +93,7 @@ class SidesFinder:
             )
         labels: Mapping[str, Any] = (patch.get("metadata") or {}).get("labels") or {}
         if label in labels:
-            raise CanaryFailure(f"patch changes label {label}, by which the two sides are told apart: leave it out.")
+            raise CanaryFailure(f"patch changes label {label}, which distinguishes the two sides: leave it out.")
         there = self._workloads.find(copy_name(deployment))
         if there is not None and adoption(self._service) not in (there["metadata"].get("annotations") or {}):
             raise CanaryFailure(

@@ -4,9 +4,9 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Routes to all pods of a service become routes to one subset, and back.
+"""Routes to all pods of a service become routes to one subset, and are restored.
 
-An annotation on the object keeps what is needed for the way back, so it does not depend on a run's state.
+An annotation on the object keeps what the restoration needs, so it does not depend on a run's state.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
 SUFFIX = "-canary"
-# A label by which versions are told apart, the most usual first.
+# Labels that distinguish versions, the most usual first.
 _VERSION_LABELS = ("version", "app.kubernetes.io/version", "service.istio.io/canonical-revision")
 _LONGEST_VALUE = 63
 # The parts of a pod template that a patch may change.
