@@ -1,4 +1,4 @@
-"""A shop as most applications are: one Deployment and one Service for each part, and routes to all pods of a Service."""
+"""A shop as most applications are: one Deployment and one Service for each part, and routes to all of its pods."""
 
 from __future__ import annotations
 
