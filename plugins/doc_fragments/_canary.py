@@ -81,7 +81,7 @@ options:
         description:
           - With V(copy), which Deployment has the service after a promotion.
           - V(original) gets the tested pod template, and the traffic as soon as its pods are ready. Then the copy is
-            removed. It is also removed after a rollback.
+            idle, with 0 pods, as after a rollback. O(state=detached) removes it.
           - With V(canary), the copy stays and the original is idle, with 0 pods. The next run takes the original.
         type: str
         choices: [original, canary]

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The pod templates of a run with a copy: who gets which, and how the copy is made and removed.
+"""The pod templates of a run with a copy: who gets which, and how the copy is made.
 
 Every write is repeated without effect, so a process that was killed between two of them is resumed by the next one.
 """
@@ -31,7 +31,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
     IMAGE,
     PREVIOUS_TEMPLATE,
     RUN,
-    adoption,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import FIELD_MANAGER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
@@ -122,13 +121,6 @@ class Copies:
             return {**after, "spec": {**found["spec"], "template": _previous(found)}}
 
         conditional_put(self._cluster, self._workloads.ref(copy_in(state).original), restored, FIELD_MANAGER)
-
-    def remove(self, workload: str) -> None:
-        """Remove a copy. Another Deployment of that name stays."""
-        found = self._workloads.find(workload)
-        if found is None or adoption(self._service) not in (found["metadata"].get("annotations") or {}):
-            return
-        self.delete(self._workloads.ref(workload))
 
     def delete(self, ref: Ref) -> None:
         """Nothing if it is gone."""

@@ -26,7 +26,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.d
     Decision,
     Observation,
     Policy,
-    Remove,
     Restore,
     Return,
     Scale,
@@ -195,7 +194,7 @@ class Runner:
                 return new, decision, False
             case Wait():
                 self._run_log.waits(decision)
-            case Scale() | SetImage() | SetTemplate() | Restore() | Remove() | Autoscale():
+            case Scale() | SetImage() | SetTemplate() | Restore() | Autoscale():
                 try:
                     state = self._act(decision, state)
                 except ApiFailure as failure:
@@ -229,9 +228,6 @@ class Runner:
             case Restore(workload):
                 self._run_log.detail(f"{workload}: the previous pod template")
                 self._copies.restore(state)
-            case Remove(workload):
-                self._run_log.detail(f"{workload}: removed")
-                self._copies.remove(workload)
             case Autoscale(pinned, workload):
                 autoscale(self._objects.cluster, self._objects.namespace, state, Scaler(pinned, workload))
         return state

@@ -16,7 +16,7 @@ from ..support.canary_lab import QUICK, Lab, success
 from ..support.canary_load import Load
 from ..support.canary_rate import carried_load
 from ..support.canary_records import failed, read
-from ..support.one_deployment_shop import BEHIND, COPY, HOST, NAMESPACE, Shop, installed
+from ..support.one_deployment_shop import BEHIND, COPY, HOST, NAMESPACE, RULE, Shop, installed
 from ..support.playbooks import RunPlaybook, lab_address
 
 URL = f"{lab_address(8080)}/api/v1/menu-items"
@@ -63,14 +63,19 @@ def test_a_change_of_the_pods_is_promoted_and_detached(shop: Shop, run_playbook:
     with requests(tmp_path) as load:
         plan = run_playbook("canary.yml", "--check", "--diff", variables=wanted)
         assert (plan.rc, plan.changed) == (0, 1), plan.stdout
-        assert f"DestinationRule {NAMESPACE}/{COPY}" in plan.text and f"Deployment {NAMESPACE}/{COPY}" in plan.text
+        for name in (
+            f"DestinationRule {NAMESPACE}/{RULE}",
+            f"VirtualService {NAMESPACE}/{BEHIND}",
+            f"Deployment {NAMESPACE}/{COPY}",
+        ):
+            assert name in plan.text, plan.stdout
         assert shop.snapshot() == before
         begin = time.time()
         done = run_playbook("canary.yml", variables=wanted)
         assert done.rc == 0, done.stdout
         end = time.time()
         assert shop.deployments()[ORIGINAL] == (2, f"shop/{BEHIND}:2", "debug")
-        assert COPY not in shop.deployments()
+        assert shop.deployments()[COPY][0] == 0
         assert shop.shares() == {"stable": 100}
         again = run_playbook("canary.yml", variables=wanted)
         assert (again.rc, again.changed) == (0, 0), again.stdout
@@ -112,7 +117,7 @@ def test_one_that_fails_leaves_nothing(whole_lab: Lab, shop: Shop, run_playbook:
     print(f"fault to weight 0: {zero - begin:.1f} s")
     assert "request-success-rate" in " ".join(call.text.split()), call.tail
     assert not [record for record in failed(read(load.output)) if record.sent > zero + 1]
-    assert COPY not in shop.deployments()
+    assert shop.deployments()[COPY][0] == 0
     detached = run_playbook("canary_detach.yml", variables=RUN)
     assert detached.rc == 0, detached.stdout
     assert shop.snapshot() == before

@@ -15,7 +15,7 @@ HOST = "one.example.com"
 # The stand-in's services, by their ports: the first calls the second.
 EDGE, BEHIND = "api-gateway", "menu-service"
 PORTS = {EDGE: 8000, BEHIND: 8003}
-COPY = f"{BEHIND}-canary"
+COPY, RULE = f"{BEHIND}-v1-canary", f"{BEHIND}-canary"
 ISTIO = "networking.istio.io/v1"
 Object = dict[str, Any]
 

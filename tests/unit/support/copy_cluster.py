@@ -56,6 +56,10 @@ class CopyCluster(FakeCluster):
     def env(self, name: str = SERVICE) -> dict[str, str]:
         return {entry["name"]: entry["value"] for entry in self.template(name)["spec"]["containers"][0]["env"]}
 
+    def idle(self) -> bool:
+        """Whether the copy has no pods, or was never made."""
+        return not self.has("Deployment", COPY) or self.replicas(COPY) == 0
+
     def has(self, kind: str, name: str) -> bool:
         with self.lock:
             return (kind, name) in self.objects

@@ -158,13 +158,6 @@ class Restore:
 
 
 @dataclass(frozen=True)
-class Remove:
-    """A copy that is idle."""
-
-    workload: str
-
-
-@dataclass(frozen=True)
 class Autoscale:
     """Pin the autoscaler for the run, or release it, and point it at a Deployment."""
 
@@ -198,7 +191,7 @@ class Return:
 
 
 # What another controller could undo.
-Action = SetImage | SetTemplate | Restore | Remove | Scale | Autoscale  # pylint: disable=unsupported-binary-operation
+Action = SetImage | SetTemplate | Restore | Scale | Autoscale  # pylint: disable=unsupported-binary-operation
 Decision = Write | Abandon | Action | Wait | Return  # pylint: disable=unsupported-binary-operation
 
 
@@ -216,8 +209,6 @@ def effort_of(decision: Decision, state: State) -> str:
             return f"Deployment {state.canary.workload}'s image"
         case SetTemplate(workload) | Restore(workload):
             return f"Deployment {workload}'s pod template"
-        case Remove(workload):
-            return f"Deployment {workload}, which is removed,"
         case Autoscale():
             return "the HorizontalPodAutoscaler"
         case Write(new) if new == state:

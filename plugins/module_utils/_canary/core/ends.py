@@ -17,7 +17,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.d
     Decision,
     Observation,
     Policy,
-    Remove,
     Restore,
     Return,
     Scale,
@@ -67,10 +66,10 @@ def finish_promotion(seen: Observation, policy: Policy) -> Decision:
     if seen.restate:
         return Write(state)
     back = state.returns
-    idle, idle_wanted, idle_pods, there = (
-        (state.canary, seen.canary_wanted, seen.canary_pods, seen.canary_template)
+    idle, idle_wanted, idle_pods = (
+        (state.canary, seen.canary_wanted, seen.canary_pods)
         if back
-        else (state.stable, seen.stable_wanted, seen.stable_pods, seen.stable_template)
+        else (state.stable, seen.stable_wanted, seen.stable_pods)
     )
     hindered = _hindered(seen, policy, f"{idle.workload} still has pods")
     if hindered:
@@ -83,8 +82,6 @@ def finish_promotion(seen: Observation, policy: Policy) -> Decision:
         return Scale(idle.workload, 0)
     if idle_pods and seen.now - state.changed_at < policy.ready_timeout:
         return Wait(f"{idle_pods} pods of {'the copy' if back else 'the old version'} to go", planned=True)
-    if state.goes(idle.workload) and there:
-        return Remove(idle.workload)
     reason = f"{state.canary.image} is the stable version now"
     if back:
         reason = f"{state.stable.workload} has the tested pod template, with {state.canary.image}"
@@ -138,8 +135,6 @@ def finish_rollback(seen: Observation, policy: Policy) -> Decision:
         return Restore(state.stable.workload)
     if seen.canary_wanted > 0:
         return _drained(seen, policy, state.canary.workload) or Scale(state.canary.workload, 0)
-    if state.goes(state.canary.workload) and seen.canary_template:
-        return Remove(state.canary.workload)
     return Write(state.moved(seen.now, policy.actor, state.reason, phase=Phase.FAILED))
 
 

@@ -266,7 +266,7 @@ def _end(state: State) -> str:
     if not state.returns:
         return f", and {original} to 0 pods"
     return (
-        f"; {original} gets the tested pod template, and all traffic as soon as its pods are ready; {canary} is removed"
+        f"; {original} gets the tested pod template, and all traffic as soon as its pods are ready; {canary} to 0 pods"
     )
 
 

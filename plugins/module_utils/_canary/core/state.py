@@ -173,11 +173,6 @@ class State:
     def side_of(self, workload: str) -> Slot:
         return self.canary if self.canary.workload == workload else self.stable
 
-    def goes(self, workload: str) -> bool:
-        """Whether the Deployment is removed as soon as it is idle."""
-        copy = self.copy
-        return copy is not None and copy.keep == ORIGINAL and workload == copy.name
-
     def is_first(self, kind: str, name: str) -> bool:
         """Whether the state on this route object is the one that counts."""
         return self.where.kind == kind and self.where.names[0] == name

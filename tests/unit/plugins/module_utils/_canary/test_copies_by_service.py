@@ -11,7 +11,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
 
 from ....support.canary_calls import Running
 from ....support.canary_cluster import SERVICE, params
-from ....support.copy_cluster import COPY, RUN, CopyCluster
+from ....support.copy_cluster import RUN, CopyCluster
 from .core.test_terms import Good
 from .test_gateway_api import KINDS, route, rule
 
@@ -39,7 +39,7 @@ def test_both_sides_get_a_service_and_the_original_the_promotion(shop: CopyClust
     assert end.state and end.state.phase == Phase.SUCCEEDED
     assert shares(shop) == {f"{SERVICE}-stable": 100, f"{SERVICE}-canary": 0}
     assert (shop.image(SERVICE), shop.replicas(SERVICE)) == ("order-service:2", 2)
-    assert not shop.has("Deployment", COPY)
+    assert shop.idle()
     made = shop.edit("Service", f"{SERVICE}-canary")["spec"]
     assert made == {
         "selector": {"app": SERVICE, "version": "v1-canary"},
