@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adoption import Adoption
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.copies import Copies
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import Change
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import Observation, Policy
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.ends import rolled_back
@@ -55,13 +56,15 @@ class Adopter:
         return state
 
     def _adopt(self, state: State) -> State:
-        adoption = Adoption(self._objects)
-        # Written before the first object, so that a killed process leaves nothing unexplained.
+        adoption, template = Adoption(self._objects), state.canary_template
+        if state.copy and state.canary.workload == state.copy.name:
+            # Before the subset: validators report one without a workload as an error.
+            template = Copies(self._objects).give(state, state.copy.name)
         for change in adoption.adopt(state):
             self._log(f"{described(change)} for the split")
         why = self._cancelled() or self._until_known("the subsets")
         if not why and state.copy:
-            new = replace(state, copy=replace(state.copy, adopted=True))
+            new = replace(state, copy=replace(state.copy, adopted=True), canary_template=template)
             try:
                 self._objects.write(state, new, safely=True)
                 return new

@@ -74,6 +74,14 @@ def test_requests_never_go_where_no_pod_is(shop: CopyCluster) -> None:
     running.wait()
 
 
+def test_no_subset_is_ever_without_a_workload(shop: CopyCluster) -> None:
+    """Validators report that as an error, and canary.yml validates before it starts."""
+    Running(shop, **RUN, step_duration="0s").wait(20)
+    assert shop.has("Deployment", COPY) and shop.has("DestinationRule", COPY)
+    kinds = [kind for verb, kind, __ in shop.writes if verb == "post" and kind in ("Deployment", "DestinationRule")]
+    assert kinds == ["Deployment", "DestinationRule"]
+
+
 def test_any_part_of_the_pod_template_is_a_change(shop: CopyCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CanaryService, "_watch", lambda *__: NothingYet())
     running = Running(shop, **RUN, image="", patch=PATCH)
@@ -217,7 +225,7 @@ def kill_after(shop: CopyCluster, writes: int) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("command", ["reconcile", "abort", "progress"])
-@pytest.mark.parametrize("writes", range(1, 16))
+@pytest.mark.parametrize("writes", range(1, 15))
 def test_killed_after_each_write_every_command_ends_the_run(shop: CopyCluster, writes: int, command: str) -> None:
     before = shop.template()
     running = Running(shop, **RUN, step_duration="0s")
