@@ -206,6 +206,18 @@ def test_an_abort_late_in_a_promotion_brings_the_previous_version_back(shop: Cop
     assert shop.idle()
 
 
+@pytest.mark.parametrize("given", [RUN, KEPT], ids=["keep original", "keep canary"])
+def test_the_autoscaler_follows_the_traffic(shop: CopyCluster, given: dict[str, Any]) -> None:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": SERVICE}
+    spec = {"minReplicas": 1, "maxReplicas": 5, "scaleTargetRef": reference}
+    shop.put("HorizontalPodAutoscaler", {"metadata": {"name": "orders"}, "spec": spec})
+    Running(shop, **given, step_duration="0s").wait(20)
+    found = shop.edit("HorizontalPodAutoscaler", "orders")
+    assert found["spec"]["minReplicas"] == 1
+    assert found["spec"]["scaleTargetRef"]["name"] == (SERVICE if given is RUN else COPY)
+    assert not found["metadata"].get("annotations")
+
+
 class Killed(BaseException):
     """The process has ended."""
 
