@@ -26,8 +26,11 @@ options:
         nothing or is still in progress, or if another image has been deployed since.
       - V(reconciled) rolls back runs that are orphaned or past their deadline, and completes promotions and rollbacks
         that are already in progress.
+      - V(detached) removes what O(target.way=copy) made and restores what it changed, except for the promoted pod
+        template. Refused while a run is in progress or the copy has traffic. Then the last promotion can no longer be
+        undone.
     type: str
-    choices: [progressed, paused, resumed, promoted, aborted, undone, reconciled]
+    choices: [progressed, paused, resumed, promoted, aborted, undone, reconciled, detached]
     default: progressed
   scope:
     description: Whether V(progressed) returns at the end of the run, or after the next step.
@@ -51,6 +54,46 @@ options:
     type: str
     choices: [auto, VirtualService, HTTPRoute, GRPCRoute]
     default: auto
+  target:
+    description: The Deployment that gets the new version, and where the new version is measured.
+    type: dict
+    suboptions:
+      deployment:
+        description:
+          - Name of the Deployment. Required with V(copy). With V(slots), it must be one of the two.
+          - A StatefulSet or a DaemonSet is refused.
+        type: str
+        default: ""
+      way:
+        description:
+          - V(slots) uses two Deployments that exist and take turns.
+          - V(copy) makes a copy of the Deployment, with C(-canary) after its name, from the live pod template, and a
+            label with a value of its own. Subsets that are missing are added to the service's DestinationRule, which is
+            made if there is none. A route to all pods of the Service names the subset then. A route of the Gateway API
+            gets a Service for each side instead. O(state=detached) undoes all of it.
+          - The label is one by which a subset selects the Deployment's pods, otherwise C(version),
+            C(app.kubernetes.io/version) or C(service.istio.io/canonical-revision). The pods must have one of them.
+          - docs/canary-copy.yml has the additional rights.
+        type: str
+        choices: [slots, copy]
+        default: slots
+      keep:
+        description:
+          - With V(copy), which Deployment has the service after a promotion.
+          - V(original) gets the tested pod template, and the traffic as soon as its pods are ready. Then the copy is
+            idle, with 0 pods, as after a rollback. O(state=detached) removes it.
+          - With V(canary), the copy stays and the original is idle, with 0 pods. The next run takes the original.
+        type: str
+        choices: [original, canary]
+        default: original
+  patch:
+    description:
+      - What the pod template gets, as a strategic merge patch with C(metadata) (annotations, labels) and C(spec).
+      - For example environment variables, arguments, resources or probes. The API server merges it, as for
+        C(kubectl patch).
+      - Only with O(target.way=copy). O(image) or O(image_tag) may be set as well.
+    type: dict
+    default: {}
   image_tag:
     description: Tag, or digest such as C(sha256:...), of the new image in the repository of the present one.
     type: str

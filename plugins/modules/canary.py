@@ -20,11 +20,13 @@ description:
     dead one.
   - The Deployment of each subset is found by its labels. At the end, the old version's is scaled to 0, or the new one's
     after a failure. Nothing is deployed twice.
+  - With O(target.way=copy), one Deployment is enough, and any part of its pod template can be the change.
 notes:
   - There is no controller. A run only advances while a process is running. Run O(state=reconciled) on a schedule.
   - docs/canary.md has every state and transition.
-  - docs/canary-operator.yml has the required rights, docs/canary-proxies.yml those for provider V(envoy). States
-    V(progressed), V(resumed) and V(undone) check them before anything is changed, and fail with the missing ones.
+  - docs/canary-operator.yml has the required rights, docs/canary-proxies.yml those for provider V(envoy), and
+    docs/canary-copy.yml those for O(target.way=copy). States V(progressed), V(resumed), V(undone) and V(detached) check
+    them before anything is changed, and fail with the missing ones.
   - The module queries istiod for the routes that the proxies have accepted. O(istiod_access) has the required rights.
     Without them there is a warning, and a wait of O(unproven_wait) replaces proof.
 extends_documentation_fragment:
@@ -42,7 +44,7 @@ attributes:
     support: full
   idempotent:
     support: full
-    details: There is no run for an image that is already stable.
+    details: There is no run for an image, or a patch, that the stable side already has.
 options:
   service:
     description:
@@ -83,6 +85,27 @@ EXAMPLES = r"""
     namespace: restaurant-management
     service: order-service
     state: undone
+
+- name: Try another log level of reviews-v1 in a copy of it
+  corpv3.service_mesh.canary:
+    namespace: bookinfo
+    service: reviews
+    target: {deployment: reviews-v1, way: copy}
+    patch:
+      spec:
+        containers:
+          - name: reviews
+            env: [{name: LOG_LEVEL, value: debug}]
+    provider: {url: "http://prometheus.example.com:9090"}
+    metrics:
+      - name: request-success-rate
+        threshold_range: {min: 99}
+
+- name: Leave reviews as it was found, with the promoted version
+  corpv3.service_mesh.canary:
+    namespace: bookinfo
+    service: reviews
+    state: detached
 
 - name: Roll back or complete orphaned runs
   corpv3.service_mesh.canary:
@@ -195,7 +218,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import PlanFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.detach import Detachable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import interval_of, options
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
     Reconcilable,
@@ -247,13 +271,13 @@ def answer(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Cal
         )
     if not params["service"]:
         raise PlanFailure("service is missing: only state=reconciled does not need it.")
-    canary = Reconcilable(cluster, params, log, cancelled)
+    canary = Detachable(cluster, params, log, cancelled)
     if params["state"] in ("progressed", "resumed"):
         canary.check_options()
         deadline = time.time() + interval_of(params, "deadline")
         if cluster.token_is_fixed and (early := ends_early(cluster.token, deadline)):
             warn(early)
-    asks_first = params["state"] in ("progressed", "resumed", "undone")
+    asks_first = params["state"] in ("progressed", "resumed", "undone", "detached")
     if asks_first and (unproven := canary.check_rights()):
         warn(f"a wait of {params['unproven_wait']} replaces proof that the proxies have a change: {unproven}")
     if check_mode:
@@ -266,6 +290,7 @@ def answer(cluster: Cluster, params: dict[str, Any], check_mode: bool, warn: Cal
         "aborted": canary.abort,
         "undone": canary.undo,
         "reconciled": canary.reconcile,
+        "detached": canary.detach,
     }[params["state"]]
     return ended(with_retries(request, log))
 

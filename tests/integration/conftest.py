@@ -29,6 +29,7 @@ _WITH_LOAD = {
     "test_canary_operator",
     "test_canary_playbooks",
     "test_canary_rollback",
+    "test_canary_target",
 }
 # They need no lab, so they can still run beside what takes the mesh away.
 _WITHOUT_LAB = {

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.providers.envoy import Clients, proxy_rights
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights, copy_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way, port_forward_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Split
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import KINDS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import KINDS, OF_CANARIES
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import shift_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
@@ -46,6 +46,15 @@ def granted(name: str) -> set[Right]:
 
 def test_a_canary() -> None:
     assert granted("canary-operator.yml") - {CLUSTER_UID} == set(canary_rights(APPLICATION))
+
+
+def test_a_canary_by_copy() -> None:
+    wanted = {right for kind in OF_CANARIES for right in copy_rights(APPLICATION, kind)}
+    assert granted("canary-copy.yml") == wanted
+
+
+def test_only_copies_need_the_rights_for_them() -> None:
+    assert not granted("canary-copy.yml") & granted("canary-operator.yml")
 
 
 def test_a_shift_needs_a_part_of_what_a_canary_needs() -> None:

@@ -99,10 +99,9 @@ class RuleSubsets:
 
     def members(self, subsets: Sequence[str]) -> dict[str, Members]:
         self._read()
-        selected = _selected(self._selector or {})
         found = Members(
-            self._cluster.list("v1", "Pod", self._namespace, labels=selected),
-            _slices(self._cluster, self._namespace, self._ref.name),
+            self._cluster.list("v1", "Pod", self._namespace, labels=selected(self._selector or {})),
+            slices(self._cluster, self._namespace, self._ref.name),
         )
         return dict.fromkeys(subsets, found)
 
@@ -161,8 +160,8 @@ class Services:
         found = {}
         for subset in subsets:
             place, name = service_of(subset, self._namespace)
-            pods = self._cluster.list("v1", "Pod", place, labels=_selected(self.labels(subset) or {}))
-            found[subset] = Members(pods, _slices(self._cluster, place, name))
+            pods = self._cluster.list("v1", "Pod", place, labels=selected(self.labels(subset) or {}))
+            found[subset] = Members(pods, slices(self._cluster, place, name))
         return found
 
     def known(self) -> str:
@@ -184,9 +183,9 @@ class Services:
         self._read_at = time.monotonic()
 
 
-def _selected(labels: Mapping[str, str]) -> str:
+def selected(labels: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
-def _slices(cluster: Readable, namespace: str, service: str) -> Objects:
+def slices(cluster: Readable, namespace: str, service: str) -> Objects:
     return cluster.list("discovery.k8s.io/v1", "EndpointSlice", namespace, labels=f"{SERVICE_NAME}={service}")

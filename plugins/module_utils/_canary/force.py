@@ -22,7 +22,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
     Unreadable,
     stored,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, CanaryObjects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.observe import PodObserver, with_pods
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.aside import Aside
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import (

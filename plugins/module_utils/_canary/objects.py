@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,20 +29,23 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
     state_of,
     stored,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import (
+    CanaryFailure,
+    Changed,
+    NoRoute,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.owners import (
     autoscaler_problem,
     owners_problem,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.pods import (
     Pods,
-    container_of,
     pods_of,
     template_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.workloads import Workloads
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.adopted import adopted
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import (
-    IMAGE,
-    RUN,
     Phase,
     annotation,
 )
@@ -61,21 +64,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import Written, conditional_put
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 
-_APPS = "apps/v1"
-_MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
-
-
-class CanaryFailure(MeshError):
-    """The run cannot start or continue as requested. The message names a fix."""
-
-
-class NoRoute(CanaryFailure):
-    """The object with the routes does not exist."""
-
-
-class Changed(Exception):
-    """The state in the cluster is not the one of the decision."""
-
 
 class CanaryObjects:
     """Routes, Deployments and autoscaler of one service.
@@ -93,13 +81,20 @@ class CanaryObjects:
         container: str = "",
         subsets: Sequence[str] = (),
     ) -> None:
-        self.cluster, self.namespace, self._container = cluster, namespace, container
+        self.cluster, self.namespace = cluster, namespace
+        self.workloads = Workloads(cluster, namespace, service, container)
         self.service, self.where, self.kind = service, where, kind_called(where.kind)
-        self.backends: Backends = (
-            Services(cluster, namespace, service, subsets, self.route)
-            if self.kind.by_service
-            else RuleSubsets(cluster, namespace, service)
-        )
+        self._named = tuple(subsets)
+        self.backends = self._backends()
+
+    def _backends(self) -> Backends:
+        if self.kind.by_service:
+            return Services(self.cluster, self.namespace, self.service, self._named, self.route)
+        return RuleSubsets(self.cluster, self.namespace, self.service)
+
+    def forget_backends(self) -> None:
+        """They were changed a moment ago."""
+        self.backends = self._backends()
 
     # -----------------------------------------------------------------------------------------------------------------
     # Reading
@@ -148,10 +143,10 @@ class CanaryObjects:
         found = (self.cluster.get(self._route_ref(name)) for name in self.where.names)
         return [self.kind(each) for each in found if each]
 
-    def owners_problem(self, workloads: Sequence[str], managed_by_others: str) -> str:
+    def owners_problem(self, workloads: Sequence[str], managed_by_others: str, others: Sequence[Object] = ()) -> str:
         """Why another program would undo a canary of these Deployments. Empty if none would."""
         autoscalers = self.cluster.list("autoscaling/v2", "HorizontalPodAutoscaler", self.namespace)
-        objects = [*(each.obj for each in self.routes()), *(self._deployment(name) for name in workloads)]
+        objects = [*others, *(each.obj for each in self.routes()), *filter(None, map(self.workloads.find, workloads))]
         return autoscaler_problem(autoscalers, workloads) or owners_problem(objects, managed_by_others)
 
     def _any_split(self) -> Split:
@@ -190,7 +185,7 @@ class CanaryObjects:
 
     def slot(self, subset: str) -> Slot:
         deployment = self._workload(subset)
-        container = self._container_of(deployment)
+        container = self.workloads.needed_container(deployment)
         return Slot(subset, deployment["metadata"]["name"], str(container["image"]))
 
     def both(self, state: State) -> tuple[Pods, Pods]:
@@ -203,21 +198,23 @@ class CanaryObjects:
         return [self._pods_of(slot, members[slot.subset]) for slot in slots]
 
     def _pods_of(self, slot: Slot, members: Members) -> Pods:
-        deployment = self.cluster.get(self._workload_ref(slot.workload)) if slot.workload else None
+        deployment = self.workloads.find(slot.workload)
         if deployment is None:
             return Pods(gone=f"Deployment {self.namespace}/{slot.workload or '(unknown)'} is gone")
-        container = container_of(deployment, self._container, self.service.partition(".")[0])
+        container = self.workloads.container(deployment)
         labels = self.backends.labels(slot.subset)
         found = pods_of(deployment, str(container["image"]) if container else "", labels, members.pods, members.slices)
         return replace(found, gone="" if labels is not None else self.backends.gone(slot.subset))
 
     def template(self, workload: str) -> str:
         """Fingerprint of the Deployment's pods."""
-        return template_of(self._deployment(workload))
+        return template_of(self.workloads.get(workload))
 
     def drift(self, state: State, live: Route) -> str:
         """How the split of one route object differs from the state's. Empty if it does not."""
         split = traffic(state, self.service)
+        if not split.weights:
+            return ""
         changed = f"{self.called(live.name)} was changed by hand"
         try:
             if live.shifted(split).obj["spec"] == live.obj["spec"]:
@@ -307,6 +304,8 @@ class CanaryObjects:
 
     def _edited(self, before: Route, new: State, split: Split) -> Object:
         """One route object with the state and the split."""
+        if new.copy and new.copy.adopted:
+            before = adopted(before, self.service, new.side_of(new.copy.original).subset)
         after = before.shifted(split).obj if split.weights else before.obj
         annotations = {**(after["metadata"].get("annotations") or {}), annotation(self.service): dump(new)}
         return {**after, "metadata": {**after["metadata"], "annotations": annotations}}
@@ -329,41 +328,10 @@ class CanaryObjects:
             dry_run,
         )
 
-    def scale(self, workload: str, replicas: int) -> None:
-        path = f"{self.cluster.path(self._workload_ref(workload))}/scale"
-        self._patch(path, {"spec": {"replicas": replicas}}, _MERGE)
-
-    def set_image(self, state: State) -> str:
-        """Set the image of the slot's pods, with annotations for the chart and for later calls.
-
-        Returns the image as the API server stored it.
-        """
-        deployment = self._deployment(state.canary.workload)
-        name, image = self._container_of(deployment)["name"], state.canary.image
-        template = {"spec": {"containers": [{"name": name, "image": image}]}}
-        body = {"metadata": {"annotations": {IMAGE: image, RUN: state.run}}, "spec": {"template": template}}
-        answer = self._patch(self.cluster.path(self._workload_ref(state.canary.workload)), body, _STRATEGIC)
-        return str(self._container_of(answer)["image"])
-
     # -----------------------------------------------------------------------------------------------------------------
-
-    def _patch(self, path: str, body: Object, content_type: str) -> Object:
-        answer: Object = self.cluster.request(
-            "patch", path, body=body, query=[("fieldManager", FIELD_MANAGER)], content_type=content_type
-        )
-        return answer
 
     def _route_ref(self, name: str) -> Ref:
         return Ref(self.kind.api_version, self.kind.kind, self.namespace, name)
-
-    def _workload_ref(self, name: str) -> Ref:
-        return Ref(_APPS, "Deployment", self.namespace, name)
-
-    def _deployment(self, name: str) -> Object:
-        found = self.cluster.get(self._workload_ref(name))
-        if found is None:
-            raise CanaryFailure(f"Deployment {self.namespace}/{name} is gone: deploy it again.")
-        return found
 
     def _workload(self, subset: str) -> Object:
         if missing := self.backends.missing_service():
@@ -371,25 +339,4 @@ class CanaryObjects:
         labels = self.backends.labels(subset)
         if labels is None:
             raise CanaryFailure(f"{self.backends.gone(subset)}.")
-        fitting = []
-        for found in self.cluster.list(_APPS, "Deployment", self.namespace):
-            template = found["spec"]["template"]["metadata"].get("labels") or {}
-            if labels.items() <= template.items():
-                fitting.append(found)
-        if len(fitting) != 1:
-            names = ", ".join(item["metadata"]["name"] for item in fitting) or "none"
-            raise CanaryFailure(
-                f"subset {subset} needs exactly one Deployment whose pods have the labels {labels}. Found: {names}. "
-                "Deploy one for each subset, with 0 replicas for the idle one."
-            )
-        return fitting[0]
-
-    def _container_of(self, deployment: Object) -> Mapping[str, Any]:
-        service = self.service.partition(".")[0]
-        found = container_of(deployment, self._container, service)
-        if found is None:
-            raise CanaryFailure(
-                f"Deployment {deployment['metadata']['name']} has no container {self._container or service}: set "
-                "container."
-            )
-        return found
+        return self.workloads.selected(subset, labels)

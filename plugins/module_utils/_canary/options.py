@@ -11,11 +11,12 @@ from __future__ import annotations
 import getpass
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.options import options as analysis_options
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.copying import patch_problems
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import (
     GIVE_UP,
     IGNORE,
@@ -37,6 +38,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.r
     seconds_for,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import (
+    KEEPS,
+    ORIGINAL,
     RouteNames,
     Slot,
     State,
@@ -56,7 +59,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import COOKIE_OPTIONS
 
-PROGRESSED, PAUSED, RESUMED, PROMOTED, ABORTED, UNDONE, RECONCILED = STATES = (
+PROGRESSED, PAUSED, RESUMED, PROMOTED, ABORTED, UNDONE, RECONCILED, DETACHED = STATES = (
     "progressed",
     "paused",
     "resumed",
@@ -64,7 +67,9 @@ PROGRESSED, PAUSED, RESUMED, PROMOTED, ABORTED, UNDONE, RECONCILED = STATES = (
     "aborted",
     "undone",
     "reconciled",
+    "detached",
 )
+SLOTS, COPY = WAYS = ("slots", "copy")
 _TEXT = {"type": "str", "default": ""}
 
 
@@ -84,6 +89,15 @@ def options() -> dict[str, Any]:
         "scope": {"type": "str", "choices": ["run", "step"], "default": "run"},
         "routes": {"type": "list", "elements": "str", "default": []},
         "route_kind": ROUTE_KIND,
+        "target": {
+            "type": "dict",
+            "options": {
+                "deployment": _TEXT,
+                "way": {"type": "str", "choices": list(WAYS), "default": SLOTS},
+                "keep": {"type": "str", "choices": list(KEEPS), "default": ORIGINAL},
+            },
+        },
+        "patch": {"type": "dict", "default": {}},
         "image_tag": _TEXT,
         "image": _TEXT,
         "container": _TEXT,
@@ -151,6 +165,12 @@ def holder(params: Mapping[str, Any]) -> str:
         return socket.gethostname()
 
 
+def wanted_target(params: Mapping[str, Any]) -> dict[str, str]:
+    """What the run is about, with defaults."""
+    given = {key: value for key, value in (params["target"] or {}).items() if value}
+    return {"deployment": "", "way": SLOTS, "keep": ORIGINAL, **given}
+
+
 def policy_of(params: Mapping[str, Any]) -> Policy:
     return Policy(
         actor=holder(params),
@@ -177,8 +197,17 @@ def policy_of(params: Mapping[str, Any]) -> Policy:
 
 def refuse_problems(params: Mapping[str, Any]) -> None:
     """Raise PlanFailure with all problems at once."""
-    if found := [*problems(params, begins=params["state"] == PROGRESSED)]:
+    if found := [*_target_problems(params), *problems(params, begins=params["state"] == PROGRESSED)]:
         raise PlanFailure("\n".join(found))
+
+
+def _target_problems(params: Mapping[str, Any]) -> Iterator[str]:
+    target = wanted_target(params)
+    if target["way"] == COPY and not target["deployment"]:
+        yield "target.way is copy, and target.deployment is empty: name the Deployment to copy."
+    if params["patch"] and target["way"] != COPY:
+        yield "patch is set, and target.way is slots, where only the image can change: set target.way to copy."
+    yield from patch_problems(params["patch"] or {})
 
 
 def new_run(
@@ -223,6 +252,8 @@ def changed_terms(state: State, params: Mapping[str, Any]) -> dict[str, str]:
         "strategy": (state.strategy, params["strategy"]),
         "match": (state.match, params["match"] or {}),
         "session_affinity": (state.affinity, params["session_affinity"] or {}),
+        "target": (_target_words(state), _target_words_of(params)),
+        "patch": (state.patch, params["patch"] or {}),
     }
     found |= {name: _both(*both) for name, both in wanted.items() if both[0] != both[1]}
     steps = [[_step_words(step) for step in plan] for plan in (state.steps, plan_of(params))]
@@ -230,6 +261,16 @@ def changed_terms(state: State, params: Mapping[str, Any]) -> dict[str, str]:
     if steps[0] != steps[1] and "strategy" not in found:
         found["steps"] = _both(*(", ".join(words) for words in steps))
     return found
+
+
+def _target_words(state: State) -> str:
+    copy = state.copy
+    return f"a copy of {copy.original}, keep {copy.keep}" if copy else SLOTS
+
+
+def _target_words_of(params: Mapping[str, Any]) -> str:
+    target = wanted_target(params)
+    return f"a copy of {target['deployment']}, keep {target['keep']}" if target["way"] == COPY else SLOTS
 
 
 def _both(of_run: Any, of_call: Any) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
     states_of,
     stored,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.force import unreadable_problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import (
     holder_of,
@@ -26,7 +27,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease 
     lease_ref,
     seconds_left,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, CanaryObjects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.owners import scales
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import routes_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status import (

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import RUN
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import PREVIOUS_TEMPLATE, RUN
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.endpoints import ready_endpoints
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects
 
@@ -34,6 +34,8 @@ class Pods:
     template: str = ""
     # The run that set the Deployment's image.
     run: str = ""
+    # The run that gave it another template, if the previous one can be restored.
+    given: str = ""
     gone: str = ""
 
 
@@ -63,6 +65,8 @@ def pods_of(deployment: Object, image: str, labels: Mapping[str, str] | None, po
         for pod in existing
         if not pod["metadata"].get("deletionTimestamp")
     }
+    annotations = deployment["metadata"].get("annotations") or {}
+    run = str(annotations.get(RUN, ""))
     return Pods(
         wanted=wanted,
         ready=ready_endpoints(slices, pods, labels) if labels else 0,
@@ -72,5 +76,6 @@ def pods_of(deployment: Object, image: str, labels: Mapping[str, str] | None, po
         and len(made_of) <= 1,
         image=image,
         template=template_of(deployment),
-        run=str((deployment["metadata"].get("annotations") or {}).get(RUN, "")),
+        run=run,
+        given=run if PREVIOUS_TEMPLATE in annotations else "",
     )

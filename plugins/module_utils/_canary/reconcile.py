@@ -23,9 +23,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
     Unreadable,
     every_stored,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure, Changed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.force import unreadable_problem
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import holder_of, is_dead, safe_subset
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, Changed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import with_retries
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import routes_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result, Rollback

@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adopter import described
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import Change
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import describe_plan
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.table import (
@@ -19,7 +21,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.t
     summary,
     table,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.detach import NOTHING, Detachable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
     Reconcilable,
     params_for,
@@ -30,29 +33,34 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.undo i
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import MeshCluster
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
 # Number of measurements that are returned.
 _SHOWN = 40
 
 
-def planned(canary: Reconcilable, params: Mapping[str, Any]) -> dict[str, Any]:
+def planned(canary: Detachable, params: Mapping[str, Any]) -> dict[str, Any]:
     """Check mode: nothing is written, not even the lock."""
     if params["state"] == "aborted":
         existing, nothing = canary.to_abort()
         return {**_shown(existing), "changed": not nothing, **({"reason": nothing} if nothing else {})}
     if params["state"] == "undone":
         return _planned_undo(canary)
+    if params["state"] == "detached":
+        return _planned_detach(canary)
     existing = canary.state()
     if params["state"] != "progressed":
         active = existing is not None and not existing.final
         return {"reason": "no run", **_shown(existing), "changed": active}
-    state = canary.planned()
-    if state is None:
+    start = canary.planned()
+    if start is None:
         return {"changed": False, "phase": "", "reason": "the image is already the stable one", "plan": []}
+    state = start.state
     if existing != state:
         canary.objects.write(existing, state, dry_run=True)
-    plan = describe_plan(state, params["min_ready"])
-    return {**report(state), "changed": True, "plan": plan, "table": plan, "diff": _diff(state, plan)}
+    plan = [*describe_plan(state, params["min_ready"]), *start.differences]
+    diff = _with_objects(_diff(state, plan), start.objects)
+    return {**report(state), "changed": True, "plan": plan, "table": plan, "diff": diff}
 
 
 def _planned_undo(canary: Reconcilable) -> dict[str, Any]:
@@ -73,6 +81,20 @@ def _planned_undo(canary: Reconcilable) -> dict[str, Any]:
     return {**report(new), "changed": True, "plan": plan, "table": plan, "summary": plan, "diff": _diff(new, plan)}
 
 
+def _planned_detach(canary: Detachable) -> dict[str, Any]:
+    changes = canary.to_detach()
+    lines = [described(change) for change in changes] or [NOTHING]
+    diff = _with_objects({"before": "", "after": ""}, changes)
+    return {
+        "changed": bool(changes),
+        "phase": "",
+        "reason": "; ".join(lines),
+        "plan": lines,
+        "table": lines,
+        "diff": diff,
+    }
+
+
 def planned_all(
     cluster: MeshCluster, params: Mapping[str, Any], log: Callable[[str], None], cancelled: Callable[[], str]
 ) -> dict[str, dict[str, Any]]:
@@ -81,7 +103,7 @@ def planned_all(
     for service, where in runs_in(cluster, params["namespace"], log).items():
         own = params_for(params, service, where)
         try:
-            found[service] = planned(Reconcilable(cluster, own, log, cancelled), own)
+            found[service] = planned(Detachable(cluster, own, log, cancelled), own)
         except CanaryFailure as failure:
             found[service] = {"changed": False, "phase": "", "reason": str(failure), "table": [str(failure)]}
     return found
@@ -104,6 +126,23 @@ def _diff(state: State, plan: list[str]) -> dict[str, str]:
         "steps": plan,
     }
     return {"before": yaml.dump(before), "after": yaml.dump(after)}
+
+
+def _with_objects(diff: dict[str, str], changes: Sequence[Change]) -> dict[str, str]:
+    """With every object that the run makes or changes at its start."""
+    texts = {
+        side: "".join(f"--- # {change.ref}\n{yaml.dump(shown(getattr(change, side)))}" for change in changes)
+        for side in ("before", "after")
+    }
+    return {side: f"{text}{texts[side]}" for side, text in diff.items()}
+
+
+def shown(obj: Object | None) -> Object:
+    """What a diff shows of an object: without status and what the API server keeps for itself."""
+    if obj is None:
+        return {}
+    metadata = {key: obj["metadata"][key] for key in ("name", "labels", "annotations") if key in obj["metadata"]}
+    return {"metadata": metadata, "spec": obj["spec"]}
 
 
 def ended(result: Result) -> dict[str, Any]:

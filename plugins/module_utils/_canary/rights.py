@@ -50,14 +50,41 @@ def canary_rights(namespace: str, kind: type[Route] = VirtualService, names: Seq
     ]
 
 
-def lacking_for_run(account: Account, params: Mapping[str, Any], where: RouteNames) -> str:
-    """The missing rights of the account, in words. Empty if it has all. ``params``: those of module canary."""
+def copy_rights(namespace: str, kind: type[Route] = VirtualService) -> list[Right]:
+    """What a canary by copy needs besides. docs/canary-copy.yml grants the rights for both kinds of routes."""
+    places = (CORE, "services") if kind.by_service else (ISTIO, "destinationrules")
+    writes = ("create", "delete") if kind.by_service else ("create", "update", "delete")
+    return [
+        Right(verb, group, resource, namespace)
+        for group, resource, verbs in (
+            (*places, writes),
+            (APPS, "deployments", ("create", "update", "delete")),
+            # Named in messages, because they have no copies.
+            (APPS, "statefulsets", ("get",)),
+            (APPS, "daemonsets", ("get",)),
+            # When it is detached.
+            (LEASES, "leases", ("delete",)),
+        )
+        for verb in verbs
+    ]
+
+
+def lacking_for_run(account: Account, params: Mapping[str, Any], where: RouteNames, copies: bool = False) -> str:
+    """The missing rights of the account, in words. Empty if it has all. ``params``: those of module canary.
+
+    ``copies``: whether it is about a copy of a Deployment.
+    """
     kind = kind_called(where.kind)
     source = f"docs/canary-operator.yml{' with docs/gateway-api-operator.yml' if kind.by_service else ''}"
     # An undo measures nothing.
-    measures = params.get("state") != "undone"
+    measures = params.get("state") not in ("undone", "detached")
+    copy = (
+        problem(account, copy_rights(params["namespace"], kind), "copy a Deployment", "docs/canary-copy.yml")
+        if copies
+        else ""
+    )
     own = problem(account, canary_rights(params["namespace"], kind, where.names), "run a canary", source)
-    return "\n".join(filter(None, (own, lacking_for_source(account, params) if measures else "")))
+    return "\n".join(filter(None, (own, copy, lacking_for_source(account, params) if measures else "")))
 
 
 def lacking_for_proof(account: Account, params: Mapping[str, Any]) -> str:

@@ -17,17 +17,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.autoscaler import autoscale
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.copies import Copies
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decide import at_once, decide
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import (
     Abandon,
+    Action,
     Autoscale,
     Decision,
     Observation,
     Policy,
+    Restore,
     Return,
     Scale,
     Scaler,
     SetImage,
+    SetTemplate,
     Wait,
     Write,
     effort_of,
@@ -40,14 +44,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
     Unreadable,
     stored,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure, Changed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import Lease
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.log import RunLog
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.measuring import Watch
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import (
-    CanaryFailure,
-    CanaryObjects,
-    Changed,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.observe import (
     Acknowledgements,
     Gates,
@@ -105,6 +106,7 @@ class Runner:
         notice: str = "",
     ) -> None:
         self._objects, self._policy, self._lease = objects, policy, lease
+        self._copies = Copies(objects)
         self._propagation, self._run_log, self._cancelled = propagation, run_log, cancelled
         self._notice = notice
         self._interval = min(interval, _TICK)
@@ -192,7 +194,7 @@ class Runner:
                 return new, decision, False
             case Wait():
                 self._run_log.waits(decision)
-            case Scale() | SetImage() | Autoscale():
+            case Scale() | SetImage() | SetTemplate() | Restore() | Autoscale():
                 try:
                     state = self._act(decision, state)
                 except ApiFailure as failure:
@@ -203,21 +205,29 @@ class Runner:
             self._hindrance, self._hindered_since = "", 0.0
         return state, decision, True
 
-    def _act(self, decision: Scale | SetImage | Autoscale, state: State) -> State:
+    def _act(self, decision: Action, state: State) -> State:
         self._pods.acted()
         self.changed = True
         match decision:
             case Scale(workload, replicas):
                 self._run_log.detail(f"{workload}: {replicas} pods")
-                self._objects.scale(workload, replicas)
+                self._objects.workloads.scale(workload, replicas)
                 if workload == state.canary.workload:
                     self._scaled_at = time.monotonic()
             case SetImage():
                 self._run_log.detail(f"{state.canary.workload}: image {state.canary.image}")
-                made = self._objects.set_image(state)
+                made = self._objects.workloads.set_image(state)
                 if made not in state.images:
                     self._run_log.log(f"the API server stored the image as {made}")
                     return self._write(state, replace(state, stored_image=made))
+            case SetTemplate(workload):
+                self._run_log.detail(f"{workload}: the pod template of the run")
+                fingerprint = self._copies.give(state, workload)
+                if workload == state.canary.workload:
+                    return self._write(state, replace(state, canary_template=fingerprint))
+            case Restore(workload):
+                self._run_log.detail(f"{workload}: the previous pod template")
+                self._copies.restore(state)
             case Autoscale(pinned, workload):
                 autoscale(self._objects.cluster, self._objects.namespace, state, Scaler(pinned, workload))
         return state

@@ -22,6 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.opti
     source_of,
     target_of,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adopter import Adopter
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import Observation
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.ends import (
     RECONCILE,
@@ -34,13 +35,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
     Stored,
     Unreadable,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.terms import OtherTerms
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import (
     approved,
     nothing_to_abort,
     paused,
     promotion_requested,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure, NoRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.force import (
     forced,
     unexplained,
@@ -56,24 +57,21 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease 
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.log import RunLog, transition
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.measuring import Watch
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import (
-    CanaryFailure,
-    CanaryObjects,
-    NoRoute,
-)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.observe import (
     PodObserver,
     propagation_of,
     with_pods,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import (
-    changed_terms,
+    COPY,
+    DETACHED,
     holder,
     interval_of,
-    new_run,
     options_of,
     policy_of,
     refuse_problems,
+    wanted_target,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.retries import PERMANENT, explained
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import (
@@ -82,12 +80,15 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.route_names import route_names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result, Rollback, Runner
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.starting import (
+    Start,
+    new_start,
+    refuse_another_run,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.target import watch_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import image_with
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import SPLIT, Phase
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import OF_CANARIES
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import refuse_rivals
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, MeshCluster
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
@@ -114,13 +115,13 @@ class CanaryService:
         subsets = [params[side].get("subset") or "" for side in ("stable", "canary")]
         return CanaryObjects(self._cluster, self._namespace, params["service"], where, params["container"], subsets)
 
-    def planned(self) -> State | None:
+    def planned(self) -> Start | None:
         """The run that a call would start, or None. Writes nothing."""
         existing = self.state()
         if existing and not existing.final:
-            self._refuse_another_run(existing)
-            return existing
-        return self._new()
+            refuse_another_run(existing, self._params)
+            return Start(existing)
+        return new_start(self.objects, self._params)
 
     def state(self) -> State | None:
         """The newest run. Raises CanaryFailure if its state is unreadable."""
@@ -136,15 +137,17 @@ class CanaryService:
             state = self.state()
             if state and not state.final:
                 lease.unfinished = True
-                self._refuse_another_run(state)
+                refuse_another_run(state, self._params)
                 self._log(f"run {state.run} resumes: {state.phase}, {state.weight} % to {state.canary.subset}")
                 return self._drive(state, lease)
-            new = self._new()
-            if new is None:
+            start = new_start(self.objects, self._params)
+            if start is None:
                 return Result(None, False, "the image is already the stable one")
-            self.objects.write(state, new)
-            self._log(f"run {new.run}: {new.reason}")
-            return self._drive(new, lease, changed=True)
+            self.objects.write(state, start.state)
+            self._log(f"run {start.state.run}: {start.state.reason}")
+            for line in start.differences:
+                self._log(line)
+            return self._drive(start.state, lease, changed=True)
 
     def pause(self) -> Result:
         return self._request(lambda state: paused(state, time.time(), self._actor, self._reason("requested")))
@@ -241,50 +244,6 @@ class CanaryService:
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _new(self) -> State | None:
-        """Raises CanaryFailure if the service is not ready for a canary."""
-        params = self._params
-        if bool(params["image_tag"]) == bool(params["image"]):
-            raise CanaryFailure("set either image_tag or image.")
-        given = [params[side].get("subset") or "" for side in ("stable", "canary")]
-        names = self.objects.sides(*given)
-        stable, canary = (self.objects.slot(subset) for subset in names)
-        image = params["image"] or image_with(stable.image, params["image_tag"])
-        if image == stable.image:
-            return None
-        self.objects.refuse_missing()
-        if problem := self.objects.owners_problem([stable.workload, canary.workload], params["managed_by_others"]):
-            raise CanaryFailure(problem)
-        refuse_rivals(self._cluster, self.objects.routes())
-        state = new_run(params, self.objects.where, stable, replace(canary, image=image), 0, time.time())
-        pods, __ = self.objects.both(state)
-        if pods.wanted == 0 or pods.ready < pods.wanted:
-            raise CanaryFailure(
-                f"the stable side is not healthy: {pods.ready} of {pods.wanted} pods of Deployment {stable.workload} "
-                "are ready, and it must take all traffic if the canary fails. Fix that first."
-            )
-        new = replace(state, capacity=pods.ready, stable_template=pods.template)
-        self.objects.try_out(new)
-        return new
-
-    def _refuse_another_run(self, state: State) -> None:
-        """Refuse a call for another image than the run's, or with other terms."""
-        self._refuse_other_image(state)
-        changed = changed_terms(state, self._params) if not state.phase.ending else {}
-        if changed:
-            resume = f"open gate {state.gate} and continue" if state.gate else "continue"
-            raise OtherTerms(f"run {state.run} of {self._service} is {state.phase}. It", changed, resume)
-
-    def _refuse_other_image(self, state: State) -> None:
-        image = self._params["image"] or (
-            image_with(state.stable.image, self._params["image_tag"]) if self._params["image_tag"] else ""
-        )
-        if image and image != state.canary.image:
-            raise CanaryFailure(
-                f"run {state.run} of {self._service} is {state.phase} with {state.canary.image}. End it first, with "
-                f"state=promoted or state=aborted. Then start a run of {image}."
-            )
-
     def _request(self, change: Callable[[State], State]) -> Result:
         """Write a request into the state, also while another process runs the canary."""
 
@@ -339,12 +298,10 @@ class CanaryService:
         lease.keep = lease.unfinished = True
         # The terms and objects of the run, not those of this call.
         params = options_of(state, self._params)
-        sides = (state.stable.subset, state.canary.subset)
-        self.objects = CanaryObjects(
-            self._cluster, self._namespace, state.service, state.where, params["container"], sides
-        )
+        self.objects = self.objects_of(state)
         watch = self._watch(state)
         policy = policy_of(params)
+        state = Adopter(self.objects, params, policy, self._log, self._cancelled).adopted(state)
         runner = Runner(
             self.objects,
             policy,
@@ -361,6 +318,12 @@ class CanaryService:
         lease.keep, lease.unfinished = False, not end.final
         note = f"{end.reason}; {runner.left}" if runner.left else ""
         return Result(end, changed or runner.changed, note, rollback=runner.rollback, watch=watch)
+
+    def objects_of(self, state: State) -> CanaryObjects:
+        """Those of a run."""
+        container = options_of(state, self._params)["container"]
+        sides = (state.stable.subset, state.canary.subset)
+        return CanaryObjects(self._cluster, self._namespace, state.service, state.where, container, sides)
 
     def _watch(self, state: State) -> Watch | None:
         return watch_of(
@@ -379,7 +342,16 @@ class CanaryService:
         where = RouteNames(OF_CANARIES[0].kind, (self._service,))
         with contextlib.suppress(ApiFailure):
             where = self.objects.where if self._service else where
-        return lacking_for_run(self._cluster, self._params, where)
+        return lacking_for_run(self._cluster, self._params, where, self._copies())
+
+    def _copies(self) -> bool:
+        """Whether the call is about a copy of a Deployment: it starts one, or the service's run has one."""
+        if wanted_target(self._params)["way"] == COPY or self._params["state"] == DETACHED:
+            return True
+        with contextlib.suppress(ApiFailure, CanaryFailure):
+            found = self.objects.stored() if self._service else None
+            return isinstance(found, State) and found.copy is not None
+        return False
 
     def check_options(self) -> None:
         """Refuse invalid options that need no cluster to detect, before anything is changed."""

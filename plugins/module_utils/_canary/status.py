@@ -68,7 +68,7 @@ def stable_subset(status: CanaryStatus) -> str:
     """The slot that has all traffic, or gets it in a rollback."""
     state = status.state
     if state is not None:
-        return state.canary.subset if state.phase.promoted else state.stable.subset
+        return state.kept.subset
     return next((subset for subset, weight in live_weights(status).items() if weight == 100), "")
 
 
@@ -108,7 +108,8 @@ def _images(state: State, slots: Mapping[str, SlotStatus]) -> list[str]:
 def _left_over(status: CanaryStatus, state: State) -> list[str]:
     """What an ended run should not have left."""
     found = []
-    stable, idle = (state.canary, state.stable) if state.phase == Phase.SUCCEEDED else (state.stable, state.canary)
+    stable = state.kept
+    idle = state.stable if stable is state.canary else state.canary
     scaler = status.autoscaler
     if scaler and scaler.pinned:
         found.append(f"HorizontalPodAutoscaler {scaler.name} is still pinned for the run, which has ended")

@@ -15,7 +15,8 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import RequestRefused
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryObjects
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.options import holder, new_run
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.runner import Result
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService
@@ -37,6 +38,9 @@ class Reversible(CanaryService):
 
     def undo(self) -> Result:
         """Return all traffic to the version before the last promotion, at once."""
+        if (found := self.state()) and found.returns and found.phase == Phase.FINALISING:
+            # The promotion is decided, and its rest takes less time than a wait for an operator.
+            self._run_to_end(Result(found, False))
         state, new = self.to_undo()
         if state and new is None:
             end = self._run_to_end(Result(state, False))
@@ -63,7 +67,7 @@ class Reversible(CanaryService):
         self._refuse_other_traffic(state, promoted)
         if already_undone(state):
             return state, None
-        now = self.objects.slot(promoted.subset)
+        now = self._slot_of(promoted) if state.copy else self.objects.slot(promoted.subset)
         if now.image not in (promoted.image, state.stored_image):
             raise CanaryFailure(
                 f"the image of Deployment {now.workload} was changed to {now.image} after run {state.run}, which ended "
@@ -71,12 +75,20 @@ class Reversible(CanaryService):
             )
         if problem := self.objects.owners_problem([now.workload, before.workload], self._params["managed_by_others"]):
             raise CanaryFailure(problem)
-        (pods,) = self.objects.pods(now)
+        (pods,) = self._of(state).pods(now)
         return state, undoing(self._params, state, now, before, pods.wanted, pods.template, time.time())
+
+    def _of(self, state: State) -> CanaryObjects:
+        return self.objects_of(state) if state.copy else self.objects
+
+    def _slot_of(self, slot: Slot) -> Slot:
+        deployment = self.objects.workloads.get(slot.workload)
+        container = self.objects.workloads.container(deployment)
+        return replace(slot, image=str(container["image"]) if container else slot.image)
 
     def _refuse_other_traffic(self, state: State, promoted: Slot) -> None:
         """The promotion is no longer in effect if the traffic has moved since."""
-        live = self.objects.live_weights()
+        live = self._of(state).live_weights()
         if any(route.get(promoted.subset) != 100 for route in live.values()):
             raise CanaryFailure(
                 f"run {state.run} ended with all traffic in subset {promoted.subset}, but the weights are {live} now. "
@@ -98,6 +110,10 @@ def sides_to_undo(state: State) -> tuple[Slot, Slot]:
     if not state.final:
         raise RequestRefused(f"{run} is {state.phase} and has promoted nothing yet. Roll it back with state=aborted.")
     promoted, before = (state.canary, state.stable) if state.phase == Phase.SUCCEEDED else (state.stable, state.canary)
+    if state.phase == Phase.SUCCEEDED and state.returns:
+        # The original has what was tested in the copy. The previous version starts in a copy again.
+        promoted = replace(state.stable, image=state.canary.image)
+        before = replace(state.canary, image=state.stable.image)
     if state.phase == Phase.FAILED and not state.undoes:
         raise RequestRefused(
             f"{run} was rolled back, so {state.stable.image} was never replaced. Only the promotion of the last run "
@@ -117,6 +133,7 @@ def undoing(
         new_run(options, undone.where, promoted, before, max(1, pods), now),
         stable_template=template,
         undoes=undone.undoes or undone.run,
+        copy=undone.copy if undone.returns else None,
         history=(),
     )
     why = f": {params['reason']}" if params["reason"] else ""

@@ -20,10 +20,14 @@ FORMAT = 1
 
 # On a Deployment: the image that a run set, that run, and the image in the chart's values at that time.
 IMAGE, RUN, DECLARED_IMAGE = f"{PREFIX}image", f"{PREFIX}run", f"{PREFIX}declared-image"
+# On the Deployment that a run was asked for: the pod template that a promotion replaced, as JSON.
+PREVIOUS_TEMPLATE = f"{PREFIX}previous-template"
 # On a HorizontalPodAutoscaler that is pinned for a run: its minReplicas before the run.
 PINNED = f"{PREFIX}pinned-min-replicas"
 # On a Lease: the process of its holder, and the subset that gets all traffic if the state is unreadable.
 PROCESS, SAFE_SUBSET = f"{PREFIX}process", f"{PREFIX}safe-subset"
+# On what adoption made or changed, followed by the service: what it did, as JSON. canary_detach.yml undoes that.
+_ADOPTION = "adoption.service-mesh.corpv3.com/"
 # An owner that reads weights, images and replicas from the cluster before it writes sets this on its objects. The
 # chart of role restaurant_app does.
 KEEPS_CANARIES = "service-mesh.corpv3.com/keeps-canaries"
@@ -81,6 +85,11 @@ def annotation(service: str) -> str:
     ``service``: a name or a host.
     """
     return f"{PREFIX}{service.partition('.')[0]}"
+
+
+def adoption(service: str) -> str:
+    """The annotation with what adoption did to the object for a service."""
+    return f"{_ADOPTION}{service.partition('.')[0]}"
 
 
 def header_route(service: str) -> str:

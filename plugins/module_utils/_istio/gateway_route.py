@@ -44,6 +44,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway
     weight_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
+    Destinations,
     RouteObject,
     Shares,
     Sources,
@@ -145,6 +146,15 @@ class GatewayRoute(RouteObject):
 
     def mirrored(self) -> set[str]:
         return {name for rule in self._rules.entries for name in mirrored_by(rule, self.namespace)}
+
+    def destinations_of(self, service: str) -> Destinations:
+        """Every backend that is a Service of the route's namespace may be one of the service's."""
+        return Destinations(
+            lambda obj: (backends_of(rule) for rule in obj["spec"].get("rules") or [] if backends_of(rule)),
+            lambda backend: label(backend, self.namespace) if is_service(backend) else None,
+            lambda backend, name: backend.update(name=name),
+            service.partition(".")[0],
+        )
 
     def rivals(self, listed: Callable[[str, str], Iterable[Object]]) -> list[str]:
         """Routes of this kind with the same parent, host and match: the oldest of them counts.

@@ -134,6 +134,20 @@ class Sources(NamedTuple):
     hosts: Mapping[str, frozenset[str]] | None = None  # pylint: disable=unsupported-binary-operation
 
 
+@dataclass(frozen=True)
+class Destinations:
+    """How a kind of route names the destinations of one service.
+
+    lists: of an object, the lists that may hold some. subset: of an entry of one; None if it is of another service.
+    name: gives an entry a subset. plain: the subset that means all pods.
+    """
+
+    lists: Callable[[Object], Iterable[list[dict[str, Any]]]]
+    subset: Callable[[Mapping[str, Any]], str | None]  # pylint: disable=unsupported-binary-operation
+    name: Callable[[dict[str, Any], str], None]
+    plain: str = ""
+
+
 class Route(Protocol):
     """An object that decides which subsets of a service get the requests. Nothing changes it: an edit is a new one.
 
@@ -180,6 +194,9 @@ class Route(Protocol):
 
     def mirrored(self) -> set[str]:
         """The subsets that get copies of requests."""
+
+    def destinations_of(self, service: str) -> Destinations:
+        """How objects of this kind name those of one service."""
 
     def rivals(self, listed: Callable[[str, str], Iterable[Object]]) -> list[str]:
         """Others that make it open which routes count: namespace/name. ``listed``: every object of a kind."""

@@ -23,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route i
     AFFINITY_SUFFIX,
     NETWORKING,
     Affinity,
+    Destinations,
     MatchRoute,
     Mirror,
     RouteObject,
@@ -110,6 +111,13 @@ class VirtualService(RouteObject):
     def mirrored(self) -> set[str]:
         mirrors = [route.get("mirror") or {} for route in self._spec.get("http") or []]
         return {str(mirror["subset"]) for mirror in mirrors if mirror.get("subset") is not None}
+
+    def destinations_of(self, service: str) -> Destinations:
+        return Destinations(
+            lambda obj: (each[2]["route"] for each in VirtualService(obj)._routes() if each[2].get("route")),
+            lambda entry: _subset(entry) if self.destinations({"route": [entry]}, service) else None,
+            _set_subset,
+        )
 
     def claims(self) -> set[tuple[str, str]]:
         """(host, gateway) pairs that it speaks for; no gateway means the mesh."""
@@ -379,5 +387,12 @@ def _is_added(name: str, added: Collection[str]) -> bool:
     return name in added or name.endswith(AFFINITY_SUFFIX)
 
 
-def _subset(destination: Entry) -> str:
+def _set_subset(destination: Entry, subset: str) -> None:
+    if subset:
+        destination["destination"]["subset"] = subset
+    else:
+        destination["destination"].pop("subset", None)
+
+
+def _subset(destination: Mapping[str, Any]) -> str:
     return str(destination["destination"].get("subset", ""))

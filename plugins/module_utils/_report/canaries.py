@@ -16,7 +16,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.s
     Unreadable,
     every_stored,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.overview import observe
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.status import CanaryStatus, described
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, MeshCluster

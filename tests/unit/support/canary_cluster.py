@@ -72,6 +72,9 @@ class FakeCluster:
             self.version += 1
             self.pushes += kind == "VirtualService"
             obj["metadata"].update(namespace=NAMESPACE, resourceVersion=str(self.version))
+            if kind == "Deployment":
+                obj["metadata"].setdefault("generation", 1)
+                obj.pop("status", None)
             self.objects[kind, obj["metadata"]["name"]] = copy.deepcopy(obj)
 
     def edit(self, kind: str, name: str) -> Object:
@@ -144,16 +147,24 @@ class FakeCluster:
         kind, __, name = path.partition("|")
         name, __, scale = name.partition("/")
         self._fail(method, kind, name or body["metadata"]["name"])
-        if ("dryRun", "All") in query:
-            return copy.deepcopy(body)
         with self.lock:
             found = self.objects.get((kind, name or body["metadata"]["name"]))
+            if ("dryRun", "All") in query:
+                tried = copy.deepcopy(found if method == "patch" else body)
+                if method == "patch":
+                    self._merge(tried, body)
+                return tried
             if method == "post":
                 if found:
                     raise ApiFailure(409, "AlreadyExists", "it exists")
                 self.put(kind, copy.deepcopy(body))
             elif found is None:
                 raise ApiFailure(404, "NotFound", f"{kind} {name} not found")
+            elif method == "delete":
+                del self.objects[kind, name]
+                self.writes.append((method, kind, name))
+                self.reverts(self)
+                return {}
             elif method == "put":
                 if body["metadata"].get("resourceVersion") != found["metadata"]["resourceVersion"]:
                     raise ApiFailure(409, "Conflict", "it was changed")
@@ -225,12 +236,21 @@ class FakeCluster:
         for key, value in body.items():
             if isinstance(value, dict):
                 self._merge(obj.setdefault(key, {}), value)
-            elif key == "containers":
-                obj[key] = [{**obj[key][0], **value[0]}]
+            elif key in ("containers", "env"):
+                self._merge_named(obj.setdefault(key, []), value)
             elif value is None:
                 obj.pop(key, None)
             else:
                 obj[key] = value
+
+    def _merge_named(self, entries: list[Object], changes: list[Object]) -> None:
+        """As the API server does by the merge key of these lists."""
+        for change in changes:
+            mine = next((entry for entry in entries if entry["name"] == change["name"]), None)
+            if mine is None:
+                entries.append(copy.deepcopy(change))
+            else:
+                self._merge(mine, change)
 
     def _live(self, kind: str, obj: Object) -> Object:
         found = copy.deepcopy(obj)

@@ -26,9 +26,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.d
     Policy,
     Return,
     Scale,
-    SetImage,
     Wait,
     Write,
+    change_of,
     effort_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.ends import (
@@ -138,7 +138,7 @@ def _decided(seen: Observation, policy: Policy) -> Decision:
         over = policy.on_pause != WATCH or state.strategy == SPLIT or seen.now >= state.deadline
         return Return() if over else Wait(f"paused: {state.reason}", state.deadline - seen.now, planned=True)
     if state.phase == Phase.INITIALIZED:
-        return SetImage() if seen.canary_image not in state.images else _advance(seen, policy)
+        return _advance(seen, policy) if seen.has_change else change_of(state)
     return _progress(seen, policy)
 
 
@@ -166,12 +166,16 @@ def _trouble(seen: Observation, policy: Policy) -> str:
 
 def _trouble_of_pods(seen: Observation, policy: Policy) -> str:
     state = seen.state
-    if seen.canary_gone:
+    # A copy is made with its template.
+    if seen.canary_gone and (state.copy is None or state.canary_template):
         return seen.canary_gone
     # At 100 %, only a rollback needs the stable side.
     if seen.stable_gone and state.phase != Phase.PROMOTING:
         return seen.stable_gone
-    if (seen.image_given or state.step >= 0 or state.weight) and seen.canary_image not in state.images:
+    begun = state.step >= 0 or state.weight
+    if state.copy and begun and not seen.has_change:
+        return f"the pod template of Deployment {state.canary.workload} was changed during the run"
+    if state.copy is None and (seen.image_given or begun) and not seen.has_change:
         return (
             f"the image of Deployment {state.canary.workload} was changed to {seen.canary_image} during the run of "
             f"{state.canary.image}"
@@ -332,8 +336,8 @@ def _promote(seen: Observation, policy: Policy) -> Decision:
 def _pods(seen: Observation, policy: Policy, capacity: int) -> Decision | None:
     """What the canary's pods still need before it may get more traffic."""
     state = seen.state
-    if seen.canary_image not in state.images:
-        return SetImage()
+    if not seen.has_change:
+        return change_of(state)
     needed = _pods_needed(seen, policy, capacity)
     if seen.canary_wanted < needed:
         return Scale(state.canary.workload, needed)

@@ -81,6 +81,10 @@ class Observation:
     # The Deployment runs its newest pods only.
     canary_rolled_out: bool = False
     canary_image: str = ""
+    canary_template: str = ""
+    # The stable Deployment runs its newest pods only. The run has given it the tested template.
+    stable_rolled_out: bool = False
+    stable_given: bool = False
     # The run has already set the Deployment's image.
     image_given: bool = False
     # Seconds since this call last scaled the canary.
@@ -101,6 +105,14 @@ class Observation:
     autoscaler_released: bool = True
     # Number of steps that this call has entered.
     steps_entered: int = 0
+
+    @property
+    def has_change(self) -> bool:
+        """The canary's Deployment has what the run is about."""
+        state = self.state
+        if state.copy is None:
+            return self.canary_image in state.images
+        return bool(state.canary_template) and self.canary_template == state.canary_template
 
 
 @dataclass(frozen=True)
@@ -129,6 +141,20 @@ class Scale:
 @dataclass(frozen=True)
 class SetImage:
     """The canary's image, while its slot has no traffic."""
+
+
+@dataclass(frozen=True)
+class SetTemplate:
+    """A Deployment's pod template: of the canary's while it has no traffic, or of the original after a promotion."""
+
+    workload: str
+
+
+@dataclass(frozen=True)
+class Restore:
+    """The pod template of the original as it was before the run's promotion."""
+
+    workload: str
 
 
 @dataclass(frozen=True)
@@ -164,7 +190,14 @@ class Return:
     left: str = ""
 
 
-Decision = Write | Abandon | SetImage | Scale | Autoscale | Wait | Return  # pylint: disable=unsupported-binary-operation
+# What another controller could undo.
+Action = SetImage | SetTemplate | Restore | Scale | Autoscale  # pylint: disable=unsupported-binary-operation
+Decision = Write | Abandon | Action | Wait | Return  # pylint: disable=unsupported-binary-operation
+
+
+def change_of(state: State) -> SetImage | SetTemplate:  # pylint: disable=unsupported-binary-operation
+    """What gives the canary's Deployment what the run is about."""
+    return SetTemplate(state.canary.workload) if state.copy else SetImage()
 
 
 def effort_of(decision: Decision, state: State) -> str:
@@ -174,6 +207,8 @@ def effort_of(decision: Decision, state: State) -> str:
             return f"Deployment {workload}'s replicas, {replicas},"
         case SetImage():
             return f"Deployment {state.canary.workload}'s image"
+        case SetTemplate(workload) | Restore(workload):
+            return f"Deployment {workload}'s pod template"
         case Autoscale():
             return "the HorizontalPodAutoscaler"
         case Write(new) if new == state:

@@ -17,9 +17,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.d
     Decision,
     Observation,
     Policy,
+    Restore,
     Return,
     Scale,
     Scaler,
+    SetTemplate,
     Wait,
     Write,
 )
@@ -32,10 +34,12 @@ RECONCILE = "state=reconciled completes it"
 def rolled_back(seen: Observation, actor: str, reason: str) -> State:
     """All traffic returns to the stable side at once. Only if the stable side has no pods, those are started first.
 
-    In Finalising they may be gone even if no pods could be observed.
+    In Finalising they may be gone even if no pods could be observed, or have the tested template.
     """
     state = seen.state
-    none_left = seen.stable_ready == 0 and (seen.canary_ready > 0 or state.phase == Phase.FINALISING)
+    none_left = (seen.stable_ready == 0 or seen.stable_given) and (
+        seen.canary_ready > 0 or state.phase == Phase.FINALISING
+    )
     weight = state.weight if none_left else 0
     return state.moved(
         seen.now, actor, reason, phase=Phase.ROLLING_BACK, weight=weight, promotion_requested=False, gate=""
@@ -44,13 +48,15 @@ def rolled_back(seen: Observation, actor: str, reason: str) -> State:
 
 def safe_for(state: State) -> str:
     """The subset that gets all traffic if the state is unreadable: the side that has the pods."""
-    promoted = state.phase.promoted or (state.phase == Phase.ROLLING_BACK and state.weight)
-    return (state.canary if promoted else state.stable).subset
+    return state.kept.subset
 
 
 def wanted_scaler(state: State, acknowledged: bool) -> Scaler:
-    """The autoscaler follows the traffic: it stays with the stable side until every proxy sends all to the canary."""
-    promoted = state.phase == Phase.FINALISING or (state.phase == Phase.PROMOTING and acknowledged)
+    """The autoscaler follows the traffic: it stays with a side until every proxy sends all to the other one."""
+    if state.phase == Phase.FINALISING:
+        promoted = bool(state.weight) or not acknowledged
+    else:
+        promoted = state.phase == Phase.PROMOTING and acknowledged
     target = state.canary if promoted else state.stable
     return Scaler(pinned=not state.phase.ending, target=target.workload)
 
@@ -59,20 +65,57 @@ def finish_promotion(seen: Observation, policy: Policy) -> Decision:
     state = seen.state
     if seen.restate:
         return Write(state)
-    hindered = _hindered(seen, policy, f"{state.stable.workload} still has pods")
+    back = state.returns
+    idle, idle_wanted, idle_pods = (
+        (state.canary, seen.canary_wanted, seen.canary_pods)
+        if back
+        else (state.stable, seen.stable_wanted, seen.stable_pods)
+    )
+    hindered = _hindered(seen, policy, f"{idle.workload} still has pods")
     if hindered:
         return hindered
     if not seen.autoscaler_settled:
-        return Autoscale(False, state.canary.workload)
-    if seen.stable_wanted > 0:
-        return Scale(state.stable.workload, 0)
-    if seen.stable_pods and seen.now - state.changed_at < policy.ready_timeout:
-        return Wait(f"{seen.stable_pods} pods of the old version to go", planned=True)
+        return Autoscale(False, wanted_scaler(state, seen.acknowledged).target)
+    if back and (returning := _return(seen, policy)):
+        return returning
+    if idle_wanted > 0:
+        return Scale(idle.workload, 0)
+    if idle_pods and seen.now - state.changed_at < policy.ready_timeout:
+        return Wait(f"{idle_pods} pods of {'the copy' if back else 'the old version'} to go", planned=True)
     reason = f"{state.canary.image} is the stable version now"
-    if seen.canary_image and seen.canary_image not in state.images:
+    if back:
+        reason = f"{state.stable.workload} has the tested pod template, with {state.canary.image}"
+    elif seen.canary_image and not seen.has_change:
         reason = f"{state.canary.image} was promoted, and the image of Deployment {state.canary.workload} was changed "
         reason += f"to {seen.canary_image} meanwhile"
     return Write(state.moved(seen.now, policy.actor, reason, phase=Phase.SUCCEEDED))
+
+
+def _return(seen: Observation, policy: Policy) -> Decision | None:
+    """The original gets what was tested, and then the traffic. The copy keeps it until the original's pods are ready.
+
+    None once the copy is idle.
+    """
+    state, original = seen.state, seen.state.stable.workload
+    keeps = f"{state.canary.workload} keeps the traffic"
+    if state.weight == 0:
+        return _drained(seen, policy, state.canary.workload)
+    if seen.stable_gone:
+        return Return(f"{seen.stable_gone}, so {keeps}; {RECONCILE} when it is back")
+    if not seen.stable_given and not seen.has_change:
+        return Return(f"the pod template of {state.canary.workload} was changed meanwhile, so {keeps}; {RECONCILE}")
+    if not seen.stable_given:
+        return SetTemplate(original)
+    needed = max(1, state.capacity, seen.canary_wanted)
+    if seen.stable_wanted < needed:
+        return Scale(original, needed)
+    if seen.stable_ready >= needed and seen.stable_rolled_out:
+        return Write(state.moved(seen.now, policy.actor, f"{needed} pods of {original} are ready", weight=0))
+    waited = min(seen.waited, seen.now - state.changed_at)
+    what = f"{seen.stable_ready} of {needed} pods of {original} are ready with the tested template"
+    if waited < policy.ready_timeout:
+        return Wait(f"the original: {what}", policy.ready_timeout - waited, planned=True)
+    return Return(f"{what} after {waited:.0f} s, so {keeps}; {RECONCILE}")
 
 
 def finish_rollback(seen: Observation, policy: Policy) -> Decision:
@@ -88,8 +131,10 @@ def finish_rollback(seen: Observation, policy: Policy) -> Decision:
         return Autoscale(False, state.stable.workload)
     if seen.stable_wanted < state.capacity and not seen.stable_gone:
         return Scale(state.stable.workload, state.capacity)
+    if seen.stable_given:
+        return Restore(state.stable.workload)
     if seen.canary_wanted > 0:
-        return _drain_canary(seen, policy)
+        return _drained(seen, policy, state.canary.workload) or Scale(state.canary.workload, 0)
     return Write(state.moved(seen.now, policy.actor, state.reason, phase=Phase.FAILED))
 
 
@@ -104,7 +149,10 @@ def _stable_first(seen: Observation, policy: Policy) -> Decision:
         return Autoscale(False, state.stable.workload)
     if seen.stable_wanted < max(1, state.capacity) and not seen.stable_gone:
         return Scale(state.stable.workload, max(1, state.capacity))
-    if seen.stable_ready > 0 or seen.canary_ready == 0:
+    if seen.stable_given:
+        return Restore(state.stable.workload)
+    restored = state.copy is None or seen.stable_rolled_out
+    if (seen.stable_ready > 0 and restored) or seen.canary_ready == 0:
         return Write(state.moved(seen.now, policy.actor, state.reason, weight=0))
     waited = min(seen.waited, seen.now - state.changed_at)
     if waited < policy.ready_timeout:
@@ -112,19 +160,20 @@ def _stable_first(seen: Observation, policy: Policy) -> Decision:
     return Return(f"{seen.stable_gone or what}; {RECONCILE} when the pods are ready")
 
 
-def _drain_canary(seen: Observation, policy: Policy) -> Decision:
+def _drained(seen: Observation, policy: Policy, workload: str) -> Decision | None:
+    """None once no proxy sends requests to the Deployment, and those in progress have had their time."""
     state = seen.state
     if not seen.acknowledged:
         if seen.waited < policy.sync_timeout:
             return Wait(f"proxies: {seen.behind}" if seen.behind else "proxies", policy.sync_timeout - seen.waited)
         return Return(
-            f"the weight is 0, but not every proxy has acknowledged it: {seen.behind}. {state.canary.workload} keeps "
-            f"its pods until then; {RECONCILE}"
+            f"the weight is 0, but not every proxy has acknowledged it: {seen.behind}. {workload} keeps its pods until "
+            f"then; {RECONCILE}"
         )
     drained = min(seen.now - state.changed_at, seen.acknowledged_for)
     if drained < policy.drain:
         return Wait("drain of the canary", policy.drain - drained, planned=True)
-    return Scale(state.canary.workload, 0)
+    return None
 
 
 def _hindered(seen: Observation, policy: Policy, what: str) -> Decision | None:

@@ -193,7 +193,12 @@ def pods_for(capacity: int, stable_pods: int, min_ready: int) -> int:
 
 
 def traffic(state: State, host: str) -> Split:
-    """The split of a state. What the run may have added before, and this state does not need, is named as absent."""
+    """The split of a state. What the run may have added before, and this state does not need, is named as absent.
+
+    Before the route names the subsets, there is none: requests flow as they did.
+    """
+    if not state.adopted:
+        return Split(host)
     step = state.current if state.gets_traffic and not state.phase.decided else None
     mirrored = any(entry.mirror for entry in state.steps)
     mirror = match = affinity = None
@@ -238,6 +243,10 @@ def _moved(state: State) -> tuple[int, ...]:
 def describe_plan(state: State, min_ready: int) -> list[str]:
     """The run in words, for check mode."""
     lines = [_versions(state.stable, state.canary)]
+    if state.copy:
+        lines.append(
+            f"{state.canary.workload} runs it, with the pod template of {state.stable.workload} and the change"
+        )
     for number, step in enumerate(state.steps, 1):
         what = [f"weight {step.weight} %"] if step.weight or not (step.mirror or step.matched) else []
         if step.mirror:
@@ -248,8 +257,17 @@ def describe_plan(state: State, min_ready: int) -> list[str]:
         pods = pods_for(step.capacity, state.capacity, min_ready)
         lines.append(f"step {number}/{len(state.steps)}: {', '.join(what)} for {step.duration:g} s, {pods} ready pods")
     if state.strategy != SPLIT:
-        lines.append(f"then all traffic to {state.canary.subset}, and {state.stable.workload} to 0 pods")
+        lines.append(f"then all traffic to {state.canary.subset}{_end(state)}")
     return lines
+
+
+def _end(state: State) -> str:
+    original, canary = state.stable.workload, state.canary.workload
+    if not state.returns:
+        return f", and {original} to 0 pods"
+    return (
+        f"; {original} gets the tested pod template, and all traffic as soon as its pods are ready; {canary} to 0 pods"
+    )
 
 
 def _versions(stable: Slot, canary: Slot) -> str:

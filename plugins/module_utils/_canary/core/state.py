@@ -27,6 +27,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
 _HISTORY = 40
+# Which Deployment has the service after a promotion: the one that was there, or the copy that was measured.
+ORIGINAL, CANARY = KEEPS = ("original", "canary")
 
 
 class StateFailure(MeshError):
@@ -51,6 +53,22 @@ class Slot:
     subset: str
     workload: str
     image: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The Deployment that a run was asked for, and the copy of it that the collection makes.
+
+    ``label`` and ``value``: a label of the copy's pods that the original's have with another value. ``adopted``: the
+    route names the subsets of both.
+    """
+
+    original: str
+    name: str
+    keep: str
+    label: str
+    value: str
+    adopted: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,12 +140,38 @@ class State:
     terms: Mapping[str, Any] = field(default_factory=dict)
     # The run whose promotion this run undoes.
     undoes: str = ""
+    # None: two Deployments that take turns.
+    copy: Copy | None = None  # pylint: disable=unsupported-binary-operation
+    # What the pod template of the canary's Deployment gets apart from the image: a strategic merge patch.
+    patch: Mapping[str, Any] = field(default_factory=dict)
+    # Fingerprint of the template that the run gave the canary's Deployment. Empty before, and without a copy.
+    canary_template: str = ""
     history: tuple[Event, ...] = ()
 
     @property
     def images(self) -> tuple[str, ...]:
         """The images that the canary's Deployment may have."""
         return (self.canary.image, self.stored_image) if self.stored_image else (self.canary.image,)
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the route names the subsets. Before that, the run does not write any traffic."""
+        return self.copy is None or self.copy.adopted
+
+    @property
+    def returns(self) -> bool:
+        """Whether the original gets the tested template, and then the traffic, after a promotion."""
+        copy = self.copy
+        return copy is not None and copy.keep == ORIGINAL and self.canary.workload != copy.original
+
+    @property
+    def kept(self) -> Slot:
+        """The side that has the traffic, or gets it in a rollback."""
+        promoted = self.phase.promoted or (self.phase == Phase.ROLLING_BACK and self.weight)
+        return self.canary if promoted and self.weight else self.stable
+
+    def side_of(self, workload: str) -> Slot:
+        return self.canary if self.canary.workload == workload else self.stable
 
     def is_first(self, kind: str, name: str) -> bool:
         """Whether the state on this route object is the one that counts."""
@@ -172,6 +216,10 @@ class State:
 
 def dump(state: State) -> str:
     run = asdict(state)
+    # Versions that know no copies read the states of all other runs.
+    for name in ("copy", "patch", "canary_template"):
+        if not run[name]:
+            del run[name]
     written = {"format": FORMAT, "run": run.pop("run"), "service": run.pop("service"), **_written(run.pop("where"))}
     return json.dumps({**written, **run}, separators=(",", ":"))
 
@@ -195,6 +243,7 @@ def load(text: str) -> State:
                 "where": where,
                 "phase": Phase(found["phase"]),
                 "resume_phase": Phase(found["resume_phase"]) if found.get("resume_phase") else "",
+                "copy": Copy(**found["copy"]) if found.get("copy") else None,
                 "stable": Slot(**found["stable"]),
                 "canary": Slot(**found["canary"]),
                 "steps": tuple(Step(**step) for step in found["steps"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import MIRROR
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State, state_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure, NoRoute
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure, NoRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.overview import observe, services_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import reconcile, runs_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights

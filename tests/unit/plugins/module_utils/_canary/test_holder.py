@@ -6,13 +6,13 @@ import time
 from typing import Any
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import (
     Lease,
     holder_of,
     lease_ref,
     safe_subset,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
     ReconcileFailure,
     reconcile,

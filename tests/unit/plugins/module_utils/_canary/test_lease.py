@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import holder_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService
 
 from ....support.canary_calls import NothingYet, Running

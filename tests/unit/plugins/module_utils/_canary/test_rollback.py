@@ -9,13 +9,13 @@ import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease as lease_module
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import observe
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.autoscaler import scaler
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.lease import (
     Lease,
     holder_of,
     is_dead,
     lease_ref,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.pods import pods_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import (
     ReconcileFailure,

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary import lease
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State, dump
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import RequestRefused
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.objects import CanaryFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.reconcile import Reconcilable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.result import planned
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService

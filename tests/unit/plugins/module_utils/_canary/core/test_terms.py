@@ -26,6 +26,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.option
     policy_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.starting import refuse_another_run
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.target import watch_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase, annotation
 
@@ -209,7 +210,7 @@ def test_m3_what_is_decided_is_carried_out_whatever_the_call_asks_for(
     canary = CanaryService(cluster, params(image="order-service:2"), lambda __: None, lambda: "")
     state = a_run(gates=[GATE]).moved(time.time(), "me", phase=phase, weight=0 if phase == Phase.ROLLING_BACK else 100)
     with pytest.raises(OtherTerms) if refused else contextlib.nullcontext():
-        canary._refuse_another_run(state)
+        refuse_another_run(state, canary._params)
 
 
 def test_m3_a_run_of_an_older_version_is_read_and_takes_the_calls_options(cluster: FakeCluster) -> None:
