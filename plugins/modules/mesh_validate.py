@@ -105,8 +105,8 @@ options:
     description:
       - A file with some of these options, by their names, which a repository states once for the module, the role and
         the console program C(mesh-validate). They are O(suppress), O(policy), O(baseline), O(fail_on), O(allow_empty),
-        O(allow_unread), O(certificate_days), O(istio_version), O(gateway_api_version), O(gateway_api_channel),
-        O(default_namespace), O(cluster_domain), O(trust_domain) and O(mesh_config).
+        O(allow_unread), O(certificate_days), O(istio_version), O(target_version), O(gateway_api_version),
+        O(gateway_api_channel), O(default_namespace), O(cluster_domain), O(trust_domain) and O(mesh_config).
       - If not set, C(mesh-validate.yml) in O(base), or in the root of the repository that O(base) is in. Without
         O(base), no file is looked for.
       - Its O(suppress) and O(policy) are added to those of the task. Its other options apply where the task's have
@@ -154,6 +154,14 @@ options:
         schemas, it is a warning that says so. A typo in the name of a known field is an error unless the version is
         newer.
     type: str
+  target_version:
+    description:
+      - The Istio version of a planned upgrade, as V(1.32). The findings then include what the upgrade breaks or
+        changes, as far as the configuration shows it, each with the address of Istio's note.
+      - The notes of Istio 1.29 to 1.32 are known. Only those of releases after the version in use count, which is
+        O(istio_version) or the oldest istiod's. If it is not known, all up to the target do.
+      - The objects are still judged by the schemas of O(istio_version).
+    type: str
   gateway_api_version:
     description:
       - The same for the Gateway API, as V(1.5) or V(v1.5.1). If not set, each kind has the version and channel that its
@@ -198,6 +206,14 @@ EXAMPLES = r"""
       - {code: IST0118, reason: the vendor's port names, until: 2027-06-30}
     fail_on: never
   register: mesh
+
+- name: Find out what an upgrade of Istio would break
+  corpv3.service_mesh.mesh_validate:
+    live: true
+    paths: [deploy/]
+    live_findings: all
+    target_version: "1.32"
+    fail_on: warning
 
 - name: Check the organization's own rules
   corpv3.service_mesh.mesh_validate:

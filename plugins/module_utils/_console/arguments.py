@@ -55,6 +55,7 @@ def asked_of(arguments: Sequence[str]) -> Asked:
         "fail_on": given.level,
         "namespaces": given.namespaces,
         "istio_version": given.istio_version,
+        "target_version": given.target_version,
         "gateway_api_version": given.gateway_api_version,
         "baseline": given.baseline,
     }
@@ -99,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--format", choices=FORMATS, default="text", help="text is for people (default)")
     add("--level", choices=_LEVELS, default="", help="exit with 1 for a finding of this level or worse (error)")
     add("--istio-version", default="", metavar="X", help="judge by the schemas of this version, as in 1.31")
+    add(
+        "--target-version", default="", metavar="X", help="also report what an upgrade of Istio to X breaks, as in 1.32"
+    )
     add("--gateway-api-version", default="", metavar="X", help="the same for the Gateway API, as in 1.5")
     add("--statistics", action="store_true", help="count findings by code, and list what undecided checks lack")
     add("--explain", default="", metavar="CODE", help="print what a code means and how to fix it")

@@ -19,7 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.data_examples import DATA
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import TARGET_VERSION, Mesh, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import is_slip
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     INPUT_RULES,
@@ -30,7 +30,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.cata
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import cel_checks, python_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import NEWEST, written
 
+# For the examples of checks that are about an upgrade; no other check reads it.
+_UPGRADE = Settings(facts={TARGET_VERSION: written(NEWEST)})
 _WIDTH = 100
 _INDENT = "  "
 
@@ -108,7 +111,7 @@ def _marked(text: str, code: str, checks: list[Check], style: Style) -> list[str
     load_text(text, "example", "default", loaded)
     own = [check for check in checks if check.rule.code == code]
     found: dict[int, list[Finding]] = {}
-    for finding in [*loaded.findings, *run_checks(Mesh(loaded.resources), own).findings]:
+    for finding in [*loaded.findings, *run_checks(Mesh(loaded.resources, _UPGRADE), own).findings]:
         if finding.rule.code == code:
             found.setdefault(finding.line, []).append(finding)
     lines = []

@@ -22,6 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.repo
     what,
     where,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import FAMILY
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import Validated
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "place": "1", "faint": "2", "good": "32"}
@@ -96,6 +97,8 @@ def _finding(places: Sequence[Finding], sources: _Sources, style: Style, advised
     if first["remedy"] and (first["code"], first["remedy"]) not in advised:
         advised.add((first["code"], first["remedy"]))
         lines.append(f"  {style('good', '->')} {first['remedy']}")
+        if first["code"].startswith(FAMILY):
+            lines.append(style("faint", f"  see {first['docs']}"))
     return lines
 
 

@@ -45,6 +45,7 @@ class Finding(NamedTuple):
     # Set if the check knows better than the rule.
     level: str = ""
     remedy: str = ""
+    docs: str = ""
     line: int = 0
     column: int = 0
 
@@ -76,7 +77,7 @@ class Finding(NamedTuple):
             "message": self.message,
             "why": self.rule.why,
             "remedy": self.remedy or self.rule.remedy,
-            "docs": self.rule.docs,
+            "docs": self.docs or self.rule.docs,
         }
 
 
