@@ -46,6 +46,8 @@ class Finding(NamedTuple):
     level: str = ""
     remedy: str = ""
     docs: str = ""
+    # The correct name, if there is no doubt about it.
+    meant: str = ""
     line: int = 0
     column: int = 0
 

@@ -73,11 +73,16 @@ VALIDATE_OPTIONS: dict[str, Any] = {
 
 
 class Answered(NamedTuple):
-    """result: what counts. unread: kinds that the cluster did not return. checks: all that there are."""
+    """result: what counts. unread: kinds that the cluster did not return. checks: all that there are.
+
+    loaded: the input. again: the same validation of another one.
+    """
 
     result: Validated
     unread: list[Unread]
     checks: list[Check]
+    loaded: Loaded
+    again: Callable[[Loaded], Validated]
 
 
 def with_configuration(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +119,11 @@ def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: 
         known_live = Counter(fingerprint(finding) for finding in without_files.findings)
     whole = Loaded([*found.live, *found.files.resources], found.files.findings, found.files.omitted)
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
-    result = validate(whole, found.settings, checks, request, found.file_count)
+
+    def again(loaded: Loaded) -> Validated:
+        return validate(loaded, found.settings, checks, request, found.file_count)
+
+    result = again(whole)
     facts = found.settings.facts
     result.notes[:0] = [*found.notes, *notes_of(facts.get(ISTIO_VERSION), facts.get(TARGET_VERSION))]
-    return Answered(result, found.unread, checks)
+    return Answered(result, found.unread, checks, whole, again)
