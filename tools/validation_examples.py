@@ -24,7 +24,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "tests/unit/plugins/module_utils/_validate/cases"
-DATA = ROOT / "plugins/module_utils/_console/data_examples.py"
+DATA = ROOT / "plugins/module_utils/_validate/data/examples.py"
 # Facts of an upgrade.
 VERSIONS = {"istio_release", "target_release"}
 # A line of the data.
@@ -75,7 +75,7 @@ def module() -> str:
     """JSON, compressed (zlib), as text (base85), as the schemas are."""
     packed = base64.b85encode(zlib.compress(json.dumps(examples(), sort_keys=True).encode(), 9)).decode()
     lines = [packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)]
-    head = DATA.with_name("text.py").read_text().split('"""', 1)[0]
+    head = DATA.with_name("annotations.py").read_text().split('"""', 1)[0]
     body = "".join(f'    "{line}"\n' for line in lines)
     return f'{head}"""Made by tools/validation_examples.py from the cases of the checks."""\n\nDATA = (\n{body})\n'
 

@@ -138,6 +138,16 @@ options:
       table:
         description: The same as RV(table).
         type: path
+  show:
+    description:
+      - What C(ansible-playbook) shows of the findings as plain text, without the quotes of YAML or JSON, the worst
+        first with the line of the source. The text is that of the console program C(mesh-validate).
+      - V(all) shows everything. V(brief) does so if a finding fails the validation. Otherwise it shows the number of
+        warnings if there are any, and the reports.
+      - If the validation fails, the message of the failed task has the conclusion.
+    type: str
+    choices: [nothing, brief, all]
+    default: nothing
   title:
     description: Title of the HTML page.
     type: str
@@ -262,6 +272,11 @@ files:
   contains:
     path: {description: Where it is., type: str, sample: /srv/shop/mesh.sarif}
     format: {description: Its format., type: str, sample: sarif}
+msg:
+  description: The conclusion in one line.
+  returned: always
+  type: str
+  sample: 1 error in 12 objects of 3 files
 passed:
   description: Whether no finding is as bad as O(fail_on), and everything was read except O(allow_unread).
   returned: always
@@ -309,7 +324,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.requ
 
 
 def argument_spec() -> dict[str, Any]:
-    return VALIDATE_OPTIONS
+    # The action plugin shows them.
+    show = {"type": "str", "choices": ["nothing", "brief", "all"], "default": "nothing"}
+    return {**VALIDATE_OPTIONS, "show": show}
 
 
 @named_file_errors()

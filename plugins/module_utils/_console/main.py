@@ -17,9 +17,10 @@ from typing import Any, TextIO
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError, MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files import named_file_errors
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.arguments import Asked, asked_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style, statistics, text
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import statistics, text
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.configuration import configured, found_file
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import lacking_of, text_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.request import (
     VALIDATE_OPTIONS,
     Answered,
@@ -51,7 +52,7 @@ def _checked(arguments: Sequence[str]) -> int:
     asked = asked_of(arguments)
     params = _options(asked)
     if asked.explain:
-        from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.explain import explained
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.explain import explained
 
         sys.stdout.write(explained(asked.explain, params["policy"], Style(_is_coloured(sys.stdout))))
         return CLEAN

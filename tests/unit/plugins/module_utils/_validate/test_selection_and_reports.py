@@ -209,6 +209,28 @@ def test_html_escapes_what_others_wrote() -> None:
     assert "<b>&</b>" not in page
 
 
+def test_html_orders_and_filters_without_a_script() -> None:
+    page = html(RESULT.findings, RESULT.summary, "title")
+    assert "<script" not in page
+    for field in ("by-file", "by-level", "by-code", "show-error", "show-warning", "show-info"):
+        # The field, and the style that reads it.
+        assert f"id={field}" in page
+        assert field == "by-file" or f"#{field}:" in page
+    order = re.findall(r'<article class="(\w+)"[^>]* style="--by-level:(\d);--by-code:(\d)">', page)
+    assert order == [("error", "0", "0"), ("warning", "1", "1"), ("info", "2", "2")]
+    assert "<form" not in html([], RESULT.summary, "title")
+
+
+def test_html_explains_our_own_codes_itself() -> None:
+    known = {**RESULT.findings[0], "code": "MESH206", "docs": ""}
+    own = {**RESULT.findings[0], "code": "MESH9999", "docs": ""}
+    page = html([known, own, known], RESULT.summary, "title")
+    assert page.count('<a href="#about-MESH206">') == 2
+    assert page.count('id="about-MESH206"') == page.count('id="MESH206"') == 1
+    assert "Wrong: " in page
+    assert "about-MESH9999" not in page
+
+
 def test_sarif_names_file_line_and_rule() -> None:
     run = json.loads(write("sarif"))["runs"][0]
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["IST0101", "KIA1104", "MESH001"]

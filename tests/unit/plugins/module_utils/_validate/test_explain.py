@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console import explain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     INPUT_RULES,
     Loaded,
     load_text,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import explain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import FAMILY
 
 ROOT = Path(__file__).resolve().parents[5]

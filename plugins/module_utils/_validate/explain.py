@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.data_examples import DATA
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import TARGET_VERSION, Mesh, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import is_slip
@@ -29,7 +27,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import cel_checks, python_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.data.examples import DATA
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import NEWEST, written
 
 # For the examples of checks that are about an upgrade; no other check reads it.
@@ -59,6 +59,14 @@ def explained(code: str, policy: Mapping[str, Any], style: Style) -> str:
     if chosen[0][0].code == code:
         lines += _example(_examples().get(code, {}), code, checks, style)
     return "".join(f"{line}\n" for line in lines)
+
+
+def explained_if_known(code: str) -> str:
+    """Without colours; empty for a code of the user's own checks."""
+    try:
+        return explained(code, {}, Style())
+    except InputError:
+        return ""
 
 
 def _described(rule: Rule, check: Check | None, style: Style) -> list[str]:
