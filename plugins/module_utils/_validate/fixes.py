@@ -85,7 +85,7 @@ def _port(finding: Finding, path: Path) -> Edit | None:
     if not finding.meant or not isinstance(value, str):
         return None
     protocol, dash, rest = value.partition("-")
-    # In tcp1 and tcp2, the number is no typo.
+    # In tcp1 and tcp2, the number is not a typo.
     if _digits(protocol) != _digits(finding.meant):
         return None
     if [known for known in PROTOCOLS if is_slip(protocol, known)] != [finding.meant]:

@@ -32,6 +32,7 @@ FAMILY = "MESH6"
 OLDEST, NEWEST = (1, 29), (1, 32)
 # Without a page of upgrade notes when the checks were written.
 _UNPUBLISHED = (1, 32)
+_BOOLEANS = {"true": "true", "t": "true", "1": "true", "false": "false", "f": "false", "0": "false"}
 OPERATORS = (Kind("install.istio.io", "IstioOperator"), Kind("sailoperator.io", "Istio"))
 
 
@@ -112,7 +113,9 @@ def _listed(resource: Resource, path: Path, value: object) -> list[Variable]:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """As Go reads booleans in the environment."""
+    text = str(value)
+    return _BOOLEANS.get(text.lower(), text)
 
 
 def is_set(mesh: Mesh, name: str, value: str) -> bool:

@@ -72,7 +72,7 @@ def retired_registry(mesh: Mesh, report: Report) -> None:
 )
 def removed_variable(mesh: Mesh, report: Report) -> None:
     for variable in istiod_environment(mesh) if is_crossed(mesh, (1, 31)) else ():
-        if variable.name == "PILOT_SPAWN_UPSTREAM_SPAN_FOR_GATEWAY" and variable.value.lower() == "false":
+        if variable.name == "PILOT_SPAWN_UPSTREAM_SPAN_FOR_GATEWAY" and variable.value == "false":
             report(variable.resource, variable.path, f"Istio 1.31 ignores {variable.name}={variable.value}")
 
 

@@ -46,7 +46,7 @@ def another_service(mesh: Mesh, report: Report) -> None:
     if keeps_old_behaviour(mesh, (1, 30), "PILOT_SIDECAR_PICK_BEST_SERVICE_NAMESPACE"):
         return
     for host, found in _entries_by_host(mesh).items():
-        services = [owner for owner in mesh.registry.owners(host) if owner.kind == SERVICE]
+        services = [owner for owner in mesh.registry.owners(host) if owner.kind == SERVICE and _is_visible(owner)]
         owners = {owner.namespace: owner for owner in [*found, *services]}
         if len(owners) < 2:
             continue
@@ -63,11 +63,16 @@ def _entries_by_host(mesh: Mesh) -> dict[str, list[Resource]]:
     """ServiceEntries that other namespaces see, by their exact hosts."""
     found: dict[str, list[Resource]] = defaultdict(list)
     for entry in mesh.of(SERVICE_ENTRY):
-        if {".", "~"}.isdisjoint(exported_to(entry)):
+        if _is_visible(entry):
             for _index, host in texts(entry.spec, "hosts"):
                 if not hosts.is_wildcard(host):
                     found[host].append(entry)
     return found
+
+
+def _is_visible(owner: Resource) -> bool:
+    """Whether namespaces other than its own may see it."""
+    return not {".", "~"}.issuperset(exported_to(owner))
 
 
 def _oldest(entries: list[Resource]) -> Resource | None:
