@@ -11,8 +11,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.action.mesh_validate import shown_of
 
 ROOT = Path(__file__).resolve().parents[4]
 # A quote and a leading blank, which YAML would quote.
@@ -22,9 +24,6 @@ kind: VirtualService
 metadata: {name: cart, namespace: shop}
 spec: {hots: ['cart.example.com'], hosts: [cart.example.com]}
 """
-WARNING = (
-    ROUTE.replace("hots: ['cart.example.com'], ", "") + "---\n" + ROUTE.replace("hots: ['cart.example.com'], ", "")
-)
 PLAY = [
     {
         "hosts": "localhost",
@@ -35,46 +34,94 @@ PLAY = [
 ]
 
 
-def validate(folder: Path, result_format: str = "yaml", **variables: object) -> tuple[int, str]:
+def validate(folder: Path, **variables: object) -> tuple[int, str]:
+    """Exit code and output, with the callback format that quotes most."""
     (folder / "play.yml").write_text(json.dumps(PLAY))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": result_format}
+    environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
     environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible/collections"), "PWD": str(folder)}
     argv = [str(Path(sys.executable).with_name("ansible-playbook")), "play.yml", "-e", json.dumps(variables)]
-    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=900)
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("result_format", ["yaml", "json"])
-def test_findings_are_plain_text_whatever_the_callback_writes(tmp_path: Path, result_format: str) -> None:
+def test_findings_are_plain_text_with_one_conclusion(tmp_path: Path) -> None:
     (tmp_path / "route.yaml").write_text(ROUTE)
-    code, output = validate(tmp_path, result_format, validate_paths=["route.yaml"], validate_reports={"html": "r.html"})
-    assert code == 2
+    code, output = validate(tmp_path, validate_paths=["route.yaml"], validate_reports={"html": "r.html"})
+    assert code == 2, output
     lines = output.split("\n")
-    at = lines.index(
+    finding = (
         "route.yaml:4:8: error MESH101 VirtualService shop/cart: unknown field 'hots'; nearest known name: 'hosts'"
     )
+    at = lines.index(f"route.yaml:4:8: error MESH101 VirtualService shop/cart: {found}")
     assert lines[at + 1] == "  4 | spec: {hots: ['cart.example.com'], hosts: [cart.example.com]}"
     assert lines[at + 2] == "    |        ^^^^"
     assert f"written: {tmp_path / 'r.html'}" in lines
-    # Ansible itself shows the failed task's message twice.
+    # Ansible itself shows the message of the failed task twice.
     verdicts = [line for line in lines if "1 error" in line]
-    assert all("The findings are above" in line or "msg" in line for line in verdicts), verdicts
+    assert verdicts, output
+    assert all("The findings are above" in line for line in verdicts), verdicts
 
 
-def test_a_validation_that_passes_ends_with_its_conclusion(tmp_path: Path) -> None:
-    (tmp_path / "route.yaml").write_text(WARNING)
-    code, output = validate(tmp_path, validate_paths=["route.yaml"])
-    assert code == 0
-    assert len([line for line in output.split("\n") if line.startswith("1 warning")]) == 1
-    assert "MESH219" in output
+RESULT: dict[str, Any] = {
+    "findings": [
+        {
+            "code": "MESH219",
+            "level": "warning",
+            "kind": "VirtualService",
+            "namespace": "shop",
+            "name": "cart",
+            "file": "route.yaml",
+            "line": 1,
+            "column": 1,
+            "field": "spec",
+            "message": "the message",
+            "remedy": "The remedy.",
+            "docs": "",
+        }
+    ],
+    "summary": {
+        "error": 0,
+        "warning": 1,
+        "info": 0,
+        "objects": 1,
+        "files": 1,
+        "suppressed": 0,
+        "known": 0,
+        "undecided": 3,
+    },
+    "undecided": {"check": ["Pod"]},
+    "notes": ["a note"],
+    "msg": "1 warning in 1 object of 1 file (3 checks undecided)",
+    "files": [{"path": "/srv/mesh.html", "format": "html"}],
+    "passed": True,
+}
+FINDING = [
+    "route.yaml:1:1: warning MESH219 VirtualService shop/cart: the message",
+    "  1 | apiVersion: networking.istio.io/v1",
+    "    | ^^^^^^^^^^",
+    "  -> The remedy.",
+    "",
+]
+END = ["note: a note", "written: /srv/mesh.html"]
 
 
-def test_in_brief_a_validation_that_passes_is_one_line_or_none(tmp_path: Path) -> None:
-    (tmp_path / "route.yaml").write_text(WARNING)
-    code, output = validate(tmp_path, validate_paths=["route.yaml"], validate_brief=True)
-    assert code == 0
-    assert "MESH219" not in output
-    assert len([line for line in output.split("\n") if line.startswith("1 warning")]) == 1
-    (tmp_path / "route.yaml").write_text(WARNING.split("---\n")[0])
-    assert "nothing found" not in validate(tmp_path, validate_paths=["route.yaml"], validate_brief=True)[1]
+@pytest.mark.parametrize(
+    ("show", "changes", "lines"),
+    [
+        ("all", {}, [*FINDING, RESULT["msg"], *END]),
+        # The failed task has the conclusion.
+        ("all", {"passed": False}, [*FINDING[:-1], *END]),
+        ("brief", {"passed": False}, [*FINDING[:-1], *END]),
+        ("brief", {}, [RESULT["msg"], END[1]]),
+        ("brief", {"files": [], "summary": {**RESULT["summary"], "warning": 0}}, []),
+        ("nothing", {"passed": False}, []),
+        (None, {}, []),
+    ],
+)
+def test_what_is_shown(tmp_path: Path, show: str | None, changes: dict[str, object], lines: list[str]) -> None:
+    (tmp_path / "route.yaml").write_text(ROUTE)
+    arguments = {"show": show, "base": str(tmp_path)}
+    assert shown_of({**RESULT, **changes}, arguments).splitlines() == lines
+    named = shown_of({**RESULT, **changes}, arguments, host="prod").splitlines()
+    assert named == (["[prod]", *lines] if lines else [])
