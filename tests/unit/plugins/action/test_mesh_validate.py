@@ -50,7 +50,7 @@ def test_findings_are_plain_text_with_one_conclusion(tmp_path: Path) -> None:
     code, output = validate(tmp_path, validate_paths=["route.yaml"], validate_reports={"html": "r.html"})
     assert code == 2, output
     lines = output.split("\n")
-    finding = (
+    found = "unknown field 'hots'; nearest known name: 'hosts'"
         "route.yaml:4:8: error MESH101 VirtualService shop/cart: unknown field 'hots'; nearest known name: 'hosts'"
     )
     at = lines.index(f"route.yaml:4:8: error MESH101 VirtualService shop/cart: {found}")
