@@ -51,8 +51,6 @@ def test_findings_are_plain_text_with_one_conclusion(tmp_path: Path) -> None:
     assert code == 2, output
     lines = output.split("\n")
     found = "unknown field 'hots'; nearest known name: 'hosts'"
-        "route.yaml:4:8: error MESH101 VirtualService shop/cart: unknown field 'hots'; nearest known name: 'hosts'"
-    )
     at = lines.index(f"route.yaml:4:8: error MESH101 VirtualService shop/cart: {found}")
     assert lines[at + 1] == "  4 | spec: {hots: ['cart.example.com'], hosts: [cart.example.com]}"
     assert lines[at + 2] == "    |        ^^^^"
