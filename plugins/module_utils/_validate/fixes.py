@@ -119,8 +119,10 @@ def duration(text: Any) -> str:
     at = 0
     while at < len(text):
         amount = _AMOUNT.match(text, at)
-        unit = _UNIT_OF.get(amount[2] if amount and amount[2].islower() else amount[2].lower() if amount else "")
-        if amount is None or unit is None or not (amount[2].islower() or amount[2].isupper()):
+        if amount is None or not (amount[2].islower() or amount[2].isupper()):
+            return ""
+        unit = _UNIT_OF.get(amount[2].lower())
+        if unit is None:
             return ""
         if unit == "d":
             if "." in amount[1]:

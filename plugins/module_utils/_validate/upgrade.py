@@ -97,9 +97,8 @@ def istiod_environment(mesh: Mesh) -> list[Variable]:
             for index, container in items(part(deployment.spec, "template", "spec"), "containers"):
                 found += _listed(deployment, (*pods, index, "env"), container.get("env"))
     for operator in mesh.of(*OPERATORS):
-        values: Path = ("spec", "values", "pilot", "env")
-        for name, value in part(operator.spec, *values[1:]).items():
-            found.append(Variable(operator, (*values, name), name, _text(value)))
+        for name, value in part(operator.spec, "values", "pilot", "env").items():
+            found.append(Variable(operator, ("spec", "values", "pilot", "env", name), name, _text(value)))
         where: Path = ("spec", "components", "pilot", "k8s", "env")
         found += _listed(operator, where, part(operator.spec, "components", "pilot", "k8s").get("env"))
     return found
