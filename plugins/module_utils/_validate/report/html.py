@@ -18,7 +18,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.repo
 
 _STYLE = """
 p.sum { color: var(--faint); margin-top: .3rem; }
-.lists { display: flex; flex-direction: column; }
+.lists { display: flex; flex-direction: column; gap: 1.2rem; }
 form { color: var(--faint); display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .8rem 0; }
 form label { white-space: nowrap; }
 :root:has(#show-error:not(:checked)) article.error, :root:has(#show-warning:not(:checked)) article.warning,
@@ -27,10 +27,10 @@ form label { white-space: nowrap; }
 :root:has(#by-code:checked) .lists article { order: var(--by-code); }
 article:target, section:target { background: var(--raised); }
 section.about pre { overflow-x: auto; font: .85em/1.4 ui-monospace, monospace; }
-@media print { form { display: none; } }
+@media print { form { display: none; } .lists { display: block; } .lists article { margin: 1.2rem 0; } }
 ul.codes { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; list-style: none; padding: 0; }
 ul.codes a { color: inherit; }
-article { border-left: .3rem solid var(--level); margin: 1.2rem 0; padding: .1rem 0 .1rem 1rem; break-inside: avoid; }
+article { border-left: .3rem solid var(--level); margin: 0; padding: .1rem 0 .1rem 1rem; break-inside: avoid; }
 h2 { font-size: 1rem; margin: 0; } h2 b { color: var(--level); text-transform: uppercase; font-size: .8em; }
 h2 a { color: inherit; }
 dl { display: grid; grid-template-columns: 6rem 1fr; margin: .4rem 0; gap: .1rem .8rem; }
