@@ -56,7 +56,7 @@ def test_findings_are_plain_text_with_one_conclusion(tmp_path: Path) -> None:
     assert lines[at + 2] == "    |        ^^^^"
     assert f"written: {tmp_path / 'r.html'}" in lines
     # Ansible itself shows the message of the failed task twice.
-    verdicts = [line for line in lines if "1 error" in line]
+    verdicts = [line for line in lines if "2 errors" in line]
     assert verdicts, output
     assert all("The findings are above" in line for line in verdicts), verdicts
 
