@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
@@ -64,7 +62,9 @@ def _blocked(url: object) -> str:
     """The address in a URL, if it is one of those; names are resolved later."""
     if not isinstance(url, str):
         return ""
+    # Here, because most runs need neither.
     from ipaddress import ip_address, ip_network
+    from urllib.parse import urlsplit
 
     try:
         host = urlsplit(url if "://" in url else f"oci://{url}").hostname or ""
