@@ -24,7 +24,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "tests/unit/plugins/module_utils/_validate/cases"
-DATA = ROOT / "plugins/module_utils/_console/data_examples.py"
+DATA = ROOT / "plugins/module_utils/_validate/data/examples.py"
+# Facts of an upgrade.
+VERSIONS = {"istio_release", "target_release"}
 # A line of the data.
 WIDTH = 110
 # A right example that differs in more lines does not show what to change.
@@ -41,6 +43,7 @@ def examples() -> dict[str, dict[str, str]]:
             continue
         case = min(firing, key=lambda case: (bool(case.get("others")), len(case["finds"]), len(case["input"])))
         found[code] = {"name": case["name"], "wrong": case["input"]}
+        silent = [text for text in silent if text != case["input"]]
         right = max(silent, key=lambda text: likeness(case["input"], text), default="")
         if likeness(case["input"], right) >= ALIKE:
             found[code]["right"] = right
@@ -52,9 +55,15 @@ def cases_by_code() -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(CASES.glob("*.yaml")):
         cases = yaml.safe_load(path.read_text())
-        plain = [case for case in cases if not case.get("settings") and not case.get("secrets")]
+        plain = [case for case in cases if is_plain(case)]
         found.setdefault(path.stem.partition("_")[0], []).extend(plain)
     return found
+
+
+def is_plain(case: dict[str, Any]) -> bool:
+    """--explain states an upgrade itself, from an unknown version to the newest one."""
+    facts = case.get("settings", {}).get("facts", {})
+    return case.get("settings", {}).keys() <= {"facts"} and facts.keys() <= VERSIONS and not case.get("secrets")
 
 
 def likeness(one: str, other: str) -> float:
@@ -66,7 +75,7 @@ def module() -> str:
     """JSON, compressed (zlib), as text (base85), as the schemas are."""
     packed = base64.b85encode(zlib.compress(json.dumps(examples(), sort_keys=True).encode(), 9)).decode()
     lines = [packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)]
-    head = DATA.with_name("text.py").read_text().split('"""', 1)[0]
+    head = DATA.with_name("annotations.py").read_text().split('"""', 1)[0]
     body = "".join(f'    "{line}"\n' for line in lines)
     return f'{head}"""Made by tools/validation_examples.py from the cases of the checks."""\n\nDATA = (\n{body})\n'
 

@@ -105,8 +105,8 @@ options:
     description:
       - A file with some of these options, by their names, which a repository states once for the module, the role and
         the console program C(mesh-validate). They are O(suppress), O(policy), O(baseline), O(fail_on), O(allow_empty),
-        O(allow_unread), O(certificate_days), O(istio_version), O(gateway_api_version), O(gateway_api_channel),
-        O(default_namespace), O(cluster_domain), O(trust_domain) and O(mesh_config).
+        O(allow_unread), O(certificate_days), O(istio_version), O(target_version), O(gateway_api_version),
+        O(gateway_api_channel), O(default_namespace), O(cluster_domain), O(trust_domain) and O(mesh_config).
       - If not set, C(mesh-validate.yml) in O(base), or in the root of the repository that O(base) is in. Without
         O(base), no file is looked for.
       - Its O(suppress) and O(policy) are added to those of the task. Its other options apply where the task's have
@@ -138,6 +138,16 @@ options:
       table:
         description: The same as RV(table).
         type: path
+  show:
+    description:
+      - What C(ansible-playbook) shows of the findings as plain text, without the quotes of YAML or JSON, the worst
+        first with the line of the source. The text is that of the console program C(mesh-validate).
+      - V(all) shows everything. V(brief) does so if a finding fails the validation. Otherwise it shows the number of
+        warnings if there are any, and the reports.
+      - If the validation fails, the message of the failed task has the conclusion.
+    type: str
+    choices: [nothing, brief, all]
+    default: nothing
   title:
     description: Title of the HTML page.
     type: str
@@ -153,6 +163,14 @@ options:
       - A field that the version does not have is an error. If the version is not known, or newer than the newest
         schemas, it is a warning that says so. A typo in the name of a known field is an error unless the version is
         newer.
+    type: str
+  target_version:
+    description:
+      - The Istio version of a planned upgrade, as V(1.32). The findings then include what the upgrade breaks or
+        changes, as far as the configuration shows it, each with the address of Istio's note.
+      - The notes of Istio 1.29 to 1.32 are known. Only those of releases after the version in use count, which is
+        O(istio_version) or the oldest istiod's. If it is not known, all up to the target do.
+      - The objects are still judged by the schemas of O(istio_version).
     type: str
   gateway_api_version:
     description:
@@ -198,6 +216,14 @@ EXAMPLES = r"""
       - {code: IST0118, reason: the vendor's port names, until: 2027-06-30}
     fail_on: never
   register: mesh
+
+- name: Find out what an upgrade of Istio would break
+  corpv3.service_mesh.mesh_validate:
+    live: true
+    paths: [deploy/]
+    live_findings: all
+    target_version: "1.32"
+    fail_on: warning
 
 - name: Check the organization's own rules
   corpv3.service_mesh.mesh_validate:
@@ -246,6 +272,11 @@ files:
   contains:
     path: {description: Where it is., type: str, sample: /srv/shop/mesh.sarif}
     format: {description: Its format., type: str, sample: sarif}
+msg:
+  description: The conclusion in one line.
+  returned: always
+  type: str
+  sample: 1 error in 12 objects of 3 files
 passed:
   description: Whether no finding is as bad as O(fail_on), and everything was read except O(allow_unread).
   returned: always
@@ -293,7 +324,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.requ
 
 
 def argument_spec() -> dict[str, Any]:
-    return VALIDATE_OPTIONS
+    # The action plugin shows them.
+    show = {"type": "str", "choices": ["nothing", "brief", "all"], "default": "nothing"}
+    return {**VALIDATE_OPTIONS, "show": show}
 
 
 @named_file_errors()

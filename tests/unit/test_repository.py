@@ -171,7 +171,8 @@ def test_istios_retired_addresses_are_named_by_their_check_alone() -> None:
     addresses = re.findall(r'"([^"]+)"', found[1])
     assert len(addresses) == 3
     # The page is for users who search for their cluster's message.
-    allowed = {check, ROOT / "docs/runbooks/istio_registries_moved.md", ROOT / "CHANGELOG.md"}
+    cases = ROOT / "tests/unit/plugins/module_utils/_validate/cases/MESH610.yaml"
+    allowed = {check, cases, ROOT / "docs/runbooks/istio_registries_moved.md", ROOT / "CHANGELOG.md"}
     for path in tracked_files():
         if path not in allowed and (ROOT / "changelogs") not in path.parents and path.suffix not in {".png", ".gz"}:
             text = path.read_text(errors="replace")

@@ -37,6 +37,8 @@ class Asked(NamedTuple):
     format: str = "text"
     explain: str = ""
     statistics: bool = False
+    fix: bool = False
+    write: bool = False
 
 
 def asked_of(arguments: Sequence[str]) -> Asked:
@@ -45,6 +47,10 @@ def asked_of(arguments: Sequence[str]) -> Asked:
     given = parser.parse_args(arguments)
     if given.no_config and given.config:
         parser.error("--config and --no-config exclude one another")
+    if given.write and not given.fix:
+        parser.error("--write needs --fix")
+    if given.fix and (given.format != "text" or given.statistics or "-" in given.paths):
+        parser.error("--fix edits files and prints a diff. It excludes --format, --statistics and the path -")
     if not given.live and (given.kubeconfig or given.context):
         parser.error("--kubeconfig and --context need --live")
     paths = given.paths or ([] if given.live else ["."])
@@ -55,12 +61,23 @@ def asked_of(arguments: Sequence[str]) -> Asked:
         "fail_on": given.level,
         "namespaces": given.namespaces,
         "istio_version": given.istio_version,
+        "target_version": given.target_version,
         "gateway_api_version": given.gateway_api_version,
         "baseline": given.baseline,
     }
     options |= {name: value for name, value in stated.items() if value}
     cluster = {"kubeconfig": given.kubeconfig, "context": given.context}
-    return Asked(options, cluster, given.config, given.no_config, given.format, given.explain.upper(), given.statistics)
+    return Asked(
+        options,
+        cluster,
+        given.config,
+        given.no_config,
+        given.format,
+        given.explain.upper(),
+        given.statistics,
+        given.fix,
+        given.write,
+    )
 
 
 def _standard_input() -> str:
@@ -99,7 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--format", choices=FORMATS, default="text", help="text is for people (default)")
     add("--level", choices=_LEVELS, default="", help="exit with 1 for a finding of this level or worse (error)")
     add("--istio-version", default="", metavar="X", help="judge by the schemas of this version, as in 1.31")
+    add(
+        "--target-version", default="", metavar="X", help="also report what an upgrade of Istio to X breaks, as in 1.32"
+    )
     add("--gateway-api-version", default="", metavar="X", help="the same for the Gateway API, as in 1.5")
+    add("--fix", action="store_true", help="print a diff of the corrections that are beyond doubt; change nothing")
+    add("--write", action="store_true", help="with --fix: write them to the files, then report what is left")
     add("--statistics", action="store_true", help="count findings by code, and list what undecided checks lack")
     add("--explain", default="", metavar="CODE", help="print what a code means and how to fix it")
     add("--version", action="version", version=f"%(prog)s {VERSION}")

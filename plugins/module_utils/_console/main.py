@@ -17,9 +17,10 @@ from typing import Any, TextIO
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError, MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files import named_file_errors
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.arguments import Asked, asked_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style, statistics, text
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import statistics, text
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.configuration import configured, found_file
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import lacking_of, text_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.request import (
     VALIDATE_OPTIONS,
     Answered,
@@ -51,16 +52,38 @@ def _checked(arguments: Sequence[str]) -> int:
     asked = asked_of(arguments)
     params = _options(asked)
     if asked.explain:
-        from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.explain import explained
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.explain import explained
 
         sys.stdout.write(explained(asked.explain, params["policy"], Style(_is_coloured(sys.stdout))))
         return CLEAN
     done = answered(params, lambda: _cluster(asked), time.time())
-    _print(asked, params, done)
+    if asked.fix:
+        done = _corrected(asked, params, done)
+    if asked.write or not asked.fix:
+        _print(asked, params, done)
     # With --level never, too: an exit code of 0 means that everything was checked.
     if lacking := lacking_of(done.unread, params):
         raise InputError(f"{lacking}.")
     return FINDINGS if is_bad(done.result.summary, params["fail_on"]) else CLEAN
+
+
+def _corrected(asked: Asked, params: dict[str, Any], done: Answered) -> Answered:
+    """Prints the corrections as a diff, or writes them: then what is left is returned."""
+    # Here, since most runs only read.
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.fix import diff_of, fixed, write
+
+    found = fixed(done, params["default_namespace"])
+    sys.stderr.writelines(f"note: {note}\n" for note in found.notes)
+    if asked.write:
+        write(found.files)
+        sys.stderr.write(f"{found.number} corrected: {', '.join(sorted(found.files)) or 'no file'}\n")
+        return answered(params, lambda: _cluster(asked), time.time()) if found.files else done
+    sys.stdout.writelines(diff_of(found.files))
+    sys.stdout.flush()
+    left = len(done.result.kept) - found.number
+    advice = "; add --write to change the files" if found.files else ""
+    sys.stderr.write(f"{found.number} can be corrected, {left} others cannot{advice}\n")
+    return done
 
 
 def _options(asked: Asked) -> dict[str, Any]:

@@ -16,34 +16,36 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import (
     conclusion,
     in_one_line,
     what,
     where,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import FAMILY
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import Validated
 
-_COLOURS = {"error": "1;31", "warning": "1;33", "info": "1;36", "place": "1", "faint": "2", "good": "32"}
 _WIDTH = 100
 _MOST_PLACES = 3
 # What a mark is drawn under: a word of YAML.
 _WORD = re.compile(r"""[^\s,:\]}#]+|.""")
 
 
-class Style:
-    """Colours, if the reader's terminal shows them."""
+def text(
+    result: Validated,
+    style: Style,
+    content: str | None = None,
+    *,
+    folder: str = "",
+    verdict: bool = True,
+    hints: bool = True,
+) -> str:
+    """``content``: what came from standard input, which is file ``-``. ``folder``: where relative paths start.
 
-    def __init__(self, coloured: bool = False) -> None:
-        self._coloured = coloured
-
-    def __call__(self, name: str, shown: str) -> str:
-        return f"\x1b[{_COLOURS[name]}m{shown}\x1b[0m" if self._coloured and shown else shown
-
-
-def text(result: Validated, style: Style, content: str | None = None) -> str:
-    """``content``: what came from standard input, which is file ``-``."""
-    sources = _Sources(content)
+    verdict: whether the last line is the conclusion. hints: whether options of the program are named.
+    """
+    sources = _Sources(content, folder)
     lines: list[str] = []
     advised: set[tuple[str, str]] = set()
     for group in _by_file(_folded(result.findings)):
@@ -52,7 +54,10 @@ def text(result: Validated, style: Style, content: str | None = None) -> str:
         lines.append("")
     summary = conclusion(result.summary)
     worst = next((level for level in LEVELS if result.summary[level]), "good")
-    lines.append(style(worst, summary))
+    if verdict:
+        lines.append(style(worst, summary))
+    if not hints:
+        return "".join(f"{line}\n" for line in lines)
     if result.undecided:
         lines.append(style("faint", "--statistics lists what undecided checks lack, --explain CODE explains a code."))
     elif result.findings:
@@ -96,13 +101,16 @@ def _finding(places: Sequence[Finding], sources: _Sources, style: Style, advised
     if first["remedy"] and (first["code"], first["remedy"]) not in advised:
         advised.add((first["code"], first["remedy"]))
         lines.append(f"  {style('good', '->')} {first['remedy']}")
+        if first["code"].startswith(FAMILY):
+            lines.append(style("faint", f"  see {first['docs']}"))
     return lines
 
 
 class _Sources:
     """Lines of the files, each file read once."""
 
-    def __init__(self, content: str | None) -> None:
+    def __init__(self, content: str | None, folder: str = "") -> None:
+        self._folder = folder
         self._files: dict[str, list[str]] = {} if content is None else {"-": content.splitlines()}
 
     def shown(self, finding: Finding, style: Style) -> list[str]:
@@ -126,9 +134,10 @@ class _Sources:
     def _lines(self, file: str) -> list[str]:
         if file not in self._files:
             self._files[file] = []
-            if os.path.isfile(file):
+            path = os.path.join(self._folder, file)
+            if os.path.isfile(path):
                 try:
-                    with open(file, encoding="utf-8", errors="replace") as stream:
+                    with open(path, encoding="utf-8", errors="replace") as stream:
                         self._files[file] = stream.read().splitlines()
                 except OSError:
                     # Readable when it was checked; the finding does not need it.

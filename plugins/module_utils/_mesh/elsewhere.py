@@ -124,7 +124,7 @@ def _generated(mesh: Mesh) -> _Generated:
                     found.installers[namespace] = resource
             elif kind == _CANARY:
                 _add_flagger(found, resource)
-            elif kind == K8S_GATEWAY and _is_istio_class(mesh, resource):
+            elif kind == K8S_GATEWAY and is_istio_class(mesh, resource):
                 _add_gateway(found, resource)
             else:
                 found.foreign[resource.namespace].append(resource)
@@ -166,7 +166,7 @@ def _add_gateway(found: _Generated, gateway: Resource) -> None:
     found.labels[gateway.namespace].append(({**gateway.labels, **labels}, gateway))
 
 
-def _is_istio_class(mesh: Mesh, gateway: Resource) -> bool:
+def is_istio_class(mesh: Mesh, gateway: Resource) -> bool:
     name = str(gateway.spec.get("gatewayClassName") or "")
     known = mesh.find(GATEWAY_CLASS, "", name)
     if known is None:

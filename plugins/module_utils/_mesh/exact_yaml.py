@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsed import (
     DEPTH,
@@ -205,11 +205,51 @@ def position(text: str, first_line: int, path: Path) -> tuple[int, int]:
 
 def positions(text: str, first_line: int, paths: Sequence[Path]) -> list[tuple[int, int]]:
     """The same for many fields of one document, which is parsed once."""
-    try:
-        document = yaml.compose(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError):
-        document = None
+    document = composed(text)
     return [_position(document, first_line, path) for path in paths]
+
+
+def composed(text: str) -> Any:
+    """The node of one document, None if it is empty or not valid YAML."""
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError):
+        return None
+
+
+class Token(NamedTuple):
+    """A key or a value of one line: where it begins and ends, from 0. quote: what surrounds it."""
+
+    line: int
+    begin: int
+    end: int
+    quote: str
+
+
+def tokens(document: Any, path: Path) -> tuple[Token, Token | None] | None:
+    """The key at the path and its value, None for a value that is not one scalar on the key's line.
+
+    None if the field is not in the text itself, such as one that an alias or a merged key brings.
+    """
+    node = document
+    for step in path[:-1]:
+        found = _child(node, step)
+        if found is None:
+            return None
+        node = found[1]
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value == path[-1] and (token := _token(key)):
+            return token, _token(value) if isinstance(value, yaml.ScalarNode) else None
+    return None
+
+
+def _token(node: Any) -> Token | None:
+    begin, end = node.start_mark, node.end_mark
+    if begin.line != end.line or node.style not in (None, "", "'", '"'):
+        return None
+    return Token(begin.line, begin.column, end.column, node.style or "")
 
 
 def _position(document: Any, first_line: int, path: Path) -> tuple[int, int]:

@@ -45,6 +45,9 @@ class Finding(NamedTuple):
     # Set if the check knows better than the rule.
     level: str = ""
     remedy: str = ""
+    docs: str = ""
+    # The correct name, if there is no doubt about it.
+    meant: str = ""
     line: int = 0
     column: int = 0
 
@@ -76,7 +79,7 @@ class Finding(NamedTuple):
             "message": self.message,
             "why": self.rule.why,
             "remedy": self.remedy or self.rule.remedy,
-            "docs": self.rule.docs,
+            "docs": self.docs or self.rule.docs,
         }
 
 

@@ -64,6 +64,8 @@ MADE_BY_CONTROLLERS = {
 
 # In settings.facts: versions given by an option or by the cluster. A missing one is not known.
 ISTIO_VERSION = "istio_release"
+# The version that the mesh will be upgraded to; without it, no check is about an upgrade.
+TARGET_VERSION = "target_release"
 GATEWAY_VERSION = "gateway_api_version"
 GATEWAY_CHANNEL = "gateway_api_channel"
 

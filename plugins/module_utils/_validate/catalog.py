@@ -70,6 +70,15 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     policy_selection,
     tokens,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.upgrade import (  # noqa: F401  # pylint: disable=unused-import,reimported
+    ambient_defaults,
+    blocked_addresses,
+    envoy_filter_versions,
+    gateway_api_readers,
+    istiod_settings,
+    observability,
+    traffic_defaults,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.checks.workloads import (  # noqa: F401  # pylint: disable=unused-import,reimported
     application_pods,
     injected_pods,

@@ -39,9 +39,18 @@ class Report(Protocol):
     """How a check reports what it found, and what it could not decide."""
 
     def __call__(
-        self, resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "", milder: bool = False
+        self,
+        resource: Resource,
+        path: Path,
+        message: str,
+        *,
+        level: str = "",
+        remedy: str = "",
+        docs: str = "",
+        meant: str = "",
+        milder: bool = False,
     ) -> None:
-        """``milder``: the finding may be wrong, and counts one level less."""
+        """``milder``: the finding may be wrong, and counts one level less. ``meant``: the correct name."""
 
     def undecided(self, lacking: str) -> None:
         """The check has no answer for one object, because the input does not show ``lacking``."""
@@ -56,11 +65,20 @@ class Answer:
         self._rule = rule
 
     def __call__(
-        self, resource: Resource, path: Path, message: str, *, level: str = "", remedy: str = "", milder: bool = False
+        self,
+        resource: Resource,
+        path: Path,
+        message: str,
+        *,
+        level: str = "",
+        remedy: str = "",
+        docs: str = "",
+        meant: str = "",
+        milder: bool = False,
     ) -> None:
         if milder:
             level = LEVELS[min(LEVELS.index(level or self._rule.level) + 1, len(LEVELS) - 1)]
-        self.findings.append(Finding(self._rule, resource, path, message, level, remedy))
+        self.findings.append(Finding(self._rule, resource, path, message, level, remedy, docs, meant))
 
     def undecided(self, lacking: str) -> None:
         if lacking not in self.lacking:

@@ -25,6 +25,7 @@ OPTIONS = (
     "fail_on",
     "certificate_days",
     "istio_version",
+    "target_version",
     "gateway_api_version",
     "gateway_api_channel",
     "default_namespace",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import ISTIOD_OPTIONS
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import ISTIO_VERSION, TARGET_VERSION
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.options import (
     INPUT_OPTIONS,
@@ -30,6 +31,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sele
     read_baseline,
     suppression_of,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import notes_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import (
     FORMATS,
     Request,
@@ -64,17 +66,23 @@ VALIDATE_OPTIONS: dict[str, Any] = {
     "title": {"type": "str", "default": "Mesh validation"},
     "certificate_days": {"type": "int", "default": 30},
     "istio_version": {"type": "str"},
+    "target_version": {"type": "str"},
     "gateway_api_version": {"type": "str"},
     "gateway_api_channel": {"type": "str", "choices": ["standard", "experimental"]},
 }
 
 
 class Answered(NamedTuple):
-    """result: what counts. unread: kinds that the cluster did not return. checks: all that there are."""
+    """result: what counts. unread: kinds that the cluster did not return. checks: all that there are.
+
+    loaded: the input. again: the same validation of another one.
+    """
 
     result: Validated
     unread: list[Unread]
     checks: list[Check]
+    loaded: Loaded
+    again: Callable[[Loaded], Validated]
 
 
 def with_configuration(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +119,11 @@ def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: 
         known_live = Counter(fingerprint(finding) for finding in without_files.findings)
     whole = Loaded([*found.live, *found.files.resources], found.files.findings, found.files.omitted)
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
-    result = validate(whole, found.settings, checks, request, found.file_count)
-    result.notes[:0] = found.notes
-    return Answered(result, found.unread, checks)
+
+    def again(loaded: Loaded) -> Validated:
+        return validate(loaded, found.settings, checks, request, found.file_count)
+
+    result = again(whole)
+    facts = found.settings.facts
+    result.notes[:0] = [*found.notes, *notes_of(facts.get(ISTIO_VERSION), facts.get(TARGET_VERSION))]
+    return Answered(result, found.unread, checks, whole, again)

@@ -56,12 +56,16 @@ class Request:
 
 
 class Validated(NamedTuple):
-    """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know besides the findings."""
+    """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know besides the findings.
+
+    kept: all findings, also those that are too many to list.
+    """
 
     findings: list[dict[str, Any]]
     summary: dict[str, Any]
     undecided: dict[str, list[str]]
     notes: list[str]
+    kept: Sequence[Finding] = ()
 
 
 def validate(
@@ -93,7 +97,7 @@ def validate(
     notes += comments.unused()
     notes += [f"{code}: {number} more findings are not listed" for code, number in sorted(omitted.items())]
     notes += [f"the check {name} itself failed, please report it: {error}" for name, error in outcome.broken.items()]
-    return Validated([finding.as_dict() for finding in kept], summary, outcome.undecided, notes)
+    return Validated([finding.as_dict() for finding in kept], summary, outcome.undecided, notes, selection.kept)
 
 
 def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[list[Finding], Counter[str]]:

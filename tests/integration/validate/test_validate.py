@@ -124,7 +124,7 @@ def test_the_playbook_fails_on_what_is_bad_enough_and_shows_it(
     change = {"validate_paths": [str(tmp_path)], "validate_namespaces": NAMESPACES}
     run = run_playbook("validate.yml", variables=change)
     assert run.rc != 0
-    assert "ERROR  IST0101 KIA1101" in run.stdout
+    assert "error IST0101 VirtualService trial-mesh/to-unknown-host: " in run.stdout
     assert "VirtualService trial-mesh/to-unknown-host" in run.text
     mild = run_playbook(
         "validate.yml", variables={**change, "validate_suppress": ["IST0101=VirtualService trial-mesh/*"]}

@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     GATEWAY_CHANNEL,
     GATEWAY_VERSION,
     ISTIO_VERSION,
+    TARGET_VERSION,
     Settings,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import ChartInput, Reader
@@ -36,6 +37,12 @@ _CHART: dict[str, Any] = {
     "values": {"type": "dict", "default": {}},
     "values_files": {"type": "list", "elements": "str", "default": []},
 }
+# Option -> fact of Settings.
+_VERSIONS = (
+    ("istio_version", ISTIO_VERSION),
+    ("target_version", TARGET_VERSION),
+    ("gateway_api_version", GATEWAY_VERSION),
+)
 # For an argument spec; the doc fragment _validate_input describes them.
 INPUT_OPTIONS: dict[str, Any] = {
     "paths": {"type": "list", "elements": "str", "default": []},
@@ -107,16 +114,22 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
 
 
 def stated_versions(params: Mapping[str, Any]) -> dict[str, str]:
-    """The facts of Settings that the options istio_version, gateway_api_version and gateway_api_channel give.
+    """The facts of Settings that the options give: the versions, and gateway_api_channel.
 
-    Raises InputError if one of them is not a version.
+    Raises InputError if one of them is not a version, or if target_version is older than istio_version.
     """
     facts = {}
-    for option, fact in (("istio_version", ISTIO_VERSION), ("gateway_api_version", GATEWAY_VERSION)):
+    for option, fact in _VERSIONS:
         if version := params[option]:
             if minor_of(version) is None:
                 raise InputError(f"{option}: '{version}' is not a valid version. Write it as '1.31' or '1.31.1'.")
             facts[fact] = version
+    source, target = (minor_of(facts.get(fact)) for fact in (ISTIO_VERSION, TARGET_VERSION))
+    if source and target and target < source:
+        raise InputError(
+            f"target_version: '{facts[TARGET_VERSION]}' is older than istio_version '{facts[ISTIO_VERSION]}'. "
+            "Name the version after the upgrade."
+        )
     if channel := params["gateway_api_channel"]:
         facts[GATEWAY_CHANNEL] = channel
     return facts

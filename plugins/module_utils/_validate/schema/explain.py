@@ -43,6 +43,7 @@ _SHOWN = 60
 class Fault(NamedTuple):
     """unknown: a field that the schema does not have; the API server drops it.
     misspelt: the name of an unknown field is a known one with a typo, so it is not a new field.
+    meant: the known name, if no other one is as near.
     unlisted: a value that is not among those of the schema.
     wrong_type: everything below it is unreadable.
     warning: the API server or istiod accepts it, or may do so, and it may not be what is intended.
@@ -55,12 +56,15 @@ class Fault(NamedTuple):
     warning: bool = False
     misspelt: bool = False
     unlisted: bool = False
+    meant: str = ""
 
 
 def unknown_field(path: Path, name: str, known: Iterable[str]) -> Fault:
-    near = _nearest(name, known)
-    misspelt = bool(near) and is_slip(name, near)
-    return Fault(path, f"unknown field {name!r}{_hint(near)}", unknown=True, misspelt=misspelt)
+    candidates = list(known)
+    near = _nearest(name, candidates)
+    slips = [item for item in candidates if is_slip(name, item)] if near else []
+    meant = near if slips == [near] else ""
+    return Fault(path, f"unknown field {name!r}{_hint(near)}", unknown=True, misspelt=near in slips, meant=meant)
 
 
 class Explainer:

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
@@ -23,12 +25,23 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     CUSTOM_RESOURCE_DEFINITION,
     GATEWAY_API,
     Kind,
+    Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data.store import Table
 
 BUNDLE = "gateway.networking.k8s.io/bundle-version"
 CHANNEL = "gateway.networking.k8s.io/channel"
 STANDARD = "standard"
+# Kinds of which Istio 1.29 and newer read v1 only.
+NEEDS_STABLE = {"Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute"}
+# From the first release of Istio on, it ignores all objects of the kind below the version of the bundle.
+_MINIMUM = {
+    "BackendTLSPolicy": ((1, 28), (1, 4, 0)),
+    "GRPCRoute": ((1, 22), (1, 1, 0)),
+    "TCPRoute": ((1, 31), (1, 6, 0)),
+    "TLSRoute": ((1, 30), (1, 5, 0)),
+}
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 PRODUCTS = {"istio": "Istio", "gateway": "Gateway API"}
 
 
@@ -62,17 +75,38 @@ class SchemaRelease(NamedTuple):
         return ""
 
 
+def minimum_of(kind: str, istio: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int]] | None:
+    """The release of Istio that began to ignore older definitions of the kind, and the version that it needs."""
+    found = _MINIMUM.get(kind)
+    return found if found and found[0] <= istio else None
+
+
+def bundle_of(definition: Resource) -> tuple[int, int, int] | None:
+    """The release of the Gateway API that the definition is of; None if it does not state that."""
+    written = definition.annotations.get(BUNDLE)
+    found = _VERSION.match(written) if isinstance(written, str) else None
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def api_definitions(mesh: Mesh) -> Iterator[tuple[Resource, str]]:
+    for definition in mesh.of(CUSTOM_RESOURCE_DEFINITION):
+        if definition.spec.get("group") == GATEWAY_API:
+            yield definition, str(part(definition.spec, "names").get("kind"))
+
+
+def served_by(definition: Resource) -> list[str]:
+    versions = items(definition.spec, "versions")
+    return sorted(str(version.get("name")) for _index, version in versions if version.get("served"))
+
+
 @once_per_mesh
 def definitions(mesh: Mesh) -> dict[str, Definition]:
     """The input's CustomResourceDefinitions of the Gateway API, by kind."""
     found = {}
-    for resource in mesh.of(CUSTOM_RESOURCE_DEFINITION):
-        if resource.spec.get("group") == GATEWAY_API:
-            notes = resource.annotations
-            versions = [version for _at, version in items(resource.spec, "versions") if version.get("served")]
-            served = tuple(str(version.get("name")) for version in versions)
-            kind = str(part(resource.spec, "names").get("kind"))
-            found[kind] = Definition(str(notes.get(BUNDLE) or ""), str(notes.get(CHANNEL) or ""), served)
+    for resource, kind in api_definitions(mesh):
+        notes = resource.annotations
+        served = tuple(served_by(resource))
+        found[kind] = Definition(str(notes.get(BUNDLE) or ""), str(notes.get(CHANNEL) or ""), served)
     return found
 
 

@@ -8,42 +8,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import ISTIO_VERSION, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
-    CUSTOM_RESOURCE_DEFINITION,
     GATEWAY_API,
     Kind,
-    Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import BUNDLE
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import (
+    BUNDLE,
+    NEEDS_STABLE,
+    api_definitions,
+    bundle_of,
+    minimum_of,
+    served_by,
+)
 
 _NEEDS_BETA = {"Gateway", "GatewayClass", "HTTPRoute", "ReferenceGrant"}
-_NEEDS_STABLE = {"Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute"}
-# Below these versions of the bundle, Istio 1.31 ignores all objects of the kind.
-_MINIMUM = {
-    "BackendTLSPolicy": (1, 4, 0),
-    "GRPCRoute": (1, 1, 0),
-    "TCPRoute": (1, 6, 0),
-    "TLSRoute": (1, 5, 0),
-}
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+# Judged by if the version in use is not known.
+_NEWEST = (1, 31)
 _REMEDY = "Apply the CustomResourceDefinitions of a newer release of the Gateway API."
-
-
-def _definitions(mesh: Mesh) -> Iterator[tuple[Resource, str]]:
-    for definition in mesh.of(CUSTOM_RESOURCE_DEFINITION):
-        if definition.spec.get("group") == GATEWAY_API:
-            yield definition, str(part(definition.spec, "names").get("kind"))
-
-
-def _served(definition: Resource) -> list[str]:
-    versions = items(definition.spec, "versions")
-    return sorted(str(version.get("name")) for _index, version in versions if version.get("served"))
 
 
 @check(
@@ -55,8 +39,8 @@ def _served(definition: Resource) -> list[str]:
     alone=True,
 )
 def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
-    for definition, kind in _definitions(mesh):
-        served = _served(definition)
+    for definition, kind in api_definitions(mesh):
+        served = served_by(definition)
         if kind in _NEEDS_BETA and not {"v1beta1", "v1"} & set(served):
             text = f"{kind} is served as {', '.join(served) or 'nothing'}; Istio reads v1beta1 and newer"
             report(definition, ("spec", "versions"), text)
@@ -71,10 +55,10 @@ def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
     alone=True,
 )
 def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
-    for definition, kind in _definitions(mesh):
-        served = _served(definition)
+    for definition, kind in api_definitions(mesh):
+        served = served_by(definition)
         usable = kind not in _NEEDS_BETA or "v1beta1" in served
-        if kind in _NEEDS_STABLE and "v1" not in served and usable:
+        if kind in NEEDS_STABLE and "v1" not in served and usable:
             text = f"{kind} is served as {', '.join(served) or 'nothing'}, without v1"
             report(definition, ("spec", "versions"), text)
 
@@ -87,14 +71,14 @@ def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
     remedy=_REMEDY,
 )
 def gateway_api_version(mesh: Mesh, report: Report) -> None:
-    for definition, kind in _definitions(mesh):
-        written = definition.annotations.get(BUNDLE)
-        minimum = _MINIMUM.get(kind)
-        found = _VERSION.match(written) if isinstance(written, str) else None
-        if minimum is None or found is None or tuple(map(int, found.groups())) >= minimum:
+    in_use = minor_of(mesh.settings.facts.get(ISTIO_VERSION)) or _NEWEST
+    for definition, kind in api_definitions(mesh):
+        bundle = bundle_of(definition)
+        found = minimum_of(kind, in_use)
+        if bundle is None or found is None or bundle >= found[1]:
             continue
-        least = ".".join(map(str, minimum))
-        text = f"{kind} is of Gateway API {written}; Istio 1.31 needs {least} or newer"
+        release, least = (".".join(map(str, version)) for version in (found[0], found[1]))
+        text = f"{kind} is of Gateway API {definition.annotations[BUNDLE]}; Istio {release} needs {least} or newer"
         # An unused kind is not missed.
         used = bool(mesh.of(Kind(GATEWAY_API, kind)))
         report(definition, ("metadata", "annotations", BUNDLE), text, level="" if used else "info")

@@ -145,4 +145,4 @@ def _report_fault(report: Report, resource: Resource, fault: Fault) -> None:
     if fault.warning:
         report(resource, fault.path, fault.message, level="warning", remedy=_IN_DOUBT)
     else:
-        report(resource, fault.path, fault.message)
+        report(resource, fault.path, fault.message, meant=fault.meant)

@@ -51,7 +51,8 @@ def port_without_protocol(mesh: Mesh, report: Report) -> None:
         for index, port in items(service.spec, "ports"):
             if not protocol_of(port):
                 field = "appProtocol" if port.get("appProtocol") is not None else "name"
-                report(service, ("spec", "ports", index, field), _unnamed(port, field))
+                meant = nearest_protocol(str(port.get(field) or ""))
+                report(service, ("spec", "ports", index, field), _unnamed(port, field), meant=meant)
 
 
 def _unnamed(port: Object, field: str) -> str:

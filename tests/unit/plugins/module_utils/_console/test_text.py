@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style, statistics, text
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import statistics, text
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import Validated
 
 SUMMARY = {"error": 0, "warning": 0, "info": 0, "objects": 3, "files": 2, "suppressed": 0, "known": 0, "undecided": 0}

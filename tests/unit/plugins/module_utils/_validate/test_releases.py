@@ -28,6 +28,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema import releases
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data import store
 
+NOT_STATED = {
+    "istio_version": None,
+    "target_version": None,
+    "gateway_api_version": None,
+    "gateway_api_channel": None,
+}
+
 
 def definition(kind: str, version: str = "", channel: str = "", file: str = "crds.yaml") -> Resource:
     notes = {releases.BUNDLE: version, releases.CHANNEL: channel}
@@ -102,12 +109,17 @@ def test_a_definition_of_the_files_counts_before_the_one_of_the_cluster() -> Non
     assert chosen(HTTP_ROUTE, definition("HTTPRoute", "v1.6.0"), live).name == "1.6"
 
 
-@pytest.mark.parametrize("option", ["istio_version", "gateway_api_version"])
+@pytest.mark.parametrize("option", ["istio_version", "target_version", "gateway_api_version"])
 def test_an_invalid_version_is_refused(option: str) -> None:
-    options = {"istio_version": None, "gateway_api_version": None, "gateway_api_channel": None}
     with pytest.raises(InputError, match=f"^{option}: 'newest' is not a valid version"):
-        stated_versions({**options, option: "newest"})
-    assert stated_versions(options) == {}
+        stated_versions({**NOT_STATED, option: "newest"})
+    assert stated_versions(NOT_STATED) == {}
+
+
+def test_a_target_that_is_older_than_the_version_in_use_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^target_version: '1\.30' is older than istio_version '1\.31\.1'"):
+        stated_versions({**NOT_STATED, "istio_version": "1.31.1", "target_version": "1.30"})
+    assert stated_versions({**NOT_STATED, "istio_version": "1.31", "target_version": "1.31.2"})
 
 
 class Cluster:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -207,6 +208,28 @@ def test_html_escapes_what_others_wrote() -> None:
     assert "<title>A &amp; B</title>" in page
     assert "no such &lt;host&gt;" in page
     assert "<b>&</b>" not in page
+
+
+def test_html_orders_and_filters_without_a_script() -> None:
+    page = html(RESULT.findings, RESULT.summary, "title")
+    assert "<script" not in page
+    for field in ("by-file", "by-level", "by-code", "show-error", "show-warning", "show-info"):
+        # The field, and the style that reads it.
+        assert f"id={field}" in page
+        assert field == "by-file" or f"#{field}:" in page
+    order = re.findall(r'<article class="(\w+)"[^>]* style="--by-level:(\d);--by-code:(\d)">', page)
+    assert order == [("error", "0", "0"), ("warning", "1", "1"), ("info", "2", "2")]
+    assert "<form" not in html([], RESULT.summary, "title")
+
+
+def test_html_explains_our_own_codes_itself() -> None:
+    known = {**RESULT.findings[0], "code": "MESH206", "docs": ""}
+    own = {**RESULT.findings[0], "code": "MESH9999", "docs": ""}
+    page = html([known, own, known], RESULT.summary, "title")
+    assert page.count('<a href="#about-MESH206">') == 2
+    assert page.count('id="about-MESH206"') == page.count('id="MESH206"') == 1
+    assert "Wrong: " in page
+    assert "about-MESH9999" not in page
 
 
 def test_sarif_names_file_line_and_rule() -> None:

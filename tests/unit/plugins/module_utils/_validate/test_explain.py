@@ -12,25 +12,27 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console import explain
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     INPUT_RULES,
     Loaded,
     load_text,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import explain
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import FAMILY
 
 ROOT = Path(__file__).resolve().parents[5]
 EXAMPLES = explain._examples()
 
 
-def codes_in(text: str) -> set[str]:
+def codes_in(text: str, code: str) -> set[str]:
+    settings = explain._UPGRADE if code.startswith(FAMILY) else None
     loaded = Loaded()
     load_text(text, "example", "default", loaded)
-    found = [*loaded.findings, *run_checks(Mesh(loaded.resources), all_checks()).findings]
+    found = [*loaded.findings, *run_checks(Mesh(loaded.resources, settings), all_checks()).findings]
     return {finding.rule.code for finding in found}
 
 
@@ -43,8 +45,8 @@ def test_every_code_is_explained() -> None:
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_the_wrong_example_fires_and_the_right_one_does_not(code: str) -> None:
-    assert code in codes_in(EXAMPLES[code]["wrong"])
-    assert code not in codes_in(EXAMPLES[code].get("right", ""))
+    assert code in codes_in(EXAMPLES[code]["wrong"], code)
+    assert code not in codes_in(EXAMPLES[code].get("right", ""), code)
 
 
 def test_the_finding_is_beside_the_examples_line() -> None:

@@ -16,10 +16,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.data_examples import DATA
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import TARGET_VERSION, Mesh, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import is_slip
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     INPUT_RULES,
@@ -29,8 +27,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import cel_checks, python_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.data.examples import DATA
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.upgrade import NEWEST, written
 
+# For the examples of checks that are about an upgrade; no other check reads it.
+_UPGRADE = Settings(facts={TARGET_VERSION: written(NEWEST)})
 _WIDTH = 100
 _INDENT = "  "
 
@@ -56,6 +59,14 @@ def explained(code: str, policy: Mapping[str, Any], style: Style) -> str:
     if chosen[0][0].code == code:
         lines += _example(_examples().get(code, {}), code, checks, style)
     return "".join(f"{line}\n" for line in lines)
+
+
+def explained_if_known(code: str) -> str:
+    """Without colours; empty for a code of the user's own checks."""
+    try:
+        return explained(code, {}, Style())
+    except InputError:
+        return ""
 
 
 def _described(rule: Rule, check: Check | None, style: Style) -> list[str]:
@@ -108,7 +119,7 @@ def _marked(text: str, code: str, checks: list[Check], style: Style) -> list[str
     load_text(text, "example", "default", loaded)
     own = [check for check in checks if check.rule.code == code]
     found: dict[int, list[Finding]] = {}
-    for finding in [*loaded.findings, *run_checks(Mesh(loaded.resources), own).findings]:
+    for finding in [*loaded.findings, *run_checks(Mesh(loaded.resources, _UPGRADE), own).findings]:
         if finding.rule.code == code:
             found.setdefault(finding.line, []).append(finding)
     lines = []
