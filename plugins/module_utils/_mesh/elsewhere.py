@@ -13,7 +13,7 @@ means that the input shows everything: what it does not contain does not exist.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +23,15 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_
     WAYPOINT_CLASSES,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import GATEWAY_NAME, is_gateway
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import NOT_READ, Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearby import (
+    expects_services,
+    expects_workloads,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    DESTINATION_RULE,
     GATEWAY,
     GATEWAY_CLASS,
     K8S_GATEWAY,
@@ -34,6 +39,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     POD,
     REFERENCE_GRANT,
     SERVICE,
+    VIRTUAL_SERVICE,
     Kind,
     Resource,
 )
@@ -174,7 +180,7 @@ def _is_istio_class(mesh: Mesh, gateway: Resource) -> bool:
     return str(known.spec.get("controllerName") or "").startswith(_ISTIO_CONTROLLER)
 
 
-def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any]) -> str:
+def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any], reference: Resource) -> str:
     """Why a workload with the labels may exist in the namespace; in the root namespace, in any. For no labels: any."""
     generated = _generated(mesh)
     everywhere = namespace == mesh.settings.root_namespace
@@ -190,7 +196,10 @@ def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any]) -> s
         return ""
     if _is_istios_place(mesh, namespace) and _is_installed(mesh, labels):
         return "the gateways of Istio's installation"
-    return "" if mesh.labels.matching(namespace, {}) else f"the workloads of namespace {namespace}"
+    if not mesh.labels.matching(namespace, {}) or not (everywhere or expects_workloads(mesh, reference, namespace)):
+        return f"the workloads of namespace {namespace}"
+    found = (workload.resource for workload in mesh.labels.everywhere(labels)) if labels else ()
+    return _unplaced(mesh, namespace, found) or _not_read(mesh)
 
 
 def unseen_gateway_pods(mesh: Mesh, labels: Mapping[str, Any]) -> str:
@@ -201,11 +210,11 @@ def unseen_gateway_pods(mesh: Mesh, labels: Mapping[str, Any]) -> str:
                 return f"{_pods_of(resource)} in namespace {place}"
     if POD not in mesh.settings.listed and _is_installed(mesh, labels):
         return "the gateways of Istio's installation"
-    return ""
+    return "" if POD in mesh.settings.listed else _not_read(mesh)
 
 
-def unseen_service(mesh: Mesh, namespace: str, name: str) -> str:
-    """Why the Service may exist."""
+def unseen_service(mesh: Mesh, namespace: str, name: str, reference: Resource) -> str:
+    """Why the Service may exist that the object names."""
     generated = _generated(mesh)
     resource = generated.services.get((namespace, name)) or generated.installers.get(namespace)
     if resource is None:
@@ -218,7 +227,12 @@ def unseen_service(mesh: Mesh, namespace: str, name: str) -> str:
         return "the Services of Istio's installation"
     if (namespace, name) in (("default", "kubernetes"), ("kube-system", "kube-dns")):
         return "the Services of Kubernetes"
-    return "" if mesh.registry.has_services_in(namespace) else f"the Services of namespace {namespace}"
+    # A typo is one in whatever else there is.
+    if mesh.registry.nearest(f"{name}.{namespace}.svc.{mesh.settings.cluster_domain}"):
+        return ""
+    if not mesh.registry.has_services_in(namespace) or not expects_services(mesh, reference, namespace):
+        return f"the Services of namespace {namespace}"
+    return _unplaced(mesh, namespace, _services(mesh).get(name, ())) or _not_read(mesh)
 
 
 def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -> str:
@@ -226,11 +240,14 @@ def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -
 
     The files of one team contain the Gateways of its own namespaces. Those of others are often in the platform's.
     """
-    if namespace == reference.namespace or GATEWAY in mesh.settings.listed or K8S_GATEWAY in mesh.settings.listed:
+    if GATEWAY in mesh.settings.listed or K8S_GATEWAY in mesh.settings.listed:
         return ""
     namespaces, near = _gateways(mesh)
-    if namespace in namespaces or near.find(f"{namespace}/{name}"):
+    if near.find(f"{namespace}/{name}"):
         return ""
+    if namespace in namespaces or namespace == reference.namespace:
+        named = (item for item in mesh.of(GATEWAY, K8S_GATEWAY) if item.name == name)
+        return _unplaced(mesh, namespace, named) or _not_read(mesh)
     return f"the Gateways of namespace {namespace}"
 
 
@@ -256,7 +273,9 @@ def unseen_virtual_service(mesh: Mesh, namespace: str, name: str) -> str:
     """Why a VirtualService may exist to which another one delegates: in Flagger's or in an installer's place."""
     generated = _generated(mesh)
     owner = generated.services.get((namespace, name)) or generated.installers.get(namespace)
-    return f"the VirtualServices of {owner!r}" if owner is not None and owner.kind != K8S_GATEWAY else ""
+    if owner is not None and owner.kind != K8S_GATEWAY:
+        return f"the VirtualServices of {owner!r}"
+    return "" if VIRTUAL_SERVICE in mesh.settings.listed else _not_read(mesh)
 
 
 def unseen_namespace(mesh: Mesh, name: str) -> str:
@@ -264,7 +283,7 @@ def unseen_namespace(mesh: Mesh, name: str) -> str:
     if NAMESPACE in mesh.settings.listed:
         return ""
     is_platforms = name.startswith(("istio-", "kube-", "openshift-")) or name.endswith("-system")
-    return f"the Namespace {name}" if is_platforms or name in _NAMESPACES else ""
+    return f"the Namespace {name}" if is_platforms or name in _NAMESPACES else _not_read(mesh)
 
 
 def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
@@ -272,10 +291,46 @@ def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
     creator = _creator(_generated(mesh), namespace)
     if creator is not None:
         return _pods_of(creator)
-    if POD in mesh.settings.listed or not _is_istios_place(mesh, namespace):
+    if POD in mesh.settings.listed:
         return ""
     is_installed = name.removesuffix("-service-account") in _GATEWAY_SERVICES or _is_istiod(name)
-    return "the workloads of Istio's installation" if is_installed else ""
+    if is_installed and _is_istios_place(mesh, namespace):
+        return "the workloads of Istio's installation"
+    return _not_read(mesh)
+
+
+def unseen_subset(mesh: Mesh) -> str:
+    """Why a DestinationRule may exist that defines a subset."""
+    return "" if DESTINATION_RULE in mesh.settings.listed else _not_read(mesh)
+
+
+def _unplaced(mesh: Mesh, namespace: str, found: Iterable[Resource]) -> str:
+    """Whether one of the objects may be in the namespace: it does not name its own, or it is unknown which is meant."""
+    for resource in found:
+        if not resource.states_namespace or namespace in _assumed(mesh):
+            return f"the namespace of {resource.kind.kind} {resource.name}"
+    return ""
+
+
+@once_per_mesh
+def _assumed(mesh: Mesh) -> set[str]:
+    """Namespaces that objects got which do not name their own."""
+    return {item.namespace for item in mesh.all() if not item.states_namespace and not item.is_live}
+
+
+@once_per_mesh
+def _services(mesh: Mesh) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = defaultdict(list)
+    for service in mesh.of(SERVICE):
+        found[service.name].append(service)
+    return found
+
+
+def _not_read(mesh: Mesh) -> str:
+    """What the input contains without showing it: it may be anything."""
+    found = mesh.settings.facts.get(NOT_READ) or ()
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"the objects of {found[0]}{more}, which could not be read" if found else ""
 
 
 def _creator(generated: _Generated, namespace: str) -> Resource | None:

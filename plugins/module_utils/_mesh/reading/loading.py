@@ -71,6 +71,8 @@ TEMPLATE = Rule(
     "Its objects are not checked: what they will be depends on the values.",
     "Validate what is rendered: give the chart, or the program's output. Or leave the file out.",
 )
+# With one of these, the input has objects that are not known.
+UNKNOWN_CONTENT = (SYNTAX, NO_TEXT, TOO_LARGE, UNREADABLE, RENDERING, TEMPLATE)
 INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RENDERING, TEMPLATE)
 
 # Programs on a workstation read these; the API server never gets them.

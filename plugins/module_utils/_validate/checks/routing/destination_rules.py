@@ -67,7 +67,7 @@ def _report_unknown(mesh: Mesh, report: Report, *, internal: bool) -> None:
                 f"host '{rule.spec['host']}' is not exported to namespace {rule.namespace}"
                 f" by {owners[0].kind.kind} {names(owners[:1])}",
             )
-        elif lacking := undecided_host(mesh, host):
+        elif lacking := undecided_host(mesh, host, rule):
             report.undecided(lacking)
         else:
             kinds = "Service or ServiceEntry" if internal else "ServiceEntry"
@@ -159,7 +159,7 @@ def _unseen(mesh: Mesh, owners: list[Resource], labels: Mapping[str, Any]) -> st
     """What the input lacks to decide whether one of the owners has an endpoint with the labels."""
     for owner in owners:
         selector = part(owner.spec, "selector") or part(owner.spec, "workloadSelector", "labels")
-        if selector and (lacking := unseen_workloads(mesh, owner.namespace, {**selector, **labels})):
+        if selector and (lacking := unseen_workloads(mesh, owner.namespace, {**selector, **labels}, owner)):
             return lacking
     return ""
 

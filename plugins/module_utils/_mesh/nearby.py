@@ -1,0 +1,94 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Whether an object's files can be expected to hold what it names: its neighbours hold, or find, more of the kind.
+
+A repository of examples, or of many teams, has objects of one namespace in folders that know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    DESTINATION_RULE,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    SERVICE,
+    Resource,
+)
+
+
+def folder_of(resource: Resource) -> str:
+    return os.path.dirname(resource.source.file)
+
+
+def expects_services(mesh: Mesh, reference: Resource, namespace: str) -> bool:
+    """Whether the object's files can be expected to hold the namespace's Services."""
+    folders, finders = _services_by_folder(mesh), _finders(mesh)
+    return _is_near(reference, folders.get(namespace, ())) or folder_of(reference) in finders.get(namespace, ())
+
+
+def expects_workloads(mesh: Mesh, reference: Resource, namespace: str) -> bool:
+    """The same for the namespace's workloads."""
+    return _is_near(reference, _workloads_by_folder(mesh).get(namespace, ()))
+
+
+def _is_near(reference: Resource, folders: Iterable[str]) -> bool:
+    """In the same folder, above it or below it. The cluster holds everything."""
+    mine = folder_of(reference)
+    return reference.is_live or any(_is_within(mine, folder) or _is_within(folder, mine) for folder in folders)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+@once_per_mesh
+def _services_by_folder(mesh: Mesh) -> Mapping[str, set[str]]:
+    return _by_folder((service.namespace, service) for service in mesh.of(SERVICE))
+
+
+@once_per_mesh
+def _workloads_by_folder(mesh: Mesh) -> Mapping[str, set[str]]:
+    return _by_folder((workload.namespace, workload.resource) for workload in mesh.workloads)
+
+
+@once_per_mesh
+def _finders(mesh: Mesh) -> Mapping[str, set[str]]:
+    """By namespace: folders of which an object names a Service of it that the input has."""
+    return _by_folder(_found(mesh))
+
+
+def _found(mesh: Mesh) -> Iterable[tuple[str, Resource]]:
+    domain = mesh.settings.cluster_domain
+    named = [(service, destination.host) for service, destination in mesh.destinations]
+    named += [
+        (rule, mesh.qualified(str(rule.spec.get("host") or ""), rule.namespace)) for rule in mesh.of(DESTINATION_RULE)
+    ]
+    for resource, host in named:
+        place = hosts.service_of(host, domain)
+        if place and mesh.find(SERVICE, *place):
+            yield place[0], resource
+    for route in mesh.of(HTTP_ROUTE, GRPC_ROUTE):
+        for _at, rule in items(route.spec, "rules"):
+            for _index, backend in items(rule, "backendRefs"):
+                namespace = str(backend.get("namespace") or route.namespace)
+                if mesh.find(SERVICE, namespace, str(backend.get("name") or "")):
+                    yield namespace, route
+
+
+def _by_folder(found: Iterable[tuple[str, Resource]]) -> Mapping[str, set[str]]:
+    folders: dict[str, set[str]] = defaultdict(set)
+    for namespace, resource in found:
+        folders[namespace].add(folder_of(resource))
+    return folders
