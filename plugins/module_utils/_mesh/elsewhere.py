@@ -107,6 +107,9 @@ _GATEWAY_LABELS = [{"istio": name, "app": f"istio-{name}"} for name in _GATEWAYS
 _GATEWAY_SERVICES = frozenset(f"istio-{name}" for name in _GATEWAYS)
 
 
+_ANYWHERE = "*"
+
+
 @dataclass
 class _Generated:
     """By namespace. foreign: custom resources that may create anything named after them. installers: anything."""
@@ -115,6 +118,9 @@ class _Generated:
     installers: dict[str, Resource] = field(default_factory=dict)
     services: dict[tuple[str, str], Resource] = field(default_factory=dict)
     labels: dict[str, list[tuple[Mapping[str, str], Resource]]] = field(default_factory=lambda: defaultdict(list))
+
+    def installer(self, namespace: str) -> Resource | None:
+        return self.installers.get(namespace) or self.installers.get(_ANYWHERE)
 
 
 @once_per_mesh
@@ -126,7 +132,10 @@ def _generated(mesh: Mesh) -> _Generated:
             if resource.is_live and POD in mesh.settings.listed:
                 continue
             if kind in _INSTALLERS:
-                for namespace in (resource.namespace, _target(resource) or resource.namespace):
+                target = _target(resource)
+                # A generator decides.
+                is_anywhere = "{{" in target or "${" in target
+                for namespace in (resource.namespace, _ANYWHERE if is_anywhere else target or resource.namespace):
                     found.installers[namespace] = resource
             elif kind == _CANARY:
                 _add_flagger(found, resource)
@@ -216,7 +225,7 @@ def unseen_gateway_pods(mesh: Mesh, labels: Mapping[str, Any]) -> str:
 def unseen_service(mesh: Mesh, namespace: str, name: str, reference: Resource) -> str:
     """Why the Service may exist that the object names."""
     generated = _generated(mesh)
-    resource = generated.services.get((namespace, name)) or generated.installers.get(namespace)
+    resource = generated.services.get((namespace, name)) or generated.installer(namespace)
     if resource is None:
         resource = next((owner for owner in generated.foreign.get(namespace, ()) if _is_named_after(name, owner)), None)
     if resource is not None:
@@ -245,7 +254,7 @@ def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -
     namespaces, near = _gateways(mesh)
     if near.find(f"{namespace}/{name}"):
         return ""
-    if namespace in namespaces or namespace == reference.namespace:
+    if namespace in namespaces or (namespace == reference.namespace and reference.states_namespace):
         named = (item for item in mesh.of(GATEWAY, K8S_GATEWAY) if item.name == name)
         return _unplaced(mesh, namespace, named) or _not_read(mesh)
     return f"the Gateways of namespace {namespace}"
@@ -272,7 +281,7 @@ def _namespaces(mesh: Mesh) -> set[str]:
 def unseen_virtual_service(mesh: Mesh, namespace: str, name: str) -> str:
     """Why a VirtualService may exist to which another one delegates: in Flagger's or in an installer's place."""
     generated = _generated(mesh)
-    owner = generated.services.get((namespace, name)) or generated.installers.get(namespace)
+    owner = generated.services.get((namespace, name)) or generated.installer(namespace)
     if owner is not None and owner.kind != K8S_GATEWAY:
         return f"the VirtualServices of {owner!r}"
     return "" if VIRTUAL_SERVICE in mesh.settings.listed else _not_read(mesh)
@@ -336,7 +345,7 @@ def _not_read(mesh: Mesh) -> str:
 def _creator(generated: _Generated, namespace: str) -> Resource | None:
     """What may create pods in the namespace that cannot be foreseen."""
     foreign = generated.foreign.get(namespace)
-    return foreign[0] if foreign else generated.installers.get(namespace)
+    return foreign[0] if foreign else generated.installer(namespace)
 
 
 def _is_istiod(name: str) -> bool:
@@ -364,9 +373,9 @@ def _is_istios_place(mesh: Mesh, namespace: str) -> bool:
 
 def _is_installed(mesh: Mesh, labels: Mapping[str, Any]) -> bool:
     """Whether a gateway of Istio's installation has the labels, and the input leaves these gateways out."""
-    if not labels or not any(labels.items() <= known.items() for known in _GATEWAY_LABELS):
-        return False
-    return not _has_installed_gateways(mesh)
+    names = [known["istio"] for known in _GATEWAY_LABELS if labels and labels.items() <= known.items()]
+    # An east-west gateway is installed by itself, whatever else the input contains.
+    return bool(names) and (names == ["eastwestgateway"] or not _has_installed_gateways(mesh))
 
 
 @once_per_mesh

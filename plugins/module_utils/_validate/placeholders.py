@@ -15,7 +15,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding 
 
 # ${DOMAIN}, ${DOMAIN:=example.com}, $(NAMESPACE), $DOMAIN, {{ domain }}, <DOMAIN>, <<DOMAIN>>, %DOMAIN%, @DOMAIN@
 _MARKED = re.compile(
-    r"\$\{[^}\s]+\}|\$\([A-Za-z_]\w*\)|\$[A-Z_]{2,}\b|\{\{.+?\}\}|<<?[A-Za-z][\w .-]*>>?|%[A-Z_]{2,}%|@[A-Z_]{2,}@|__[A-Z_]+__"
+    r"\$\{[^}\s]+\}|\$\([A-Za-z_]\w*\)|\$[A-Z_]{2,}\b|\{\{.+?\}\}"
+    r"|<<?[A-Za-z][\w .-]*>>?|%[A-Z_]{2,}%|@[A-Z_]{2,}@|__[A-Z_]+__"
 )
 _QUOTED = re.compile(r"'([^']*)'")
 # A word in capitals stands for a value only where none of Istio's own constants can be.

@@ -79,9 +79,11 @@ INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RE
 _CLIENT_SIDE = frozenset(
     {
         "audit.k8s.io",
+        "backstage.io",
         "client.authentication.k8s.io",
         "config.k8s.io",
         "eksctl.io",
+        "garden.io",
         "k3d.io",
         "k0s.k0sproject.io",
         "kind.x-k8s.io",
@@ -89,6 +91,7 @@ _CLIENT_SIDE = frozenset(
         "kubelet.config.k8s.io",
         "kubescheduler.config.k8s.io",
         "kustomize.config.k8s.io",
+        "scaffolder.backstage.io",
         "skaffold",
     }
 )
@@ -98,6 +101,8 @@ _BY_FAULT = {"syntax": SYNTAX, "duplicate": DUPLICATE_KEY, "number": NUMBER, "si
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
 _KEYS = [re.compile(rb"(?:^|[\s{,])[\"']?" + key + rb"[\"']?\s*:") for key in (b"apiVersion", b"kind")]
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+# ytt's: its templates are YAML, with the values in comments.
+_YTT = re.compile(r"(?:^|\s)#@(?: |[a-z]+/)", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
@@ -151,7 +156,8 @@ def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
         parsed = parse(document)
         if _is_template(document, parsed):
             if not is_template:
-                into.fault(TEMPLATE, file, "the file has placeholders {{ }} where YAML has values", line)
+                what = "comments #@ of ytt" if _YTT.search(document) else "placeholders {{ }}"
+                into.fault(TEMPLATE, file, f"the file has {what} where YAML has values", line)
             is_template = True
             continue
         for problem in parsed.problems:
@@ -161,6 +167,8 @@ def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
 
 def _is_template(document: str, parsed: Parsed) -> bool:
     """Whether placeholders make the document invalid, or are its object's name. In other texts they may be meant."""
+    if "#@" in document and _YTT.search(document):
+        return True
     if "{{" not in document or not _PLACEHOLDER.search(document):
         return False
     if any(problem.fault == "syntax" for problem in parsed.problems):
