@@ -11,7 +11,7 @@ program runs as its users would run it, in the repository's root or in the paths
 of the repositories belongs in this one. --write replaces the counts: read the findings behind each difference first.
 
 helm and kustomize (or kubectl) decide how much of a repository is read, and remote bases need a network: without them
-the counts of MESH007 differ, and with them all others. The list says in `rendered_with` what its counts were taken with.
+the counts of MESH007 differ, and with them all others. `rendered_with` of the list states what they were taken with.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def fetch(name: str, commit: str, place: Path) -> None:
         ["fetch", "--quiet", "--depth=1", f"https://github.com/{name}", commit],
         ["checkout", "--quiet", "FETCH_HEAD"],
     ):
-        subprocess.run(["git", "-C", str(place), *command], check=True)
+        subprocess.run(["git", "-C", str(place), *command], check=True)  # noqa: S607
 
 
 def counts_of(place: Path, paths: list[str]) -> dict[str, int]:

@@ -25,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import GATEWAY_NAME, is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import NOT_READ, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearby import (
+    expects_gateway,
     expects_services,
     expects_workloads,
 )
@@ -254,10 +255,11 @@ def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -
     namespaces, near = _gateways(mesh)
     if near.find(f"{namespace}/{name}"):
         return ""
-    if namespace in namespaces or (namespace == reference.namespace and reference.states_namespace):
-        named = (item for item in mesh.of(GATEWAY, K8S_GATEWAY) if item.name == name)
-        return _unplaced(mesh, namespace, named) or _not_read(mesh)
-    return f"the Gateways of namespace {namespace}"
+    is_own = namespace == reference.namespace
+    if not (namespace in namespaces or is_own) or (is_own and not expects_gateway(mesh, reference)):
+        return f"the Gateways of namespace {namespace}"
+    named = (item for item in mesh.of(GATEWAY, K8S_GATEWAY) if item.name == name)
+    return _unplaced(mesh, namespace, named) or _not_read(mesh)
 
 
 @once_per_mesh

@@ -21,8 +21,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     DESTINATION_RULE,
+    GATEWAY,
     GRPC_ROUTE,
     HTTP_ROUTE,
+    K8S_GATEWAY,
     SERVICE,
     Resource,
 )
@@ -41,6 +43,14 @@ def expects_services(mesh: Mesh, reference: Resource, namespace: str) -> bool:
 def expects_workloads(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """The same for the namespace's workloads."""
     return _is_near(reference, _workloads_by_folder(mesh).get(namespace, ()))
+
+
+def expects_gateway(mesh: Mesh, reference: Resource) -> bool:
+    """Whether a Gateway of the object's own namespace is here: not in files of several, without namespaces."""
+    if reference.states_namespace or reference.is_live:
+        return True
+    own = [item for item in mesh.of(GATEWAY, K8S_GATEWAY) if item.namespace == reference.namespace]
+    return len([item for item in own if _is_near(reference, [folder_of(item)])]) == 1
 
 
 def _is_near(reference: Resource, folders: Iterable[str]) -> bool:
