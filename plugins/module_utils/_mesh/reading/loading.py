@@ -103,6 +103,8 @@ _KEYS = [re.compile(rb"(?:^|[\s{,])[\"']?" + key + rb"[\"']?\s*:") for key in (b
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # ytt's: its templates are YAML, with the values in comments.
 _YTT = re.compile(r"(?:^|\s)#@(?: |[a-z]+/)", re.MULTILINE)
+# ${containers} in place of lines: envsubst's and Terraform's.
+_PLACEHOLDER_LINE = re.compile(r"^\s*\$\{\w+\}\s*$", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
@@ -156,8 +158,7 @@ def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
         parsed = parse(document)
         if _is_template(document, parsed):
             if not is_template:
-                what = "comments #@ of ytt" if _YTT.search(document) else "placeholders {{ }}"
-                into.fault(TEMPLATE, file, f"the file has {what} where YAML has values", line)
+                into.fault(TEMPLATE, file, f"the file has {_marks_in(document)} where YAML has values", line)
             is_template = True
             continue
         for problem in parsed.problems:
@@ -169,6 +170,8 @@ def _is_template(document: str, parsed: Parsed) -> bool:
     """Whether placeholders make the document invalid, or are its object's name. In other texts they may be meant."""
     if "#@" in document and _YTT.search(document):
         return True
+    if "${" in document and _PLACEHOLDER_LINE.search(document):
+        return any(problem.fault == "syntax" for problem in parsed.problems)
     if "{{" not in document or not _PLACEHOLDER.search(document):
         return False
     if any(problem.fault == "syntax" for problem in parsed.problems):
@@ -176,6 +179,12 @@ def _is_template(document: str, parsed: Parsed) -> bool:
     metadata = parsed.value.get("metadata") if isinstance(parsed.value, dict) else None
     named = (metadata.get("name"), metadata.get("namespace")) if isinstance(metadata, dict) else ()
     return any("{{" in str(text) for text in named)
+
+
+def _marks_in(template: str) -> str:
+    if _YTT.search(template):
+        return "comments #@ of ytt"
+    return "placeholders {{ }}" if "{{" in template else "placeholders ${ }"
 
 
 def documents(text: str) -> Iterator[tuple[int, str]]:
