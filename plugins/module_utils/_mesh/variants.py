@@ -12,6 +12,7 @@ variants, of which a cluster gets one. What is beside or above them belongs to e
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,13 +21,16 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CUSTOM_RESOURCE_DEFINITION,
-    KINDS,
     NAMESPACE,
     Resource,
 )
 
 # Several teams' folders may each contain these.
 _SHARED = (NAMESPACE, CUSTOM_RESOURCE_DEFINITION)
+_ENVIRONMENT = re.compile(
+    r"(?:(?:non|pre)-?)?(?:dev|development|local|test|testing|qa|uat|int|integration|stage|staging|prod|production)"
+    r"(?:[-_]?[a-z]{0,2}\d+)?"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def variants_of(mesh: Mesh) -> Variants:
         return Variants({})
     files: dict[object, set[str]] = defaultdict(set)
     for resource in _of_files(mesh):
-        if resource.kind in KINDS and resource.kind not in _SHARED:
+        if resource.kind not in _SHARED:
             files[resource.identity].add(resource.source.file)
     # Of each folder: how many objects its children define, and how many of these another child defines, too.
     defined: dict[str, Counter[str]] = defaultdict(Counter)
@@ -97,8 +101,10 @@ def _steps(file: str) -> Iterator[tuple[str, str]]:
 
 
 def _variants_among(defined: Mapping[str, int], repeated: Mapping[str, int]) -> set[str]:
-    """The children of which at least half is in another one."""
-    return {child for child, number in repeated.items() if 2 * number >= defined[child]}
+    """The children of which at least half is in another one, and environments by their names."""
+    environments = {child for child in repeated if _ENVIRONMENT.fullmatch(child.rpartition("/")[2])}
+    found = {child for child, number in repeated.items() if 2 * number >= defined[child]}
+    return found | environments if len(environments) > 1 else found
 
 
 def _innermost(file: str, variants: set[str]) -> str:

@@ -187,12 +187,15 @@ def _machines(mesh: Mesh, namespace: str, wanted: Mapping[str, Any]) -> bool:
 )
 def subset_without_labels(mesh: Mesh, report: Report) -> None:
     for rule in mesh.of(DESTINATION_RULE):
-        for index, subset in items(rule.spec, "subsets"):
+        subsets = list(items(rule.spec, "subsets"))
+        for index, subset in subsets:
             if part(subset, "labels"):
                 continue
             host = _host(mesh, rule)
-            # With a policy of its own, the subset is a way of calling all pods; for an external host this is common.
-            meant = bool(part(subset, "trafficPolicy")) or not is_internal(host, mesh.settings.cluster_domain)
+            # With a policy of its own, the subset is a way of calling all pods; for an external host this is common. A
+            # single one, as for egress gateways, distinguishes nothing.
+            meant = bool(part(subset, "trafficPolicy")) or len(subsets) == 1
+            meant = meant or not is_internal(host, mesh.settings.cluster_domain)
             report(
                 rule,
                 ("spec", "subsets", index),

@@ -52,10 +52,10 @@ def _share_folder(earlier: Resource, later: Resource) -> bool:
 
 
 def _may_be_meant(earlier: Resource, later: Resource, variants: Variants) -> bool:
-    """Steps of a canary in files beside each other, or folders that may be for different namespaces."""
-    if _share_folder(earlier, later):
-        return variants.are_apart(earlier, later)
-    return not earlier.states_namespace
+    """Steps of a canary, what is laid over a base, or folders that may be for different namespaces."""
+    if variants.of(earlier) != variants.of(later):
+        return True
+    return not _share_folder(earlier, later) and not earlier.states_namespace
 
 
 def _report_one(report: Report, earlier: Resource, later: Resource, *, milder: bool) -> None:

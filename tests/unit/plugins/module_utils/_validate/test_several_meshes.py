@@ -163,3 +163,22 @@ metadata: {name: cart, namespace: shop}
 spec: {host: cart, trafficPolicy: {tls: {mode: ISTIO_MUTAL}}}
 """
     assert found({"a.yaml": text}, "IST0106") == [("IST0106", "error", "a.yaml")]
+
+
+def test_environments_are_known_by_their_names() -> None:
+    """Even if most of what they define differs."""
+    files = {}
+    for name in ("dev", "staging"):
+        own = [service(f"{name}-{item}") for item in "abc"]
+        files[f"envs/{name}/all.yaml"] = "---\n".join([route("cart", timeout=f"{len(name)}s"), *own])
+    assert found(files, "MESH219") == []
+    assert found({file.replace("dev", "cart"): text for file, text in files.items()}, "MESH219") == [
+        ("MESH219", "warning", "envs/staging/all.yaml")
+    ]
+
+
+def test_what_is_laid_over_a_base_is_a_note() -> None:
+    base = "---\n".join([route("cart"), service("cart"), service("a"), service("b")])
+    assert found({"shop/base.yaml": base, "shop/slow.yaml": route("cart", timeout="9s")}, "MESH219") == [
+        ("MESH219", "info", "shop/slow.yaml")
+    ]
