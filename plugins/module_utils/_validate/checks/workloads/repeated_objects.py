@@ -52,10 +52,8 @@ def _share_folder(earlier: Resource, later: Resource) -> bool:
 
 
 def _may_be_meant(earlier: Resource, later: Resource, variants: Variants) -> bool:
-    """Steps of a canary, what is laid over a base, or folders that may be for different namespaces."""
-    if variants.of(earlier) != variants.of(later):
-        return True
-    return not _share_folder(earlier, later) and not earlier.states_namespace
+    """Steps of a canary, what is laid over a base, or folders that may be for different clusters or namespaces."""
+    return not _share_folder(earlier, later) or variants.of(earlier) != variants.of(later)
 
 
 def _report_one(report: Report, earlier: Resource, later: Resource, *, milder: bool) -> None:

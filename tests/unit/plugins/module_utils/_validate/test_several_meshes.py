@@ -64,8 +64,11 @@ def environment(folder: str, timeout: str) -> dict[str, str]:
 def test_environments_beside_each_other_do_not_define_an_object_twice() -> None:
     files = {**environment("envs/dev", "5s"), **environment("envs/prod", "9s")}
     assert found(files, "MESH219") == []
-    # As before: one place that defines it twice, among others.
-    mistake = {"shop/cart.yaml": service("cart") + "---\n" + route("cart"), "shop/b.yaml": service("b")}
+    # As before: one folder that defines it twice, among others.
+    mistake = {
+        "shop/cart.yaml": "---\n".join([service("cart"), service("e"), route("cart")]),
+        "shop/b.yaml": service("b"),
+    }
     mistake["shop/more.yaml"] = "---\n".join([service("c"), service("d"), route("cart", timeout="9s")])
     assert found(mistake, "MESH219") == [("MESH219", "warning", "shop/more.yaml")]
 
@@ -76,9 +79,9 @@ def test_steps_of_a_canary_in_one_folder_are_a_note() -> None:
     assert found(files, "MESH219") == [("MESH219", "info", "shop/canary-50.yaml")]
 
 
-def test_objects_of_folders_without_a_namespace_may_be_for_two_namespaces() -> None:
-    files = {"a/web.yaml": "---\n".join([service("web", ""), service("a", ""), service("b", "")])}
-    files["b/web.yaml"] = "---\n".join([SERVICE.format(name="web", place=""), service("c", ""), service("d", "")])
+def test_objects_in_two_folders_may_be_for_two_clusters() -> None:
+    files = {"a/web.yaml": "---\n".join([service("web"), service("a"), service("b")])}
+    files["b/web.yaml"] = "---\n".join([SERVICE.format(name="web", place=SHOP), service("c"), service("d")])
     files["b/web.yaml"] = files["b/web.yaml"].replace("port: 80", "port: 81")
     assert found(files, "MESH219") == [("MESH219", "info", "b/web.yaml")]
 
@@ -173,7 +176,7 @@ def test_environments_are_known_by_their_names() -> None:
         files[f"envs/{name}/all.yaml"] = "---\n".join([route("cart", timeout=f"{len(name)}s"), *own])
     assert found(files, "MESH219") == []
     assert found({file.replace("dev", "cart"): text for file, text in files.items()}, "MESH219") == [
-        ("MESH219", "warning", "envs/staging/all.yaml")
+        ("MESH219", "info", "envs/staging/all.yaml")
     ]
 
 
