@@ -20,6 +20,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource, Source
 
 MAX_BYTES = 64 * 1024 * 1024
+# The API server takes no request of more than 3 MiB. A parser of YAML needs six times a line's size.
+MAX_LINE = 4 * 1024 * 1024
 MAX_LIST_DEPTH = 5
 # Of one code: more are of no use to a reader, and each takes memory.
 MAX_FINDINGS = 1_000
@@ -135,6 +137,9 @@ def load_bytes(data: bytes, file: str, namespace: str, into: Loaded) -> None:
     if len(data) > MAX_BYTES:
         into.fault(TOO_LARGE, file, f"{len(data)} bytes; the limit is {MAX_BYTES}")
         return
+    if _has_long_line(data):
+        into.fault(TOO_LARGE, file, f"a line of more than {MAX_LINE} bytes; the API server takes no such object")
+        return
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -145,6 +150,13 @@ def load_bytes(data: bytes, file: str, namespace: str, into: Loaded) -> None:
         into.fault(NO_TEXT, file, "a binary file", text.count("\n", 0, text.index("\0")) + 1)
         return
     load_text(text, file, namespace, into)
+
+
+def _has_long_line(data: bytes) -> bool:
+    """Whether some MAX_LINE bytes have no line break: all lines of twice that. JSON may be one line of many objects."""
+    if len(data) <= MAX_LINE or data[:256].lstrip()[:1] in (b"{", b"["):
+        return False
+    return any(data.find(b"\n", place, place + MAX_LINE) < 0 for place in range(0, len(data) - MAX_LINE + 1, MAX_LINE))
 
 
 def is_manifest(data: bytes) -> bool:

@@ -195,3 +195,12 @@ def test_the_reason_why_a_program_failed(tmp_path: Path, tools: Path, printed: s
     program(tools, "kubectl", f"/bin/cat {tools / 'printed'} >&2; exit 1")
     write(tmp_path / "tree", {"shop/kustomization.yaml": "resources: []\n"})
     assert [finding.message for finding in read(tmp_path / "tree").loaded.findings] == [reason]
+
+
+def test_a_line_longer_than_any_object_is_refused() -> None:
+    text = SERVICE % ("a" * 9_000_000)
+    assert loaded_codes(text) == ["MESH004"]
+    # Many lines, or JSON, may be many objects.
+    assert loaded_codes((SERVICE + "---\n") % "a" * 200_000) == []
+    listed = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Service"}] * 200_000}
+    assert loaded_codes(json.dumps(listed)) == []
