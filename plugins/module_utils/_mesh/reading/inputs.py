@@ -203,7 +203,7 @@ def _start_of(path: str) -> str:
     return "" if os.path.isabs(path) else f" Relative paths start at {os.getcwd()}."
 
 
-_TEMPLATE = re.compile(r"\(?([\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")
+_TEMPLATE = re.compile(r"\(?\b([\w./-]+/templates/[\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")
 
 
 def _place_of(problem: str, chart: str) -> tuple[str, str, int]:
