@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
@@ -204,7 +205,8 @@ def documents(text: str) -> Iterator[tuple[int, str]]:
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     begin, line, indent = 0, 1, ""
-    for found in (*_SEPARATOR.finditer(text), None):
+    # Not as a list: a file may have millions of separators.
+    for found in chain(_SEPARATOR.finditer(text), (None,)):
         end = found.start() if found else len(text)
         document = indent + text[begin:end]
         if not document.isspace() and document and not _only_directives(document):
