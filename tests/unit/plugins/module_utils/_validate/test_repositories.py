@@ -7,11 +7,16 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded, load_bytes
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
+    Loaded,
+    documents,
+    load_bytes,
+)
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\n"
 
@@ -204,3 +209,14 @@ def test_a_line_longer_than_any_object_is_refused() -> None:
     assert loaded_codes((SERVICE + "---\n") % "a" * 200_000) == []
     listed = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Service"}] * 200_000}
     assert loaded_codes(json.dumps(listed)) == []
+
+
+def test_separators_take_no_memory() -> None:
+    text = "---\n" * 500_000
+    tracemalloc.start()
+    try:
+        assert list(documents(text)) == []
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < len(text)
