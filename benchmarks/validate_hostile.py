@@ -59,7 +59,7 @@ def _aliases(levels: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mebibytes", type=int, default=64)
-    parser.add_argument("--only", default="", help="inputs whose name contains this")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="inputs whose name contains this")
     parser.add_argument("--write", nargs=2, metavar=("FILE", "NUMBER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     size = given.mebibytes * 1024 * 1024
@@ -75,7 +75,7 @@ def main() -> None:
         file.write_text("")
         _show("an empty file", file, environment)
         for number, name in enumerate(names):
-            if given.only not in name:
+            if not any(text in name for text in given.only):
                 continue
             # By another process: a child begins with its parent's largest resident set.
             writer = [sys.executable, __file__, "--mebibytes", str(given.mebibytes), "--write", str(file), str(number)]

@@ -23,6 +23,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 MAX_BYTES = 64 * 1024 * 1024
 # The API server takes no request of more than 3 MiB. A parser of YAML needs six times a line's size.
 MAX_LINE = 4 * 1024 * 1024
+# Of one file. Each takes a kilobyte and more, however small its text is.
+MAX_DOCUMENTS = 100_000
 MAX_LIST_DEPTH = 5
 # Of one code: more are of no use to a reader, and each takes memory.
 MAX_FINDINGS = 1_000
@@ -167,7 +169,10 @@ def is_manifest(data: bytes) -> bool:
 
 def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
     is_template = False
-    for line, document in documents(text):
+    for number, (line, document) in enumerate(documents(text)):
+        if number == MAX_DOCUMENTS:
+            into.fault(TOO_LARGE, file, f"more than {MAX_DOCUMENTS} documents; the others are not read", line)
+            return
         parsed = parse(document)
         if _is_template(document, parsed):
             if not is_template:

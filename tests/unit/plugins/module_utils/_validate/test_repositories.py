@@ -11,6 +11,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading import loading
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     Loaded,
@@ -206,7 +207,7 @@ def test_a_line_longer_than_any_object_is_refused() -> None:
     text = SERVICE % ("a" * 9_000_000)
     assert loaded_codes(text) == ["MESH004"]
     # Many lines, or JSON, may be many objects.
-    assert loaded_codes((SERVICE + "---\n") % "a" * 200_000) == []
+    assert loaded_codes((SERVICE + "---\n") % "a" * 90_000) == []
     listed = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Service"}] * 200_000}
     assert loaded_codes(json.dumps(listed)) == []
 
@@ -220,3 +221,11 @@ def test_separators_take_no_memory() -> None:
     finally:
         tracemalloc.stop()
     assert peak < len(text)
+
+
+def test_a_file_of_too_many_documents_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "MAX_DOCUMENTS", 3)
+    loaded = Loaded()
+    load_bytes("---\n".join(SERVICE % name for name in "abcde").encode(), "a.yaml", "default", loaded)
+    assert [resource.name for resource in loaded.resources] == ["a", "b", "c"]
+    assert [(finding.rule.code, finding.line) for finding in loaded.findings] == [("MESH004", 12)]
