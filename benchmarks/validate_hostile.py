@@ -44,7 +44,8 @@ def inputs(size: int) -> Iterator[tuple[str, str]]:
     yield "one line of hosts", _HEAD + "spec: {hosts: [" + "a," * (size // 2 - 100) + "]}\n"
     yield "one quoted text with escapes", _HEAD + 'spec: {hosts: ["' + "\\n" * (size // 2 - 100) + '"]}\n'
     yield "small documents", "".join(_SMALL % number for number in range(size // len(_SMALL % 9999999)))
-    yield "small routes, each invalid", "".join(_ROUTE % (n, n, n) for n in range(size // len(_ROUTE % ((9999999,) * 3))))
+    routes = size // len(_ROUTE % ((9999999,) * 3))
+    yield "small VirtualServices", "".join(_ROUTE % (number, number, number) for number in range(routes))
     yield "empty documents", "---\n" * (size // 4)
     yield "duplicate keys", _HEAD + "spec: {" + "a: 1, " * (size // 6 - 50) + "}\n"
     yield "null characters", _HEAD + "\0" * (size - 200)
