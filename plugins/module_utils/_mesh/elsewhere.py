@@ -13,7 +13,7 @@ means that the input shows everything: what it does not contain does not exist.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +23,16 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_
     WAYPOINT_CLASSES,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import GATEWAY_NAME, is_gateway
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import NOT_READ, Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearby import (
+    expects_gateway,
+    expects_services,
+    expects_workloads,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    DESTINATION_RULE,
     GATEWAY,
     GATEWAY_CLASS,
     K8S_GATEWAY,
@@ -34,6 +40,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     POD,
     REFERENCE_GRANT,
     SERVICE,
+    VIRTUAL_SERVICE,
     Kind,
     Resource,
 )
@@ -101,6 +108,9 @@ _GATEWAY_LABELS = [{"istio": name, "app": f"istio-{name}"} for name in _GATEWAYS
 _GATEWAY_SERVICES = frozenset(f"istio-{name}" for name in _GATEWAYS)
 
 
+_ANYWHERE = "*"
+
+
 @dataclass
 class _Generated:
     """By namespace. foreign: custom resources that may create anything named after them. installers: anything."""
@@ -109,6 +119,9 @@ class _Generated:
     installers: dict[str, Resource] = field(default_factory=dict)
     services: dict[tuple[str, str], Resource] = field(default_factory=dict)
     labels: dict[str, list[tuple[Mapping[str, str], Resource]]] = field(default_factory=lambda: defaultdict(list))
+
+    def installer(self, namespace: str) -> Resource | None:
+        return self.installers.get(namespace) or self.installers.get(_ANYWHERE)
 
 
 @once_per_mesh
@@ -120,7 +133,10 @@ def _generated(mesh: Mesh) -> _Generated:
             if resource.is_live and POD in mesh.settings.listed:
                 continue
             if kind in _INSTALLERS:
-                for namespace in (resource.namespace, _target(resource) or resource.namespace):
+                target = _target(resource)
+                # A generator decides.
+                is_anywhere = "{{" in target or "${" in target
+                for namespace in (resource.namespace, _ANYWHERE if is_anywhere else target or resource.namespace):
                     found.installers[namespace] = resource
             elif kind == _CANARY:
                 _add_flagger(found, resource)
@@ -174,7 +190,7 @@ def is_istio_class(mesh: Mesh, gateway: Resource) -> bool:
     return str(known.spec.get("controllerName") or "").startswith(_ISTIO_CONTROLLER)
 
 
-def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any]) -> str:
+def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any], reference: Resource) -> str:
     """Why a workload with the labels may exist in the namespace; in the root namespace, in any. For no labels: any."""
     generated = _generated(mesh)
     everywhere = namespace == mesh.settings.root_namespace
@@ -190,7 +206,10 @@ def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any]) -> s
         return ""
     if _is_istios_place(mesh, namespace) and _is_installed(mesh, labels):
         return "the gateways of Istio's installation"
-    return "" if mesh.labels.matching(namespace, {}) else f"the workloads of namespace {namespace}"
+    if not mesh.labels.matching(namespace, {}) or not (everywhere or expects_workloads(mesh, reference, namespace)):
+        return f"the workloads of namespace {namespace}"
+    found = (workload.resource for workload in mesh.labels.everywhere(labels)) if labels else ()
+    return _unplaced(mesh, namespace, found) or _not_read(mesh)
 
 
 def unseen_gateway_pods(mesh: Mesh, labels: Mapping[str, Any]) -> str:
@@ -201,13 +220,13 @@ def unseen_gateway_pods(mesh: Mesh, labels: Mapping[str, Any]) -> str:
                 return f"{_pods_of(resource)} in namespace {place}"
     if POD not in mesh.settings.listed and _is_installed(mesh, labels):
         return "the gateways of Istio's installation"
-    return ""
+    return "" if POD in mesh.settings.listed else _not_read(mesh)
 
 
-def unseen_service(mesh: Mesh, namespace: str, name: str) -> str:
-    """Why the Service may exist."""
+def unseen_service(mesh: Mesh, namespace: str, name: str, reference: Resource) -> str:
+    """Why the Service may exist that the object names."""
     generated = _generated(mesh)
-    resource = generated.services.get((namespace, name)) or generated.installers.get(namespace)
+    resource = generated.services.get((namespace, name)) or generated.installer(namespace)
     if resource is None:
         resource = next((owner for owner in generated.foreign.get(namespace, ()) if _is_named_after(name, owner)), None)
     if resource is not None:
@@ -218,7 +237,12 @@ def unseen_service(mesh: Mesh, namespace: str, name: str) -> str:
         return "the Services of Istio's installation"
     if (namespace, name) in (("default", "kubernetes"), ("kube-system", "kube-dns")):
         return "the Services of Kubernetes"
-    return "" if mesh.registry.has_services_in(namespace) else f"the Services of namespace {namespace}"
+    # A typo is one in whatever else there is.
+    if mesh.registry.nearest(f"{name}.{namespace}.svc.{mesh.settings.cluster_domain}"):
+        return ""
+    if not mesh.registry.has_services_in(namespace) or not expects_services(mesh, reference, namespace):
+        return f"the Services of namespace {namespace}"
+    return _unplaced(mesh, namespace, _services(mesh).get(name, ())) or _not_read(mesh)
 
 
 def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -> str:
@@ -226,12 +250,16 @@ def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -
 
     The files of one team contain the Gateways of its own namespaces. Those of others are often in the platform's.
     """
-    if namespace == reference.namespace or GATEWAY in mesh.settings.listed or K8S_GATEWAY in mesh.settings.listed:
+    if GATEWAY in mesh.settings.listed or K8S_GATEWAY in mesh.settings.listed:
         return ""
     namespaces, near = _gateways(mesh)
-    if namespace in namespaces or near.find(f"{namespace}/{name}"):
+    if near.find(f"{namespace}/{name}"):
         return ""
-    return f"the Gateways of namespace {namespace}"
+    is_own = namespace == reference.namespace
+    if not (namespace in namespaces or is_own) or (is_own and not expects_gateway(mesh, reference)):
+        return f"the Gateways of namespace {namespace}"
+    named = (item for item in mesh.of(GATEWAY, K8S_GATEWAY) if item.name == name)
+    return _unplaced(mesh, namespace, named) or _not_read(mesh)
 
 
 @once_per_mesh
@@ -255,8 +283,10 @@ def _namespaces(mesh: Mesh) -> set[str]:
 def unseen_virtual_service(mesh: Mesh, namespace: str, name: str) -> str:
     """Why a VirtualService may exist to which another one delegates: in Flagger's or in an installer's place."""
     generated = _generated(mesh)
-    owner = generated.services.get((namespace, name)) or generated.installers.get(namespace)
-    return f"the VirtualServices of {owner!r}" if owner is not None and owner.kind != K8S_GATEWAY else ""
+    owner = generated.services.get((namespace, name)) or generated.installer(namespace)
+    if owner is not None and owner.kind != K8S_GATEWAY:
+        return f"the VirtualServices of {owner!r}"
+    return "" if VIRTUAL_SERVICE in mesh.settings.listed else _not_read(mesh)
 
 
 def unseen_namespace(mesh: Mesh, name: str) -> str:
@@ -264,7 +294,7 @@ def unseen_namespace(mesh: Mesh, name: str) -> str:
     if NAMESPACE in mesh.settings.listed:
         return ""
     is_platforms = name.startswith(("istio-", "kube-", "openshift-")) or name.endswith("-system")
-    return f"the Namespace {name}" if is_platforms or name in _NAMESPACES else ""
+    return f"the Namespace {name}" if is_platforms or name in _NAMESPACES else _not_read(mesh)
 
 
 def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
@@ -272,16 +302,52 @@ def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
     creator = _creator(_generated(mesh), namespace)
     if creator is not None:
         return _pods_of(creator)
-    if POD in mesh.settings.listed or not _is_istios_place(mesh, namespace):
+    if POD in mesh.settings.listed:
         return ""
     is_installed = name.removesuffix("-service-account") in _GATEWAY_SERVICES or _is_istiod(name)
-    return "the workloads of Istio's installation" if is_installed else ""
+    if is_installed and _is_istios_place(mesh, namespace):
+        return "the workloads of Istio's installation"
+    return _not_read(mesh)
+
+
+def unseen_subset(mesh: Mesh) -> str:
+    """Why a DestinationRule may exist that defines a subset."""
+    return "" if DESTINATION_RULE in mesh.settings.listed else _not_read(mesh)
+
+
+def _unplaced(mesh: Mesh, namespace: str, found: Iterable[Resource]) -> str:
+    """Whether one of the objects may be in the namespace: it does not name its own, or it is unknown which is meant."""
+    for resource in found:
+        if not resource.states_namespace or namespace in _assumed(mesh):
+            return f"the namespace of {resource.kind.kind} {resource.name}"
+    return ""
+
+
+@once_per_mesh
+def _assumed(mesh: Mesh) -> set[str]:
+    """Namespaces that objects got which do not name their own."""
+    return {item.namespace for item in mesh.all() if not item.states_namespace and not item.is_live}
+
+
+@once_per_mesh
+def _services(mesh: Mesh) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = defaultdict(list)
+    for service in mesh.of(SERVICE):
+        found[service.name].append(service)
+    return found
+
+
+def _not_read(mesh: Mesh) -> str:
+    """What the input contains without showing it: it may be anything."""
+    found = mesh.settings.facts.get(NOT_READ) or ()
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"the objects of {found[0]}{more}, which could not be read" if found else ""
 
 
 def _creator(generated: _Generated, namespace: str) -> Resource | None:
     """What may create pods in the namespace that cannot be foreseen."""
     foreign = generated.foreign.get(namespace)
-    return foreign[0] if foreign else generated.installers.get(namespace)
+    return foreign[0] if foreign else generated.installer(namespace)
 
 
 def _is_istiod(name: str) -> bool:
@@ -309,9 +375,9 @@ def _is_istios_place(mesh: Mesh, namespace: str) -> bool:
 
 def _is_installed(mesh: Mesh, labels: Mapping[str, Any]) -> bool:
     """Whether a gateway of Istio's installation has the labels, and the input leaves these gateways out."""
-    if not labels or not any(labels.items() <= known.items() for known in _GATEWAY_LABELS):
-        return False
-    return not _has_installed_gateways(mesh)
+    names = [known["istio"] for known in _GATEWAY_LABELS if labels and labels.items() <= known.items()]
+    # An east-west gateway is installed by itself, whatever else the input contains.
+    return bool(names) and (names == ["eastwestgateway"] or not _has_installed_gateways(mesh))
 
 
 @once_per_mesh

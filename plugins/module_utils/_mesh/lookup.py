@@ -40,13 +40,8 @@ def is_internal(host: str, domain: str) -> bool:
     return host.endswith(f".svc.{domain}") or ".svc." in host
 
 
-def is_decidable(mesh: Mesh, host: str) -> bool:
-    """Whether it means something that the qualified host has no owner, see `undecided_host`."""
-    return not undecided_host(mesh, host)
-
-
-def undecided_host(mesh: Mesh, host: str) -> str:
-    """What the input lacks to decide whether the qualified host has an owner; empty if it has none.
+def undecided_host(mesh: Mesh, host: str, reference: Resource) -> str:
+    """What the input lacks to decide whether the qualified host in the object has an owner; empty if it has none.
 
     A name outside the cluster can only be a ServiceEntry's, and the input is assumed to have all of those. A Service's
     name is decidable if the input has Services of its namespace, and no controller generates the Service; a name below
@@ -63,7 +58,7 @@ def undecided_host(mesh: Mesh, host: str) -> str:
     name, _dot, namespace = host[: -len(suffix)].rpartition(".")
     if namespace.startswith("*"):
         return "the Services of all namespaces"
-    return unseen_service(mesh, namespace, name)
+    return unseen_service(mesh, namespace, name, reference)
 
 
 def is_guess(found: Iterable[Resource], *, stated: bool) -> bool:

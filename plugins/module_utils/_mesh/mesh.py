@@ -68,6 +68,8 @@ ISTIO_VERSION = "istio_release"
 TARGET_VERSION = "target_release"
 GATEWAY_VERSION = "gateway_api_version"
 GATEWAY_CHANNEL = "gateway_api_channel"
+# Files, charts and kustomizations of the input whose objects are not known: invalid ones, and templates.
+NOT_READ = "not_read"
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _of_parent(mesh: Mesh, route: Resource, parent: Reference) -> Iterator[Route
     if parent.kind == K8S_GATEWAY:
         yield from _of_gateway(mesh, route, parent)
     elif parent.kind in (SERVICE, SERVICE_ENTRY):
-        if parent.kind == SERVICE and unseen_service(mesh, parent.namespace, parent.name):
+        if parent.kind == SERVICE and unseen_service(mesh, parent.namespace, parent.name, route):
             return
         if not mesh.find(parent.kind, parent.namespace, parent.name):
             text = f"parent {parent.kind.kind} '{parent.namespace}/{parent.name}' does not exist"
@@ -119,7 +119,7 @@ def _shares_host(listener: Listener, wanted: list[str]) -> bool:
 def _of_backend(mesh: Mesh, route: Resource, backend: Reference) -> Iterator[RouteFault]:
     path = (*backend.path, "name")
     if backend.kind == HOSTNAME:
-        if not mesh.registry.owners(backend.name) and _judges(mesh, backend.name):
+        if not mesh.registry.owners(backend.name) and _judges(mesh, backend.name, route):
             yield RouteFault("backend", route, path, f"host '{backend.name}' is not a Service or a ServiceEntry")
         return
     if backend.kind != SERVICE:
@@ -133,7 +133,7 @@ def _of_backend(mesh: Mesh, route: Resource, backend: Reference) -> Iterator[Rou
         return
     service = mesh.find(SERVICE, backend.namespace, backend.name)
     if service is None:
-        if not unseen_service(mesh, backend.namespace, backend.name):
+        if not unseen_service(mesh, backend.namespace, backend.name, route):
             yield RouteFault("backend", route, path, f"Service '{backend.namespace}/{backend.name}' does not exist")
         return
     offered = [number for port in ports_of(service) if (number := port_number(port)) is not None]
@@ -145,7 +145,7 @@ def _of_backend(mesh: Mesh, route: Resource, backend: Reference) -> Iterator[Rou
         yield RouteFault("port", route, (*backend.path, "port"), text)
 
 
-def _judges(mesh: Mesh, host: str) -> bool:
+def _judges(mesh: Mesh, host: str, route: Resource) -> bool:
     """Whether the input would show a host of this name: it need not include the Services of other namespaces."""
     service = hosts.service_of(host, mesh.settings.cluster_domain)
-    return service is None or not unseen_service(mesh, *service)
+    return service is None or not unseen_service(mesh, *service, route)

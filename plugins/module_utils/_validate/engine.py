@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
     MOST_ALTERNATIVES,
@@ -22,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.defi
     contested,
     overruled,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.placeholders import placeholder_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             of_copies = _ask(copies, alone)
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
+        _keep_what_variants_confirm(mesh, chosen, results)
+    _leave_out_placeholders(results)
     findings = [finding for found in results.by_check for finding in found]
     undecided = {
         check.rule.name: [*results.undecided.get(check.rule.name, ()), *results.partly.get(check.rule.name, ())]
@@ -107,6 +111,43 @@ def _keep_what_is_certain(mesh: Mesh, checks: Sequence[Check], results: _Results
             results.undecided[checks[place].rule.name] = lacking
     for answer in answers:
         results.broken.update(answer.broken)
+
+
+def _keep_what_variants_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
+    """Removes findings that need files of another variant of the mesh: no cluster has both."""
+    variants = variants_of(mesh)
+    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
+    by_variant: dict[str, list[int]] = defaultdict(list)
+    for place in places:
+        for variant in {variants.of(finding.resource) for finding in results.by_check[place]} - {""}:
+            by_variant[variant].append(place)
+    for variant, asked in by_variant.items():
+        answer = _ask(variants.part_of(mesh, variant), [checks[place] for place in asked])
+        for number, place in enumerate(asked):
+            confirmed = {_fault(finding) for finding in answer.by_check[number]}
+            mine = results.by_check[place]
+            kept = [item for item in mine if variants.of(item.resource) != variant or _fault(item) in confirmed]
+            if len(kept) < len(mine):
+                results.by_check[place] = kept
+                results.partly.setdefault(checks[place].rule.name, []).append(f"one mesh: {variant} is one of several")
+
+
+def _leave_out_placeholders(results: _Results) -> None:
+    for place, found in enumerate(results.by_check):
+        kept = []
+        for finding in found:
+            if not (placeholder := placeholder_of(finding)):
+                kept.append(finding)
+                continue
+            lacking = results.partly.setdefault(finding.rule.name, [])
+            if (text := f"the value of {placeholder} in {finding.resource.source.file}") not in lacking:
+                lacking.append(text)
+        results.by_check[place] = kept
+
+
+def _fault(finding: Finding) -> tuple[object, ...]:
+    """Without the message, which may name the nearest known name."""
+    return (finding.rule.code, finding.resource.identity, finding.path)
 
 
 def conclusion(finding: Finding) -> tuple[object, ...]:

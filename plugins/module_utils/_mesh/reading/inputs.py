@@ -21,6 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     MAX_BYTES,
     RENDERING,
+    TEMPLATE,
     TOO_LARGE,
     UNREADABLE,
     Loaded,
@@ -163,7 +164,7 @@ class Reader:
         text, problem = output_of([command], given, "helm", "helm_binary" if self._helm != _HELM else "")
         shown = self._shown(path)
         if problem:
-            self.loaded.fault(RENDERING, *_place_of(problem, shown))
+            self._not_rendered(path, *_place_of(problem, shown))
             return
         for source, part in _by_template(text):
             file = _template_in(shown, source) if source else shown
@@ -181,9 +182,16 @@ class Reader:
         text, problem = output_of(commands, "", "kustomize", "kustomize_binary" if is_chosen else "")
         shown = self._shown(folder)
         if problem:
-            self.loaded.fault(RENDERING, shown, problem)
+            self._not_rendered(folder, shown, problem)
         else:
             load_text(text, f"{shown} (built)", self._namespace, self.loaded)
+
+    def _not_rendered(self, folder: str, file: str, problem: str, line: int = 1) -> None:
+        for name in ("Chart.yaml", "values.yaml", *kustomizations.NAMES):
+            if kustomizations.is_template(os.path.join(folder, name)):
+                self.loaded.fault(TEMPLATE, self._shown(folder), f"{name} has placeholders {{{{ }}}}: it is generated")
+                return
+        self.loaded.fault(RENDERING, file, problem, line)
 
     def _shown(self, path: str) -> str:
         relative = os.path.relpath(path, self._base)
@@ -195,7 +203,7 @@ def _start_of(path: str) -> str:
     return "" if os.path.isabs(path) else f" Relative paths start at {os.getcwd()}."
 
 
-_TEMPLATE = re.compile(r"\(?([\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")
+_TEMPLATE = re.compile(r"\(?\b([\w./-]+/templates/[\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")
 
 
 def _place_of(problem: str, chart: str) -> tuple[str, str, int]:

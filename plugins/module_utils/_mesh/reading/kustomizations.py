@@ -51,6 +51,15 @@ def parts_of(tree: str) -> set[str]:
     return found
 
 
+def is_template(path: str) -> bool:
+    """Whether another program makes the file first."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return "{{" in file.read(_MAX_BYTES)
+    except OSError:
+        return False
+
+
 def _read(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:

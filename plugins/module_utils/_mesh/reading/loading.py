@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
@@ -20,6 +21,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource, Source
 
 MAX_BYTES = 64 * 1024 * 1024
+# The API server takes no request of more than 3 MiB. A parser of YAML needs six times a line's size.
+MAX_LINE = 4 * 1024 * 1024
+# Of one file. Each takes a kilobyte and more, however small its text is.
+MAX_DOCUMENTS = 100_000
 MAX_LIST_DEPTH = 5
 # Of one code: more are of no use to a reader, and each takes memory.
 MAX_FINDINGS = 1_000
@@ -71,15 +76,19 @@ TEMPLATE = Rule(
     "Its objects are not checked: what they will be depends on the values.",
     "Validate what is rendered: give the chart, or the program's output. Or leave the file out.",
 )
+# With one of these, the input has objects that are not known.
+UNKNOWN_CONTENT = (SYNTAX, NO_TEXT, TOO_LARGE, UNREADABLE, RENDERING, TEMPLATE)
 INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RENDERING, TEMPLATE)
 
 # Programs on a workstation read these; the API server never gets them.
 _CLIENT_SIDE = frozenset(
     {
         "audit.k8s.io",
+        "backstage.io",
         "client.authentication.k8s.io",
         "config.k8s.io",
         "eksctl.io",
+        "garden.io",
         "k3d.io",
         "k0s.k0sproject.io",
         "kind.x-k8s.io",
@@ -87,6 +96,7 @@ _CLIENT_SIDE = frozenset(
         "kubelet.config.k8s.io",
         "kubescheduler.config.k8s.io",
         "kustomize.config.k8s.io",
+        "scaffolder.backstage.io",
         "skaffold",
     }
 )
@@ -96,6 +106,10 @@ _BY_FAULT = {"syntax": SYNTAX, "duplicate": DUPLICATE_KEY, "number": NUMBER, "si
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
 _KEYS = [re.compile(rb"(?:^|[\s{,])[\"']?" + key + rb"[\"']?\s*:") for key in (b"apiVersion", b"kind")]
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+# ytt's: its templates are YAML, with the values in comments.
+_YTT = re.compile(r"(?:^|\s)#@(?: |[a-z]+/)", re.MULTILINE)
+# ${containers} in place of lines: envsubst's and Terraform's.
+_PLACEHOLDER_LINE = re.compile(r"^\s*\$\{\w+\}\s*$", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
@@ -126,6 +140,9 @@ def load_bytes(data: bytes, file: str, namespace: str, into: Loaded) -> None:
     if len(data) > MAX_BYTES:
         into.fault(TOO_LARGE, file, f"{len(data)} bytes; the limit is {MAX_BYTES}")
         return
+    if _has_long_line(data):
+        into.fault(TOO_LARGE, file, f"a line of more than {MAX_LINE} bytes; the API server takes no such object")
+        return
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -138,6 +155,13 @@ def load_bytes(data: bytes, file: str, namespace: str, into: Loaded) -> None:
     load_text(text, file, namespace, into)
 
 
+def _has_long_line(data: bytes) -> bool:
+    """Whether some MAX_LINE bytes have no line break: all lines of twice that. JSON may be one line of many objects."""
+    if len(data) <= MAX_LINE or data[:256].lstrip()[:1] in (b"{", b"["):
+        return False
+    return any(data.find(b"\n", place, place + MAX_LINE) < 0 for place in range(0, len(data) - MAX_LINE + 1, MAX_LINE))
+
+
 def is_manifest(data: bytes) -> bool:
     """Whether a file that was found in a folder is meant for Kubernetes, even if it has faults."""
     return all(key.search(data) for key in _KEYS)
@@ -145,11 +169,14 @@ def is_manifest(data: bytes) -> bool:
 
 def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
     is_template = False
-    for line, document in documents(text):
+    for number, (line, document) in enumerate(documents(text)):
+        if number == MAX_DOCUMENTS:
+            into.fault(TOO_LARGE, file, f"more than {MAX_DOCUMENTS} documents; the others are not read", line)
+            return
         parsed = parse(document)
         if _is_template(document, parsed):
             if not is_template:
-                into.fault(TEMPLATE, file, "the file has placeholders {{ }} where YAML has values", line)
+                into.fault(TEMPLATE, file, f"the file has {_marks_in(document)} where YAML has values", line)
             is_template = True
             continue
         for problem in parsed.problems:
@@ -159,6 +186,10 @@ def load_text(text: str, file: str, namespace: str, into: Loaded) -> None:
 
 def _is_template(document: str, parsed: Parsed) -> bool:
     """Whether placeholders make the document invalid, or are its object's name. In other texts they may be meant."""
+    if "#@" in document and _YTT.search(document):
+        return True
+    if "${" in document and _PLACEHOLDER_LINE.search(document):
+        return any(problem.fault == "syntax" for problem in parsed.problems)
     if "{{" not in document or not _PLACEHOLDER.search(document):
         return False
     if any(problem.fault == "syntax" for problem in parsed.problems):
@@ -168,12 +199,19 @@ def _is_template(document: str, parsed: Parsed) -> bool:
     return any("{{" in str(text) for text in named)
 
 
+def _marks_in(template: str) -> str:
+    if _YTT.search(template):
+        return "comments #@ of ytt"
+    return "placeholders {{ }}" if "{{" in template else "placeholders ${ }"
+
+
 def documents(text: str) -> Iterator[tuple[int, str]]:
     """Each document with the line on which it begins. Lines and columns in it are those of the text."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     begin, line, indent = 0, 1, ""
-    for found in (*_SEPARATOR.finditer(text), None):
+    # Not as a list: a file may have millions of separators.
+    for found in chain(_SEPARATOR.finditer(text), (None,)):
         end = found.start() if found else len(text)
         document = indent + text[begin:end]
         if not document.isspace() and document and not _only_directives(document):

@@ -19,11 +19,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     GATEWAY_CHANNEL,
     GATEWAY_VERSION,
     ISTIO_VERSION,
+    NOT_READ,
     TARGET_VERSION,
     Settings,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import ChartInput, Reader
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import UNKNOWN_CONTENT, Loaded
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import KINDS, Resource
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
     with collector_paused():
         reader = _read_files(params)
         _require_objects(params, reader)
+        facts[NOT_READ] = _not_read(reader.loaded)
         if params["live"]:
             # Here, because what speaks to a cluster takes longer to import than a file to validate.
             from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import read_cluster
@@ -111,6 +113,10 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
     )
     found = (live.resources, live.unread) if live else ([], [])
     return Input(reader.loaded, reader.files, found[0], settings, found[1], notes)
+
+
+def _not_read(loaded: Loaded) -> list[str]:
+    return sorted({item.resource.source.file for item in loaded.findings if item.rule in UNKNOWN_CONTENT})
 
 
 def stated_versions(params: Mapping[str, Any]) -> dict[str, str]:

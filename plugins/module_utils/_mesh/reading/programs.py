@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 
@@ -36,10 +37,24 @@ def output_of(commands: Sequence[Sequence[str]], given: str, what: str, chosen_b
             )
         return "", f"the program '{program}' was not found: install it, or name it in {what}_binary"
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        wanted = [line for line in lines if line.startswith("Error")] or lines[-1:]
-        return "", wanted[0].removeprefix("Error: ") if wanted else f"{what} failed with exit code {done.returncode}"
+        return "", _problem(done.stderr) or f"{what} failed with exit code {done.returncode}"
     return done.stdout, ""
+
+
+# A line of kubectl's log: err="...", or its lines between < and >.
+_LOGGED = re.compile(r'\berr=(?:"((?:[^"\\]|\\.)*)"|<\n(.*?)\n\s*>)', re.DOTALL)
+
+
+def _problem(text: str) -> str:
+    """The program's reason in one line."""
+    if found := _LOGGED.search(text):
+        reason = found[1].replace('\\"', '"').replace("\\n", " ") if found[1] else found[2]
+        return " ".join(reason.split())
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    start = next((place for place, line in enumerate(lines) if line.startswith("Error")), len(lines) - 1)
+    # What follows a colon is the reason itself.
+    reasons = lines[start : start + 3] if lines and lines[start].endswith(":") else lines[start : start + 1]
+    return " ".join(reasons).removeprefix("Error: ")
 
 
 def _done(command: Sequence[str], given: str) -> subprocess.CompletedProcess[str] | None:

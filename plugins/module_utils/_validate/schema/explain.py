@@ -47,6 +47,7 @@ class Fault(NamedTuple):
     unlisted: a value that is not among those of the schema.
     wrong_type: everything below it is unreadable.
     warning: the API server or istiod accepts it, or may do so, and it may not be what is intended.
+    known: as warning, but another release has it, and the version in use is not known.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class Fault(NamedTuple):
     misspelt: bool = False
     unlisted: bool = False
     meant: str = ""
+    known: bool = False
 
 
 def unknown_field(path: Path, name: str, known: Iterable[str]) -> Fault:

@@ -174,5 +174,6 @@ def in_doubt(fault: Fault, judged_by: SchemaRelease, other: str) -> Fault:
     cluster is known to be newer than the data.
     """
     if judged_by.is_newer or (not judged_by.stated and (other or not fault.misspelt)):
-        return fault._replace(message=fault.message + (other or judged_by.doubt), warning=True)
+        known = bool(other) and not judged_by.stated
+        return fault._replace(message=fault.message + (other or judged_by.doubt), warning=True, known=known)
     return fault._replace(message=fault.message + other)

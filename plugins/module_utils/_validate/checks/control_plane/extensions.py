@@ -47,7 +47,7 @@ def extension_without_workload(mesh: Mesh, report: Report) -> None:
         if not labels or has_target(resource) or mesh.selected(resource.namespace, labels):
             continue
         # Files of one namespace do not show that another one has no workloads.
-        if lacking := unseen_workloads(mesh, resource.namespace, labels):
+        if lacking := unseen_workloads(mesh, resource.namespace, labels, resource):
             report.undecided(lacking)
             continue
         text = ",".join(f"{key}={value}" for key, value in labels.items())

@@ -32,7 +32,7 @@ def telemetry_without_workload(mesh: Mesh, report: Report) -> None:
         labels = selector_labels(telemetry)
         if not labels or has_target(telemetry) or mesh.labels.matching(telemetry.namespace, labels):
             continue
-        if lacking := unseen_workloads(mesh, telemetry.namespace, labels):
+        if lacking := unseen_workloads(mesh, telemetry.namespace, labels, telemetry):
             report.undecided(lacking)
             continue
         text = ",".join(f"{key}={value}" for key, value in labels.items())

@@ -67,7 +67,7 @@ def _report_unknown(mesh: Mesh, report: Report, *, internal: bool) -> None:
                 f"host '{rule.spec['host']}' is not exported to namespace {rule.namespace}"
                 f" by {owners[0].kind.kind} {names(owners[:1])}",
             )
-        elif lacking := undecided_host(mesh, host):
+        elif lacking := undecided_host(mesh, host, rule):
             report.undecided(lacking)
         else:
             kinds = "Service or ServiceEntry" if internal else "ServiceEntry"
@@ -159,7 +159,7 @@ def _unseen(mesh: Mesh, owners: list[Resource], labels: Mapping[str, Any]) -> st
     """What the input lacks to decide whether one of the owners has an endpoint with the labels."""
     for owner in owners:
         selector = part(owner.spec, "selector") or part(owner.spec, "workloadSelector", "labels")
-        if selector and (lacking := unseen_workloads(mesh, owner.namespace, {**selector, **labels})):
+        if selector and (lacking := unseen_workloads(mesh, owner.namespace, {**selector, **labels}, owner)):
             return lacking
     return ""
 
@@ -187,12 +187,15 @@ def _machines(mesh: Mesh, namespace: str, wanted: Mapping[str, Any]) -> bool:
 )
 def subset_without_labels(mesh: Mesh, report: Report) -> None:
     for rule in mesh.of(DESTINATION_RULE):
-        for index, subset in items(rule.spec, "subsets"):
+        subsets = list(items(rule.spec, "subsets"))
+        for index, subset in subsets:
             if part(subset, "labels"):
                 continue
             host = _host(mesh, rule)
-            # With a policy of its own, the subset is a way of calling all pods; for an external host this is common.
-            meant = bool(part(subset, "trafficPolicy")) or not is_internal(host, mesh.settings.cluster_domain)
+            # With a policy of its own, the subset is a way of calling all pods; for an external host this is common. A
+            # single one, as for egress gateways, distinguishes nothing.
+            meant = bool(part(subset, "trafficPolicy")) or len(subsets) == 1
+            meant = meant or not is_internal(host, mesh.settings.cluster_domain)
             report(
                 rule,
                 ("spec", "subsets", index),

@@ -58,7 +58,7 @@ def sidecar_for_no_workload(mesh: Mesh, report: Report) -> None:
         selector = _selector(sidecar)
         if not selector or mesh.labels.matching(sidecar.namespace, selector):
             continue
-        if lacking := unseen_workloads(mesh, sidecar.namespace, selector):
+        if lacking := unseen_workloads(mesh, sidecar.namespace, selector, sidecar):
             report.undecided(lacking)
             continue
         wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
@@ -142,7 +142,7 @@ def _report_host(
     if owners and namespace not in ("*", "~") and not any(owner.namespace == namespace for owner in owners):
         message = f"host '{host}' is not in namespace {namespace}, but in {names(owners)}"
         report(sidecar, path, message)
-    elif not owners and (lacking := undecided_host(mesh, host)):
+    elif not owners and (lacking := undecided_host(mesh, host, sidecar)):
         report.undecided(lacking)
     elif not owners:
         kinds = "Service or ServiceEntry" if _is_internal(mesh, host) else "ServiceEntry"

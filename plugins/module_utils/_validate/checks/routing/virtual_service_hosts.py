@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import (
-    is_decidable,
     is_guess_of_service,
     is_internal,
     nearest,
@@ -52,7 +51,7 @@ def _report_unknown(mesh: Mesh, report: Report, *, internal: bool) -> None:
                 f" by {owners[0].kind.kind} {names(owners[:1])}",
                 remedy="Add the namespace to exportTo of the host's owner, or route to another host.",
             )
-        elif lacking := undecided_host(mesh, host):
+        elif lacking := undecided_host(mesh, host, service):
             report.undecided(lacking)
         else:
             kinds = "Service or ServiceEntry" if internal else "ServiceEntry"
@@ -209,7 +208,7 @@ def _is_reported_already(mesh: Mesh, service: Resource, destination: Destination
     if owners:
         return not seen_by(service, owners)
     internal = is_internal(destination.host, mesh.settings.cluster_domain)
-    return is_decidable(mesh, destination.host) and (mesh.knows(SERVICE) or not internal)
+    return not undecided_host(mesh, destination.host, service) and (mesh.knows(SERVICE) or not internal)
 
 
 def _port_text(destination: Destination) -> str:

@@ -143,6 +143,6 @@ def _foreign_group(kind: Kind) -> Fault | None:
 
 def _report_fault(report: Report, resource: Resource, fault: Fault) -> None:
     if fault.warning:
-        report(resource, fault.path, fault.message, level="warning", remedy=_IN_DOUBT)
+        report(resource, fault.path, fault.message, level="info" if fault.known else "warning", remedy=_IN_DOUBT)
     else:
         report(resource, fault.path, fault.message, meant=fault.meant)

@@ -109,7 +109,7 @@ def unknown_operation_host(mesh: Mesh, report: Report) -> None:
                 place = namespace or policy.namespace
                 if mesh.find(SERVICE, place, name) or _is_declared(mesh, host):
                     continue
-                if lacking := unseen_service(mesh, place, name):
+                if lacking := unseen_service(mesh, place, name, policy):
                     report.undecided(lacking)
                 else:
                     report(policy, where, f"namespace {place} has no Service for host {text!r}")

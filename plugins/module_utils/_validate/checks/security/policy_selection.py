@@ -143,7 +143,7 @@ def _is_ignored(mesh: Mesh, policy: Resource) -> bool:
 
 def _report_none(mesh: Mesh, report: Report, policy: Resource, path: tuple[str, ...]) -> None:
     """A policy that selects nothing, if the input would show the workloads that it can select."""
-    if lacking := unseen_workloads(mesh, policy.namespace, selector_labels(policy)):
+    if lacking := unseen_workloads(mesh, policy.namespace, selector_labels(policy), policy):
         report.undecided(lacking)
     else:
         report(policy, path, _no_workload(mesh, policy), milder=is_guess_of_workload(mesh, policy))

@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from itertools import pairwise
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import Variants, variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import is_annotated
 
@@ -31,25 +33,37 @@ _SHOWN = 3
 def repeated_object(mesh: Mesh, report: Report) -> None:
     """One line for a pair of files, however many objects they share."""
     by_files: dict[tuple[str, str], list[tuple[Resource, Resource]]] = defaultdict(list)
+    variants = variants_of(mesh.whole)
     for found in mesh.whole.definitions.values():
         for earlier, later in pairwise(found):
-            # The same text in two places does no harm.
-            if earlier.obj != later.obj:
+            # The same text in two places does no harm, nor do two environments.
+            if earlier.obj != later.obj and (_share_folder(earlier, later) or not variants.are_apart(earlier, later)):
                 by_files[earlier.source.file, later.source.file].append((earlier, later))
     for pairs in by_files.values():
+        milder = _may_be_meant(*pairs[0], variants)
         if len(pairs) == 1:
-            _report_one(report, *pairs[0])
+            _report_one(report, *pairs[0], milder=milder)
         elif meant := [pair for pair in pairs if not is_annotated(pair[1], (_CODE,))]:
-            _report_many(report, meant)
+            _report_many(report, meant, milder=milder)
 
 
-def _report_one(report: Report, earlier: Resource, later: Resource) -> None:
+def _share_folder(earlier: Resource, later: Resource) -> bool:
+    return os.path.dirname(earlier.source.file) == os.path.dirname(later.source.file)
+
+
+def _may_be_meant(earlier: Resource, later: Resource, variants: Variants) -> bool:
+    """Steps of a canary, what is laid over a base, or folders that may be for different clusters or namespaces."""
+    return not _share_folder(earlier, later) or variants.of(earlier) != variants.of(later)
+
+
+def _report_one(report: Report, earlier: Resource, later: Resource, *, milder: bool) -> None:
     fields = sorted(str(key) for key in {*earlier.obj, *later.obj} if earlier.obj.get(key) != later.obj.get(key))
     where = f"{earlier.source.file}:{earlier.source.line}" if earlier.source.file else "the cluster"
-    report(later, ("metadata", "name"), f"{later!r} is already defined in {where}, with another {', '.join(fields)}")
+    text = f"{later!r} is already defined in {where}, with another {', '.join(fields)}"
+    report(later, ("metadata", "name"), text, milder=milder)
 
 
-def _report_many(report: Report, pairs: list[tuple[Resource, Resource]]) -> None:
+def _report_many(report: Report, pairs: list[tuple[Resource, Resource]], *, milder: bool) -> None:
     earlier, later = pairs[0]
     shown = [f"{item!r} (line {item.source.line}, there {first.source.line})" for first, item in pairs[:_SHOWN]]
     if len(pairs) > _SHOWN:
@@ -58,4 +72,4 @@ def _report_many(report: Report, pairs: list[tuple[Resource, Resource]]) -> None
     # A finding of the file: none of the objects stands for the others.
     file = Resource({}, later.source)
     file.namespace = ""
-    report(file, ("metadata", "name"), f"{message}: {', '.join(shown)}")
+    report(file, ("metadata", "name"), f"{message}: {', '.join(shown)}", milder=milder)

@@ -44,7 +44,7 @@ def service_selects_nothing(mesh: Mesh, report: Report) -> None:
             continue
         if mesh.behind(service) or any(_has(labels, selector) for labels in machines.get(service.namespace, ())):
             continue
-        if lacking := unseen_workloads(mesh, service.namespace, selector):
+        if lacking := unseen_workloads(mesh, service.namespace, selector, service):
             report.undecided(lacking)
             continue
         wanted = ", ".join(f"{key}={value}" for key, value in selector.items())

@@ -7,11 +7,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading import loading
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import Loaded, load_bytes
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
+    Loaded,
+    documents,
+    load_bytes,
+)
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\n"
 
@@ -144,3 +150,82 @@ def test_kinds_of_client_programs_are_no_objects(api_version: str, kind: str) ->
     loaded = Loaded()
     load_bytes(f"apiVersion: {api_version}\nkind: {kind}\n".encode(), "a.yaml", "default", loaded)
     assert (loaded.resources, loaded.findings) == ([], [])
+
+
+def loaded_codes(text: str) -> list[str]:
+    loaded = Loaded()
+    load_bytes(text.encode(), "a.yaml", "default", loaded)
+    return [finding.rule.code for finding in loaded.findings]
+
+
+def test_templates_of_ytt_and_envsubst_are_hints() -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: %s\n"
+    assert loaded_codes(service % '#@ "api." + data.values.domain') == ["MESH008"]
+    assert loaded_codes("#@ load('@ytt:data', 'data')\n#@overlay/match by=1\n---\n" + service % "a") == ["MESH008"]
+    assert loaded_codes(service % "a #@alice" + "spec:\n  ports:\n  - 1\n  ${ports}\n") == ["MESH008"]
+    # Such a comment, or a placeholder as a value, leaves the rest as it is.
+    assert loaded_codes(service % "a #@alice") == []
+    assert loaded_codes(service % "${name}") == []
+    assert loaded_codes(service % "${name}" + " x: [\n") == ["MESH001"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("Chart.yaml", "name: {{ x }}\n"), ("kustomization.yaml", "resources: [{{ x }}]\n")]
+)
+def test_a_generated_chart_is_a_template(tmp_path: Path, tools: Path, file: str, text: str) -> None:
+    for name in ("helm", "kubectl"):
+        program(tools, name, "echo 'Error: invalid map key' >&2; exit 1")
+    write(tmp_path / "tree", {f"shop/{file}": text})
+    assert codes(read(tmp_path / "tree")) == [("MESH008", "shop")]
+    (tmp_path / f"tree/shop/{file}").write_text(text.replace("{{ x }}", "x"))
+    assert codes(read(tmp_path / "tree")) == [("MESH007", "shop")]
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        ('E1201 04:30:38.1 9089 run.go:72] "command failed" err="file \\"a\\" is missing"', 'file "a" is missing'),
+        (
+            'E1201 04:30:38.1 9089 run.go:72] "command failed" err=<\n\tno base\n\t: exit status 128\n >',
+            "no base : exit status 128",
+        ),
+        ("Error: no base\nmore\n", "no base"),
+        (
+            "Error: the values of these charts:\nshop:\n- size is required\n",
+            "the values of these charts: shop: - size is required",
+        ),
+    ],
+)
+def test_the_reason_why_a_program_failed(tmp_path: Path, tools: Path, printed: str, reason: str) -> None:
+    (tools / "printed").write_text(f"{printed}\n")
+    program(tools, "kubectl", f"/bin/cat {tools / 'printed'} >&2; exit 1")
+    write(tmp_path / "tree", {"shop/kustomization.yaml": "resources: []\n"})
+    assert [finding.message for finding in read(tmp_path / "tree").loaded.findings] == [reason]
+
+
+def test_a_line_longer_than_any_object_is_refused() -> None:
+    text = SERVICE % ("a" * 9_000_000)
+    assert loaded_codes(text) == ["MESH004"]
+    # Many lines, or JSON, may be many objects.
+    assert loaded_codes((SERVICE + "---\n") % "a" * 90_000) == []
+    listed = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Service"}] * 200_000}
+    assert loaded_codes(json.dumps(listed)) == []
+
+
+def test_separators_take_no_memory() -> None:
+    text = "---\n" * 500_000
+    tracemalloc.start()
+    try:
+        assert list(documents(text)) == []
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < len(text)
+
+
+def test_a_file_of_too_many_documents_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "MAX_DOCUMENTS", 3)
+    loaded = Loaded()
+    load_bytes("---\n".join(SERVICE % name for name in "abcde").encode(), "a.yaml", "default", loaded)
+    assert [resource.name for resource in loaded.resources] == ["a", "b", "c"]
+    assert [(finding.rule.code, finding.line) for finding in loaded.findings] == [("MESH004", 12)]

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Places that are a mesh each: environments, clusters, overlays, demos, or the steps of a canary beside each other.
+
+They are recognized by what they define: folders or files beside each other that mostly define the same objects are
+variants, of which a cluster gets one. What is beside or above them belongs to each of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    CUSTOM_RESOURCE_DEFINITION,
+    NAMESPACE,
+    Resource,
+)
+
+# Several teams' folders may each contain these.
+_SHARED = (NAMESPACE, CUSTOM_RESOURCE_DEFINITION)
+_ENVIRONMENT = re.compile(
+    r"(?:(?:non|pre)-?)?(?:dev|development|local|test|testing|qa|uat|int|integration|stage|staging|prod|production)"
+    r"(?:[-_]?[a-z]{0,2}\d+)?"
+)
+
+
+@dataclass(frozen=True)
+class Variants:
+    """by_file: the variant that each file belongs to, as the path of a folder or of the file; empty if to all."""
+
+    by_file: Mapping[str, str]
+
+    def of(self, resource: Resource) -> str:
+        return self.by_file.get(resource.source.file, "")
+
+    def are_apart(self, one: Resource, other: Resource) -> bool:
+        """Whether no cluster gets both."""
+        mine, theirs = self.of(one), self.of(other)
+        return not _is_within(mine, theirs) and not _is_within(theirs, mine)
+
+    def part_of(self, mesh: Mesh, variant: str) -> Mesh:
+        """The mesh of one variant: what belongs to all of them, then its own."""
+        copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
+        chosen = [item for item in [*copies, *mesh.all()] if _is_within(variant, self.of(item))]
+        chosen.sort(key=lambda item: len(self.of(item)))
+        return Mesh(chosen, mesh.settings, mesh)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+@once_per_mesh
+def variants_of(mesh: Mesh) -> Variants:
+    if not mesh.definitions:
+        return Variants({})
+    files: dict[object, set[str]] = defaultdict(set)
+    for resource in _of_files(mesh):
+        if resource.kind not in _SHARED:
+            files[resource.identity].add(resource.source.file)
+    # Of each folder: how many objects its children define, and how many of these another child defines, too.
+    defined: dict[str, Counter[str]] = defaultdict(Counter)
+    repeated: dict[str, Counter[str]] = defaultdict(Counter)
+    for places in files.values():
+        children: dict[str, set[str]] = defaultdict(set)
+        for file in places:
+            for parent, child in _steps(file):
+                children[parent].add(child)
+        for parent, found in children.items():
+            defined[parent].update(found)
+            if len(found) > 1:
+                repeated[parent].update(found)
+    variants = {child for parent, found in repeated.items() for child in _variants_among(defined[parent], found)}
+    return Variants({file: _innermost(file, variants) for file in {item.source.file for item in _of_files(mesh)}})
+
+
+def _of_files(mesh: Mesh) -> Iterator[Resource]:
+    for resource in mesh.all():
+        for copy in mesh.definitions.get(resource.identity, (resource,)) if resource.name else (resource,):
+            if not copy.is_live:
+                yield copy
+
+
+def _steps(file: str) -> Iterator[tuple[str, str]]:
+    """Each folder on the way to the file, and the next path on the way."""
+    end = file.find("/", 1)
+    parent = ""
+    while end >= 0:
+        yield parent, file[:end]
+        parent, end = file[:end], file.find("/", end + 1)
+    yield parent, file
+
+
+def _variants_among(defined: Mapping[str, int], repeated: Mapping[str, int]) -> set[str]:
+    """The children of which at least half is in another one, and environments by their names."""
+    environments = {child for child in repeated if _ENVIRONMENT.fullmatch(child.rpartition("/")[2])}
+    found = {child for child, number in repeated.items() if 2 * number >= defined[child]}
+    return found | environments if len(environments) > 1 else found
+
+
+def _innermost(file: str, variants: set[str]) -> str:
+    return next((child for _parent, child in reversed(list(_steps(file))) if child in variants), "")

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""Values that another program fills in later, such as envsubst, sed or Flux: what is wrong with them is not known."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding
+
+# ${DOMAIN}, ${DOMAIN:=example.com}, $(NAMESPACE), $DOMAIN, {{ domain }}, <DOMAIN>, <<DOMAIN>>, %DOMAIN%, @DOMAIN@
+_MARKED = re.compile(
+    r"\$\{[^}\s]+\}|\$\([A-Za-z_]\w*\)|\$[A-Z_]{2,}\b|\{\{.+?\}\}"
+    r"|<<?[A-Za-z][\w .-]*>>?|%[A-Z_]{2,}%|@[A-Z_]{2,}@|__[A-Z_]+__"
+)
+_QUOTED = re.compile(r"'([^']*)'")
+# A word in capitals stands for a value only where none of Istio's own constants can be.
+_CAPITALS = re.compile(r"(?<![A-Za-z])(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{4,})(?![a-z])")
+_WITHOUT_CONSTANTS = frozenset(
+    {
+        "address",
+        "addresses",
+        "host",
+        "hosts",
+        "hostnames",
+        "ipBlocks",
+        "issuer",
+        "jwksUri",
+        "name",
+        "namespace",
+        "namespaces",
+        "notIpBlocks",
+        "notRemoteIpBlocks",
+        "principals",
+        "remoteIpBlocks",
+        "serviceAccounts",
+        "url",
+    }
+)
+
+
+def placeholder_of(finding: Finding) -> str:
+    """The placeholder that the finding is about; empty if there is none."""
+    resource = finding.resource
+    for text in (resource.name, resource.namespace, *_QUOTED.findall(finding.message)):
+        if found := _MARKED.search(text):
+            return found[0]
+    value = _value_at(resource.obj, finding.path)
+    if not isinstance(value, str):
+        return ""
+    keys = [step for step in finding.path if isinstance(step, str)]
+    found = _MARKED.search(value) or (_CAPITALS.search(value) if keys and keys[-1] in _WITHOUT_CONSTANTS else None)
+    return found[0] if found else ""
+
+
+def _value_at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Repositories that hold more than one mesh, or less than one: what is elsewhere is not missing, nor in conflict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import NOT_READ, Mesh, Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
+
+from ....support import validate_harness as harness
+
+SERVICE = """apiVersion: v1
+kind: Service
+metadata: {{name: {name}{place}}}
+spec: {{selector: {{app: {name}}}, ports: [{{port: 80, name: http}}]}}
+"""
+WORKLOAD = """apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}{place}}}
+spec:
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: app, image: shop}}]}}
+"""
+ROUTE = """apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: {name}{place}}}
+spec:
+  hosts: [{host}]
+  http: [{{timeout: {timeout}, route: [{{destination: {{host: {to}, port: {{number: 80}}}}}}]}}]
+"""
+SHOP = ", namespace: shop"
+
+
+def service(name: str, place: str = SHOP) -> str:
+    return f"{SERVICE.format(name=name, place=place)}---\n{WORKLOAD.format(name=name, place=place)}"
+
+
+def route(to: str, *, name: str = "", place: str = SHOP, host: str = "", timeout: str = "5s") -> str:
+    return ROUTE.format(name=name or f"to-{to}", place=place, host=host or to, to=to, timeout=timeout)
+
+
+def run(files: dict[str, str], **facts: Any) -> engine.Outcome:
+    resources = [item for file, text in files.items() for item in harness.resources_of(text, file)]
+    outcome = engine.run_checks(Mesh(resources, Settings(facts=facts)), catalog.all_checks())
+    assert outcome.broken == {}
+    return outcome
+
+
+def found(files: dict[str, str], *codes: str, **facts: Any) -> list[tuple[str, str, str]]:
+    findings = run(files, **facts).findings
+    return [(item.rule.code, item.severity, item.resource.source.file) for item in findings if item.rule.code in codes]
+
+
+def environment(folder: str, timeout: str) -> dict[str, str]:
+    return {f"{folder}/cart.yaml": service("cart"), f"{folder}/route.yaml": route("cart", timeout=timeout)}
+
+
+def test_environments_beside_each_other_do_not_define_an_object_twice() -> None:
+    files = {**environment("envs/dev", "5s"), **environment("envs/prod", "9s")}
+    assert found(files, "MESH219") == []
+    # As before: one folder that defines it twice, among others.
+    mistake = {
+        "shop/cart.yaml": "---\n".join([service("cart"), service("e"), route("cart")]),
+        "shop/b.yaml": service("b"),
+    }
+    mistake["shop/more.yaml"] = "---\n".join([service("c"), service("d"), route("cart", timeout="9s")])
+    assert found(mistake, "MESH219") == [("MESH219", "warning", "shop/more.yaml")]
+
+
+def test_steps_of_a_canary_in_one_folder_are_a_note() -> None:
+    files = {"shop/cart.yaml": service("cart")}
+    files |= {f"shop/canary-{step}.yaml": route("cart", timeout=f"{step}s") for step in (10, 50)}
+    assert found(files, "MESH219") == [("MESH219", "info", "shop/canary-50.yaml")]
+
+
+def test_objects_in_two_folders_may_be_for_two_clusters() -> None:
+    files = {"a/web.yaml": "---\n".join([service("web"), service("a"), service("b")])}
+    files["b/web.yaml"] = "---\n".join([SERVICE.format(name="web", place=SHOP), service("c"), service("d")])
+    files["b/web.yaml"] = files["b/web.yaml"].replace("port: 80", "port: 81")
+    assert found(files, "MESH219") == [("MESH219", "info", "b/web.yaml")]
+
+
+def test_two_variants_do_not_conflict() -> None:
+    """The demos share the Service, so a cluster gets one of them."""
+    split = {"demos/split/cart.yaml": service("cart"), "demos/split/route.yaml": route("cart", name="split")}
+    retry = {"demos/retry/cart.yaml": service("cart"), "demos/retry/route.yaml": route("cart", name="retry")}
+    assert found({**split, **retry}, "IST0109") == []
+    # In one folder, the conflict is real.
+    both = {**split, "demos/split/more.yaml": route("cart", name="more")}
+    assert [place[2] for place in found(both, "IST0109")] == ["demos/split/more.yaml", "demos/split/route.yaml"]
+
+
+def test_a_service_is_missing_only_where_its_neighbours_are() -> None:
+    demos = {"first/cart.yaml": service("cart"), "second/route.yaml": route("payment")}
+    assert found(demos, "IST0101") == []
+    assert found({**demos, "second/audit.yaml": service("audit")}, "IST0101") == [
+        ("IST0101", "error", "second/route.yaml")
+    ]
+    # Another route of the folder finds its Service.
+    assert found({**demos, "second/more.yaml": route("cart")}, "IST0101") == [("IST0101", "error", "second/route.yaml")]
+    # A typo is one everywhere.
+    assert found({**demos, "second/route.yaml": route("cartt")}, "IST0101") == [
+        ("IST0101", "error", "second/route.yaml")
+    ]
+
+
+@pytest.mark.parametrize("unread", [[], ["charts/shop"]])
+def test_what_could_not_be_read_may_contain_anything(unread: list[str]) -> None:
+    files = {"a.yaml": service("cart") + "---\n" + route("payment")}
+    files["b.yaml"] = SERVICE.format(name="audit", place=SHOP)
+    assert found(files, "IST0101", "MESH213", not_read=unread) == (
+        [] if unread else [("IST0101", "error", "a.yaml"), ("MESH213", "warning", "b.yaml")]
+    )
+    assert NOT_READ == "not_read"
+    if unread:
+        lacking = run(files, not_read=unread).undecided["route_to_unknown_service"]
+        assert lacking == ["the objects of charts/shop, which could not be read"]
+        assert found({"a.yaml": service("cart") + "---\n" + route("cartt")}, "IST0101", not_read=unread)
+
+
+def test_an_object_without_a_namespace_may_be_the_one_that_is_meant() -> None:
+    chart = {"chart/templates/payment.yaml (rendered)": service("payment", "")}
+    files = {"a.yaml": service("cart") + "---\n" + route("payment")}
+    assert found({**files, **chart}, "IST0101") == []
+    assert found(files, "IST0101") == [("IST0101", "error", "a.yaml")]
+
+
+def test_an_east_west_gateway_is_installed_by_itself() -> None:
+    installed = WORKLOAD.format(name="ingress", place=", namespace: istio-system").replace(
+        "app: ingress", "istio: ingressgateway"
+    )
+    gateway = """apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: cross-network, namespace: istio-system}
+spec:
+  selector: {istio: %s}
+  servers: [{port: {number: 15443, name: tls, protocol: TLS}, tls: {mode: AUTO_PASSTHROUGH}, hosts: ["*.local"]}]
+"""
+    both = {"ingress.yaml": installed.replace("name: app", "name: istio-proxy")}
+    assert found({**both, "a.yaml": gateway % "eastwestgateway"}, "IST0101") == []
+    assert found({**both, "a.yaml": gateway % "egressgateway"}, "IST0101") == [("IST0101", "error", "a.yaml")]
+
+
+@pytest.mark.parametrize("host", ["${HOST}", "$(HOST)", "<HOST>", "<<HOST>>", "YOUR_HOST", "{{ host }}", "@HOST@"])
+def test_a_placeholder_is_undecided(host: str) -> None:
+    text = f"""apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: api, namespace: shop}}
+spec: {{hosts: ["{host}"], resolution: DNS, ports: [{{number: 443, name: tls, protocol: TLS}}]}}
+"""
+    assert found({"a.yaml": text}, "IST0106") == []
+    assert any(host in lacking for found in run({"a.yaml": text}).undecided.values() for lacking in found)
+    assert found({"a.yaml": text.replace(host, "a..b")}, "IST0106") == [("IST0106", "error", "a.yaml")]
+
+
+def test_a_constant_with_a_typo_is_not_a_placeholder() -> None:
+    text = """apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cart, namespace: shop}
+spec: {host: cart, trafficPolicy: {tls: {mode: ISTIO_MUTAL}}}
+"""
+    assert found({"a.yaml": text}, "IST0106") == [("IST0106", "error", "a.yaml")]
+
+
+def test_environments_are_known_by_their_names() -> None:
+    """Even if most of what they define differs."""
+    files = {}
+    for name in ("dev", "staging"):
+        own = [service(f"{name}-{item}") for item in "abc"]
+        files[f"envs/{name}/all.yaml"] = "---\n".join([route("cart", timeout=f"{len(name)}s"), *own])
+    assert found(files, "MESH219") == []
+    assert found({file.replace("dev", "cart"): text for file, text in files.items()}, "MESH219") == [
+        ("MESH219", "info", "envs/staging/all.yaml")
+    ]
+
+
+def test_what_is_laid_over_a_base_is_a_note() -> None:
+    base = "---\n".join([route("cart"), service("cart"), service("a"), service("b")])
+    assert found({"shop/base.yaml": base, "shop/slow.yaml": route("cart", timeout="9s")}, "MESH219") == [
+        ("MESH219", "info", "shop/slow.yaml")
+    ]
