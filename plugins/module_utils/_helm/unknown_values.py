@@ -131,6 +131,7 @@ def _merged(first: Values, second: Values) -> dict[str, Any]:
     result = dict(first)
     for key, value in second.items():
         before = result.get(key)
-        both = isinstance(value, Mapping) and isinstance(before, Mapping)
-        result[key] = _merged(before, value) if both else value
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            value = _merged(before, value)
+        result[key] = value
     return result

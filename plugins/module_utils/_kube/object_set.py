@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -200,7 +201,27 @@ class ObjectSet:
             reasons = "".join(f"\n- {line}" for line in unready(self._api, waiting))
             return f"set {self._settings.name} is not ready after {self._settings.wait_timeout} s:{reasons}"
 
-        self._wait(refs, lambda ref: not_ready(self._api.get(ref) or {}), described)
+        self._wait(refs, self._not_ready, described)
+
+    def _not_ready(self, ref: Ref) -> str:
+        obj = self._api.get(ref) or {}
+        return "" if self._waits_for_its_pod(obj) else not_ready(obj)
+
+    def _waits_for_its_pod(self, obj: Object) -> bool:
+        """Of most storage classes, a volume claim is bound only once a pod uses it, which may come much later."""
+        if obj.get("kind") != "PersistentVolumeClaim" or (obj.get("status") or {}).get("phase") != "Pending":
+            return False
+        name = (obj.get("spec") or {}).get("storageClassName")
+        if not name:
+            return False
+        try:
+            found = self._api.get(Ref("storage.k8s.io/v1", "StorageClass", "", name))
+        except ApiFailure as failure:
+            if failure.status == http.client.FORBIDDEN:
+                # If the claim cannot be bound, its pod's release reports that.
+                return True
+            raise
+        return (found or {}).get("volumeBindingMode") == "WaitForFirstConsumer"
 
     def _wait_served(self, definitions: Sequence[Object]) -> None:
         """An API server reports a kind as established a moment before it serves it."""

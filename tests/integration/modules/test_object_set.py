@@ -170,6 +170,38 @@ def test_what_does_not_become_ready_reports_why(ensure: Any, namespace: str) -> 
     assert ensure([claim], wait=False).rc == 0
 
 
+@pytest.fixture
+def late_class(api: Any) -> Iterator[str]:
+    """A storage class as most clusters have it: a claim is bound once a pod uses it."""
+    name, path = f"late-{uuid.uuid4().hex[:8]}", "/apis/storage.k8s.io/v1/storageclasses"
+    api.create(
+        path,
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": name},
+            "provisioner": "example.com/none",
+            "volumeBindingMode": "WaitForFirstConsumer",
+        },
+    )
+    yield name
+    api.delete(f"{path}/{name}")
+
+
+def test_a_claim_that_waits_for_its_pod_is_not_waited_for(ensure: Any, namespace: str, late_class: str) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "late", "namespace": namespace},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            "storageClassName": late_class,
+        },
+    }
+    assert ensure([claim], wait_timeout=2).rc == 0
+
+
 def test_absence_takes_what_carries_the_label_too(ensure: Any, api: Any, namespace: str) -> None:
     ensure([config_map(namespace, "a"), config_map(namespace, "b")])
     held = f"/api/v1/namespaces/{namespace}/configmaps/b"

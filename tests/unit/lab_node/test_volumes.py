@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,17 +26,10 @@ def claim(node: str = "") -> volumes.Object:
     }
 
 
-def test_with_a_real_node_a_claim_waits_for_its_first_pod(settings: Settings) -> None:
-    assert volumes.waits(claim(), settings)
-    assert not volumes.waits(claim("second-real"), settings)
-    assert not volumes.waits(claim("second-node-0"), settings)
-    assert volumes.storage_class(settings)["volumeBindingMode"] == "WaitForFirstConsumer"
-
-
-def test_without_one_it_is_bound_at_once(settings: Settings) -> None:
-    without = replace(settings, real_node=False)
-    assert not volumes.waits(claim(), without)
-    assert volumes.storage_class(without)["volumeBindingMode"] == "Immediate"
+def test_a_claim_waits_for_its_first_pod() -> None:
+    assert volumes.waits(claim())
+    assert not volumes.waits(claim("second-real"))
+    assert volumes.STORAGE_CLASS["volumeBindingMode"] == "WaitForFirstConsumer"
 
 
 def test_only_the_real_node_has_storage_behind_a_volume(settings: Settings) -> None:
@@ -67,9 +59,9 @@ class Cluster:
         self.asked.append(body["volumeBindingMode"])
 
 
-def test_a_lab_that_gets_a_real_node_gets_another_class(settings: Settings) -> None:
+def test_a_lab_of_before_gets_another_class() -> None:
     changed, same = Cluster("Immediate"), Cluster("WaitForFirstConsumer")
-    volumes.ensure_class(changed, settings)  # type: ignore[arg-type]
+    volumes.ensure_class(changed)  # type: ignore[arg-type]
     assert changed.asked == ["DELETE", "WaitForFirstConsumer"]
-    volumes.ensure_class(same, settings)  # type: ignore[arg-type]
+    volumes.ensure_class(same)  # type: ignore[arg-type]
     assert same.asked == ["WaitForFirstConsumer"], "which leaves the one that exists"

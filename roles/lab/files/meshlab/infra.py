@@ -14,7 +14,7 @@ from .volumes import Provisioner, ensure_class
 
 def run(settings: Settings) -> None:
     """For ever; ends where one of its parts does, so that it shows."""
-    ensure_class(Api(settings), settings)
+    ensure_class(Api(settings))
     ended = threading.Event()
     for part in (Provisioner(settings).run, AddressGiver(settings).run, Reloader(settings).run):
         threading.Thread(target=_until_it_ends, args=(part, ended), daemon=True).start()

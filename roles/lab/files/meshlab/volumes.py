@@ -21,26 +21,24 @@ CLASS = "standard"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 
-def storage_class(settings: Settings) -> Object:
-    """The default class. With a real node, a claim waits for its first pod, because only then its node is known."""
-    return {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-        "provisioner": PROVISIONER,
-        "reclaimPolicy": "Delete",
-        "volumeBindingMode": "WaitForFirstConsumer" if settings.real_node else "Immediate",
-        "allowVolumeExpansion": True,
-    }
+STORAGE_CLASS: Object = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": PROVISIONER,
+    "reclaimPolicy": "Delete",
+    # As the default classes of clouds: a claim waits for its first pod, because its volume depends on the pod's node.
+    "volumeBindingMode": "WaitForFirstConsumer",
+    "allowVolumeExpansion": True,
+}
 
 
-def ensure_class(api: Api, settings: Settings) -> None:
-    """Make the class, anew where the lab has got or lost its real node: when claims are bound is immutable."""
-    wanted = storage_class(settings)
+def ensure_class(api: Api) -> None:
+    """Make the class, anew where the lab had another one before: when claims are bound is immutable."""
     found = api.get(f"{CLASSES}/{CLASS}")
-    if found and found["volumeBindingMode"] != wanted["volumeBindingMode"]:
+    if found and found["volumeBindingMode"] != STORAGE_CLASS["volumeBindingMode"]:
         api.request("DELETE", f"{CLASSES}/{CLASS}")
-    api.create_if_missing(CLASSES, wanted)
+    api.create_if_missing(CLASSES, STORAGE_CLASS)
 
 
 def folder(settings: Settings, uid: str) -> Path:
@@ -54,9 +52,9 @@ def is_on_real_node(claim: Object, settings: Settings) -> bool:
     return settings.real_node and node == settings.real_node_name
 
 
-def waits(claim: Object, settings: Settings) -> bool:
+def waits(claim: Object) -> bool:
     """Whether the claim has no pod yet whose node is known."""
-    return settings.real_node and SELECTED_NODE not in (claim["metadata"].get("annotations") or {})
+    return SELECTED_NODE not in (claim["metadata"].get("annotations") or {})
 
 
 def volume_for(claim: Object, settings: Settings) -> Object:
@@ -116,7 +114,7 @@ class Provisioner:
         if event == "DELETED":
             self._remove(claim["metadata"]["uid"])
         elif claim.get("status", {}).get("phase", "Pending") == "Pending":
-            if waits(claim, self._settings):
+            if waits(claim):
                 return
             if is_on_real_node(claim, self._settings):
                 folder(self._settings, claim["metadata"]["uid"]).mkdir(parents=True, exist_ok=True)
