@@ -53,8 +53,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.var
 )
 
 _COLLECTION = Path(__file__).resolve().parents[2]
-# Of a role, the files of the machines that it manages read no variable.
-_FOLDERS = ("defaults", "vars", "meta", "tasks", "handlers", "templates")
+# Of a role: what reads variables. Its argument specs describe them, with examples.
+_FOLDERS = ("defaults", "vars", "tasks", "handlers", "templates")
 _SUFFIXES = (".yml", ".j2", ".txt")
 # These repeat all others, or are those of other hosts.
 _ANSIBLES = frozenset({"vars", "hostvars", "groups"})

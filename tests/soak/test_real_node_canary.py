@@ -104,7 +104,7 @@ def test_an_image_that_cannot_be_pulled_gets_no_request(lab: Lab) -> None:
 
 @pytest.mark.parametrize("program", ["kubelet", "containerd", "kube-proxy", "node-api"])
 def test_a_program_of_the_node_dies_in_the_middle(lab: Lab, node: RealLab, report: Report, program: str) -> None:
-    """For 30 seconds. The canary goes on or back; either way, no request is lost by it."""
+    """For 30 seconds. The canary continues or is rolled back. Either way, it loses no request."""
     canary = lab.canary
     with lab.unhidden(), lab.load(rate=50) as load:
         call = lab.call(image_tag=lab.tag(), steps=[25, 50], step_duration="20s", **FORWARDED)

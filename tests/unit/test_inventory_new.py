@@ -37,7 +37,7 @@ def test_it_has_the_variables_of_its_kind_under_its_own_name(tmp_path: Path, kin
     own = yaml.safe_load((ROOT / "inventories" / kind / "group_vars/clusters/main.yml").read_text())
     assert host.items() >= {**own, "service_mesh_environment": "preprod"}.items()
     text = (tmp_path / "inventories/preprod/group_vars/clusters/main.yml").read_text()
-    assert "-i inventories/preprod --check" in text
+    assert f"inventories/{kind}" not in text
     assert f"~/.kube/{kind}" not in text
     assert text.endswith("\n")
 

@@ -156,7 +156,7 @@ class Releases:
         self._api_versions = api_versions.result()
 
     def _check_values(self, releases: Sequence[Release], charts: Sequence[Chart]) -> None:
-        """Report values that a chart does not read. Raises ReleaseFailure if they are to be a failure."""
+        """Report values that a chart does not read. Raises ReleaseFailure if they must be a failure."""
         if self._on_unknown_values == "ignore":
             return
         problems = [

@@ -53,9 +53,14 @@ def placeholder_of(finding: Finding) -> str:
     value = _value_at(resource.obj, finding.path)
     if not isinstance(value, str):
         return ""
-    keys = [step for step in finding.path if isinstance(step, str)]
-    found = _MARKED.search(value) or (_CAPITALS.search(value) if keys and keys[-1] in _WITHOUT_CONSTANTS else None)
+    found = _MARKED.search(value) or (_CAPITALS.search(value) if _has_no_constants(finding.path) else None)
     return found[0] if found else ""
+
+
+def _has_no_constants(path: tuple[str | int, ...]) -> bool:
+    keys = [step for step in path if isinstance(step, str)]
+    # The names of environment variables are in capitals.
+    return bool(keys) and keys[-1] in _WITHOUT_CONSTANTS and "env" not in keys
 
 
 def _value_at(value: Any, path: tuple[str | int, ...]) -> Any:

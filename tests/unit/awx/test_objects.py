@@ -131,7 +131,7 @@ def test_a_template_s_playbook_is_there(template: dict[str, Any]) -> None:
 def test_every_playbook_for_operators_has_a_template() -> None:
     # The controller does not run the lab, uninstalling must not be a click, awx.yml makes what would run
     # it, and the others are for alerts, for GitHub's job summaries and for users at a terminal.
-    others = {"awx", "uninstall", "canary_abort_on_alert", "canary_summary", "dashboards"}
+    others = {"awx", "uninstall", "canary_abort_on_alert", "canary_summary", "dashboards", "inventory_new"}
     playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml") if not path.stem.startswith("lab_")} - others
     named = {template["playbook"].split("/")[1].removesuffix(".yml") for template in defined("__awx_templates")}
     assert playbooks - named == set()

@@ -34,7 +34,7 @@ STORAGE_CLASS: Object = {
 
 
 def ensure_class(api: Api) -> None:
-    """Make the class, anew where the lab had another one before: when claims are bound is immutable."""
+    """Make the class. One of an earlier lab is replaced, because it is immutable when claims are bound."""
     found = api.get(f"{CLASSES}/{CLASS}")
     if found and found["volumeBindingMode"] != STORAGE_CLASS["volumeBindingMode"]:
         api.request("DELETE", f"{CLASSES}/{CLASS}")

@@ -120,7 +120,7 @@ def _write_images(node: Node) -> bool:
 
 
 def _forget_images(node: Node, pid: int) -> None:
-    """Have containerd pull all images anew; running containers keep theirs."""
+    """Have containerd pull all images again; running containers keep theirs."""
     ctr = [node.settings.tool("ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images"]
     names = programs.run(programs.inside(pid, [*ctr, "ls", "--quiet"])).split()
     if names:
