@@ -249,6 +249,12 @@ def test_killed_after_each_write_every_command_ends_the_run(shop: CopyCluster, w
         process = "canary.service-mesh.corpv3.com/process"
         notes[process] = f"{notes[process].rpartition('/')[0]}/999999999@1"
     given = {**RUN, "step_duration": "0s"} if command == "progress" else RUN
+    state = shop.state()
+    if command == "abort" and state is not None and state.final:
+        # On a slow machine a run has fewer waits, and so fewer writes: this one had ended before it was killed.
+        with pytest.raises(CanaryFailure, match="has ended"):
+            Running(shop, command, **given).wait(20)
+        return
     Running(shop, command, **given).wait(20)
     state = shop.state()
     if state is None:
