@@ -117,6 +117,8 @@ def real_lab(**variables: Any) -> Iterator[RealLab]:
     """
     name, __, offset = os.environ.get("SERVICE_MESH_TEST_REAL_LAB", "real:600").partition(":")
     found = RealLab(name, int(offset))
-    found.playbook("lab_up", **variables)
-    yield found
-    found.playbook("lab_down")
+    try:
+        found.playbook("lab_up", **variables)
+        yield found
+    finally:
+        found.playbook("lab_down")
