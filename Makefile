@@ -122,7 +122,7 @@ soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a la
 
 .PHONY: kind
 kind: $(DEV_STAMP) ## molecule's scenario kind, on this machine's container engine or on one of its own (part of soak)
-	@PYTHONPATH=tools python -m kind $(ARGS)
+	@PYTHONPATH=$(CURDIR)/tools python -m kind $(ARGS)
 
 .PHONY: core
 core: prerequisites ## the unit tests of modules and pure core with another ansible-core: make core CORE=2.19

@@ -1,4 +1,4 @@
-"""``make kind``: molecule's scenario kind, on this machine's container engine, or on one of its own where there is none.
+"""``make kind``: molecule's scenario kind, on the machine's container engine, or on one of its own where none is there.
 
 With an engine, kind takes its published node image, and pods pull theirs. Without one, everything is made here:
 docs/testing.md. Arguments go to molecule.
@@ -19,10 +19,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "roles/lab/files"))
 
-from kind import engine, images, node, programs
 from meshlab import tools
 
+from kind import engine, images, node, programs
+
 FOLDER = ROOT / ".kind"
+LOCK = ROOT / ".kind.lock"
 NODE_IMAGE = "kindest/node:made-here"
 INSIDE = "--inside"
 NO_ENGINE = """kind: `docker info` failed: there is no container engine that this user may use.
@@ -34,29 +36,31 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == [INSIDE]:
         return inside(arguments[1:])
     if engine_answers():
-        return scenario(arguments, {**os.environ, "PATH": f"{folder_of_kind()}:{os.environ['PATH']}"})
+        kind = shutil.which("kind") or programs.build_kind()
+        return scenario(arguments, {**os.environ, "PATH": f"{Path(kind).parent}:{os.environ['PATH']}"})
     if os.geteuid() != 0 or not shutil.which("apt-get") or platform.machine() != "x86_64":
         print(NO_ENGINE, file=sys.stderr)
         return 1
-    lock = (ROOT / ".kind.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    engine.clean(FOLDER)
-    FOLDER.mkdir()
-    try:
-        return outside(arguments)
-    finally:
+    # A second run would use the same folder and control group.
+    with LOCK.open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("kind: make kind already runs in this checkout", file=sys.stderr)
+            return 1
         engine.clean(FOLDER)
+        FOLDER.mkdir()
+        try:
+            return outside(arguments)
+        finally:
+            engine.clean(FOLDER)
 
 
 def engine_answers() -> bool:
     """Whether a container engine runs that this user may use."""
-    return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-
-
-def folder_of_kind() -> str:
-    """The folder of kind's binary: PATH's, or else one that is built."""
-    found = shutil.which("kind")
-    return str(Path(found or programs.build_kind()).parent)
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
 def scenario(arguments: list[str], environment: dict[str, str]) -> int:

@@ -1,7 +1,7 @@
 """A Docker engine of Debian's packages in a folder of its own and in namespaces of its own.
 
-Its bridges, chains, mounts and processes exist in these namespaces only: with their first process the kernel ends all of
-them. The machine keeps the control group and the folder, which ``clean`` removes.
+Its bridges, chains, mounts and processes exist in these namespaces only: with their first process the kernel ends all
+of them. The machine keeps the control group and the folder, which ``clean`` removes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from meshlab.node import cgroups
@@ -73,7 +72,7 @@ def mirror() -> tuple[str, str]:
 
 
 def environment(folder: Path, *programs: str) -> dict[str, str]:
-    """Of everything that runs in the engine's namespaces. ``programs``: paths of further programs that are called by name."""
+    """Of everything that runs in the engine's namespaces. ``programs``: paths of more that are called by name."""
     folders = [*(str(Path(each).parent) for each in programs)]
     folders += [*(str(folder / "engine" / each) for each in ("usr/bin", "usr/sbin")), os.environ["PATH"]]
     return {**os.environ, "PATH": ":".join(folders), "DOCKER_HOST": "unix:///run/docker.sock"}
@@ -84,7 +83,9 @@ def enter(folder: Path, argv: list[str]) -> int:
     cgroups.create(control_group(folder))
     tini = str(folder / "engine/usr/bin/tini-static")
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL"]
-    return subprocess.run([*command, "--mount-proc", tini, "-s", "--", *argv], env=environment(folder), check=False).returncode
+    return subprocess.run(
+        [*command, "--mount-proc", tini, "-s", "--", *argv], env=environment(folder), check=False
+    ).returncode
 
 
 def start(folder: Path) -> list[subprocess.Popen[bytes]]:
@@ -97,7 +98,10 @@ def start(folder: Path) -> list[subprocess.Popen[bytes]]:
     containerd = ["containerd", "--config=/dev/null", "--address=/run/containerd.sock", "--state=/run/containerd"]
     dockerd = ["dockerd", "--containerd=/run/containerd.sock", "--exec-root=/run/docker", "--pidfile=/run/docker.pid"]
     dockerd += ["--host=unix:///run/docker.sock", f"--data-root={data / 'docker'}"]
-    dockerd += [f"--cgroup-parent=/{control_group(folder)}", f"--userland-proxy-path={engine / 'usr/sbin/docker-proxy'}"]
+    dockerd += [
+        f"--cgroup-parent=/{control_group(folder)}",
+        f"--userland-proxy-path={engine / 'usr/sbin/docker-proxy'}",
+    ]
     if not may_raise_limits():
         dockerd += [f"--add-runtime=limited={HERE / 'runtime.py'}", "--default-runtime=limited"]
     started = []

@@ -1,4 +1,4 @@
-"""The images that the cluster's pods need, made of pinned programs and of this machine's files, under their usual names."""
+"""The images of the cluster's pods, made of pinned programs and this machine's files, under their usual names."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ IDLE = """trap exit TERM
 while :; do sleep 3600 & wait; done
 """
 # Writes the configuration that kindnetd writes for a cluster of one node, where no route to another is needed.
-KINDNETD = """#!/bin/sh
+KINDNETD = (
+    """#!/bin/sh
 cat >/etc/cni/net.d/10-kindnet.conflist <<END
 {"cniVersion": "1.0.0", "name": "kindnet", "plugins": [
   {"type": "ptp", "ipMasq": true, "ipam": {"type": "host-local", "dataDir": "/run/cni-ipam-state",
     "routes": [{"dst": "0.0.0.0/0"}], "ranges": [[{"subnet": "${POD_SUBNET%/*}/24"}]]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 END
-""" + IDLE
+"""
+    + IDLE
+)
 # rancher's module cannot be built as it is published (two spellings of one import), so claims stay pending.
 PROVISIONER = "#!/bin/sh\n" + IDLE
 

@@ -1,4 +1,4 @@
-"""The node's image: a Debian root file system with the files of kind's base image, out of which kind itself makes the rest."""
+"""The node's image: a Debian root file system with the files of kind's base image. kind itself makes the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from meshlab.node import mounts
 from . import images, programs
 
 PACKAGES = (
-    *("systemd", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "util-linux", "mount", "kmod", "e2fsprogs"),
+    *(
+        "systemd",
+        "conntrack",
+        "iptables",
+        "nftables",
+        "iproute2",
+        "ethtool",
+        "util-linux",
+        "mount",
+        "kmod",
+        "e2fsprogs",
+    ),
     *("ca-certificates", "curl", "jq", "procps", "runc", "containernetworking-plugins"),
 )
 PLUGINS = ("host-local", "loopback", "portmap", "ptp")
@@ -30,7 +41,8 @@ Before=kubelet.service
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -euc 'cd /kind/sysctl && find . -type f | while read -r file; do mount --bind "$file" "/proc/sys/$file"; done'
+WorkingDirectory=/kind/sysctl
+ExecStart=/bin/sh -euc 'find . -type f | while read -r file; do mount --bind "$file" "/proc/sys/$file"; done'
 
 [Install]
 WantedBy=multi-user.target
@@ -151,7 +163,15 @@ def make(folder: Path, root: Path, image: str, tool: Mapping[str, str], environm
     subprocess.run(built, input=DOCKERFILE.format(base=f"{base}-files").encode(), env=environment, check=True)
     release = folder / "kubernetes-server-linux-amd64.tar.gz"
     write_release(release, tool, programs.image_names(tool["kubeadm"], programs.source()))
-    argv = [tool["kind"], "build", "node-image", "--type=file", f"--image={image}", f"--base-image={base}", str(release)]
+    argv = [
+        tool["kind"],
+        "build",
+        "node-image",
+        "--type=file",
+        f"--image={image}",
+        f"--base-image={base}",
+        str(release),
+    ]
     # kind unpacks the release into the folder for temporary files.
     subprocess.run(argv, env={**environment, "TMPDIR": str(folder)}, check=True)
     release.unlink()

@@ -1,4 +1,4 @@
-"""The programs of the node and of its pods: the lab's, and those that only kind needs, built once into the same cache."""
+"""The programs of the node and of its pods: the lab's, and those that only kind needs, built into the same cache."""
 
 from __future__ import annotations
 
