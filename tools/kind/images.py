@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 import tempfile
@@ -12,6 +11,7 @@ from typing import IO
 
 from meshlab.node import archive, catalog
 from meshlab.node.contents import program
+from meshlab.node.layout import CATATONIT
 from meshlab.settings import Settings
 
 # The pods' commands name programs, or paths below it.
@@ -44,7 +44,7 @@ def control_plane(names: Mapping[str, str], tools: Mapping[str, str]) -> list[ar
     found.append(_program(names["coredns"], tools["coredns"], "coredns"))
     proxy = program(Path(tools["kube-proxy"]), f"{PROGRAMS}/kube-proxy")
     found.append(archive.Image((names["kube-proxy"],), (catalog.iptables(), (proxy,)), (), (), catalog.PATH))
-    pause = program(Path(catalog.CATATONIT), "pause")
+    pause = program(Path(CATATONIT), "pause")
     found.append(archive.Image((names["pause"],), ((pause,),), ("/pause", "-P")))
     for name, script in (("kindnetd", KINDNETD), ("local-path-provisioner", PROVISIONER)):
         entry = archive.Entry(f"{PROGRAMS}/{name}", content=script.encode(), mode=0o755)
@@ -75,12 +75,10 @@ def write(images: Sequence[archive.Image], target: IO[bytes]) -> None:
         repository, tag = name.rsplit(":", 1)
         repositories.setdefault(repository, {})[tag] = ""
     content = json.dumps(repositories, sort_keys=True).encode()
+    # A tar without its end, which the archive's follows.
+    info = tarfile.TarInfo("repositories")
+    info.size = len(content)
+    padding = -len(content) % tarfile.BLOCKSIZE
+    target.write(info.tobuf(tarfile.GNU_FORMAT) + content + bytes(padding))
     with tempfile.TemporaryDirectory(dir=Path(target.name).parent) as folder:
-        # A tar without its end, which the archive's follows.
-        with tarfile.open(fileobj=io.BytesIO(), mode="w") as tar:
-            info = tarfile.TarInfo("repositories")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-            tar.fileobj.seek(0)  # type: ignore[union-attr]
-            target.write(tar.fileobj.read())  # type: ignore[union-attr]
         archive.write(images, target, Path(folder))

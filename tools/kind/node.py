@@ -109,8 +109,8 @@ def furnish(root: Path, source: Path, tool: Mapping[str, str]) -> None:
     (units / "systemd-binfmt.service").symlink_to("/dev/null")
     (root / "sbin/init").unlink(missing_ok=True)
     (root / "sbin/init").symlink_to("/usr/lib/systemd/systemd")
-    with (root / "etc/systemd/journald.conf").open("a", encoding="utf-8") as file:
-        file.write("ReadKMsg=no\n")
+    with (root / "etc/systemd/journald.conf").open("a", encoding="utf-8") as journal:
+        journal.write("ReadKMsg=no\n")
     (root / "etc/kubernetes/manifests").mkdir(parents=True)
     (root / "opt/cni/bin").mkdir(parents=True)
     for name in PLUGINS:
@@ -154,10 +154,12 @@ def write_release(target: Path, tool: Mapping[str, str], names: Mapping[str, str
             path.unlink()
 
 
-def make(folder: Path, root: Path, image: str, tool: Mapping[str, str], environment: Mapping[str, str]) -> None:
+def make(folder: Path, image: str, tool: Mapping[str, str], environment: Mapping[str, str]) -> None:
     """Make the node's image in the engine that ``environment`` leads to."""
     base = f"{image}-base"
-    with subprocess.Popen(["tar", "-C", str(root), "--numeric-owner", "-c", "."], stdout=subprocess.PIPE) as packed:
+    with subprocess.Popen(
+        ["tar", "-C", str(folder / "root"), "--numeric-owner", "-c", "."], stdout=subprocess.PIPE
+    ) as packed:
         subprocess.run(["docker", "import", "-", f"{base}-files"], stdin=packed.stdout, env=environment, check=True)
     built = ["docker", "build", "--quiet", f"--tag={base}", "-"]
     subprocess.run(built, input=DOCKERFILE.format(base=f"{base}-files").encode(), env=environment, check=True)
