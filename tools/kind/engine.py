@@ -103,7 +103,10 @@ def start(folder: Path) -> list[subprocess.Popen[bytes]]:
         f"--userland-proxy-path={engine / 'usr/sbin/docker-proxy'}",
     ]
     if not may_raise_limits():
-        dockerd += [f"--add-runtime=limited={HERE / 'runtime.py'}", "--default-runtime=limited"]
+        runtime = folder / "runtime"
+        runtime.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E {HERE / "runtime.py"} "$@"\n', encoding="utf-8")
+        runtime.chmod(0o755)
+        dockerd += [f"--add-runtime=limited={runtime}", "--default-runtime=limited"]
     started = []
     for argv, socket in (
         ([*containerd, f"--root={data / 'containerd'}"], "/run/containerd.sock"),

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""runc for a machine whose root lacks CAP_SYS_RESOURCE. dockerd calls this file as its runtime.
+"""runc for a machine whose root lacks CAP_SYS_RESOURCE. dockerd calls this program as its runtime.
 
 It takes out of a container's description, or of a further process's, what the kernel would refuse.
 """
