@@ -120,6 +120,10 @@ codes: $(DEV_STAMP) ## docs/validation-codes.md and the examples of --explain, f
 soak: $(DEV_STAMP) ## canaries under everything that can happen to them, on a lab of its own (not part of test)
 	@tests/soak/run.sh $(ARGS)
 
+.PHONY: kind
+kind: $(DEV_STAMP) ## molecule's scenario kind, on this machine's container engine or on one of its own (part of soak)
+	@PYTHONPATH=$(CURDIR)/tools python -m kind $(ARGS)
+
 .PHONY: core
 core: prerequisites ## the unit tests of modules and pure core with another ansible-core: make core CORE=2.19
 	@tools/core.sh "$(CORE)" $(ARGS)

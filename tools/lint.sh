@@ -35,7 +35,7 @@ collection=.ansible/collections/ansible_collections/corpv3/service_mesh
 typed=$(find $collection/plugins/{module_utils,modules,filter,test} -name '*.py' ! -path '*_kube/cluster.py' ! -path '*_kube/module.py' ! -path '*_helm/program.py' | sort)
 # shellcheck disable=SC2086
 check "mypy (pure core, modules, filters, tests of Jinja)" mypy $typed
-check "mypy (lab)" mypy --config-file tools/mypy-lab.ini -p meshlab
+check "mypy (lab, kind)" mypy --config-file tools/mypy-lab.ini -p meshlab -p kind
 check "import contracts" env PYTHONPATH=.ansible/collections lint-imports --no-cache
 check "picture of imports" python tools/house.py --check
 check antsibull-changelog antsibull-changelog lint
