@@ -6,6 +6,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,7 @@ from meshlab.node import archive, catalog
 from meshlab.node.contents import program
 from meshlab.node.layout import CATATONIT
 from meshlab.settings import Settings
+from meshlab.tools import ISTIO_VERSION
 
 # The pods' commands name programs, or paths below it.
 PROGRAMS = "usr/local/bin"
@@ -57,10 +59,16 @@ def mesh(tools: Mapping[str, str]) -> list[archive.Image]:
     """Istio's images and the application's."""
     # Of a lab's settings, images need only where the programs are.
     settings = Settings("kind", Path(), 0, True, 0, (), dict(tools), "")
+    istio = [make(settings) for make in (catalog.proxy, catalog.pilot, catalog.install_cni)]
     return [
-        *(make(settings) for make in (catalog.proxy, catalog.pilot, catalog.install_cni)),
-        *catalog.applications((APPLICATION_TAG,)),
+        *(_tagged(image, ISTIO_VERSION) for image in istio),
+        *(_tagged(image, APPLICATION_TAG) for image in catalog.applications()),
     ]
+
+
+def _tagged(image: archive.Image, tag: str) -> archive.Image:
+    """The lab's registry has these images under every tag; an archive needs one."""
+    return replace(image, names=tuple(f"{name}:{tag}" for name in image.names))
 
 
 def _program(name: str, path: str, inside: str = "") -> archive.Image:

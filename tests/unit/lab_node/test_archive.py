@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tarfile
@@ -15,6 +16,7 @@ from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node.archiv
     Entry,
     Image,
     store,
+    write,
     write_layer,
 )
 
@@ -58,6 +60,28 @@ def test_an_image_is_found_by_its_name_and_a_shared_layer_is_there_once(tmp_path
     config = json.loads((tmp_path / second["config"]["digest"].removeprefix("sha256:")).read_text())
     assert config["rootfs"]["diff_ids"] == [layer["digest"] for layer in second["layers"]], "layers are not compressed"
     assert (config["config"]["Entrypoint"], config["config"]["User"]) == (["/b"], "10001:10001")
+
+
+def test_an_archive_names_images_by_their_digests_and_has_a_shared_layer_once(tmp_path: Path) -> None:
+    base, own = (Entry("base", content=b"base"),), (Entry("own", content=b"own"),)
+    images = [
+        Image(("docker.io/a:1", "docker.io/a:2"), (base,), ("/a",), environment={"PATH": "/bin"}),
+        Image(("docker.io/b:1",), (base, own), ("/b",), user="10001:10001"),
+    ]
+    stream = io.BytesIO()
+    write(images, stream, tmp_path)
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as tar:
+        files = {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore[union-attr]
+    manifest = json.loads(files.pop("manifest.json"))
+    assert [entry["RepoTags"] for entry in manifest] == [["docker.io/a:1", "docker.io/a:2"], ["docker.io/b:1"]]
+    assert manifest[0]["Layers"] == manifest[1]["Layers"][:1]
+    # Two layers and two configurations.
+    assert len(files) == 4
+    for name, content in files.items():
+        assert name.split(".")[0] == hashlib.sha256(content).hexdigest()
+    config = json.loads(files[manifest[1]["Config"]])
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{name.removesuffix('.tar')}" for name in manifest[1]["Layers"]]
 
 
 def test_the_registry_answers_a_pull(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 Object = dict[str, Any]
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -96,6 +96,29 @@ def config(image: Image, digests: Sequence[str]) -> bytes:
         },
         sort_keys=True,
     ).encode()
+
+
+def write(images: Sequence[Image], target: IO[bytes], folder: Path) -> None:
+    """Write one archive of all images, in Docker's format, to a stream. A layer that several have is in it once.
+
+    ``folder``: for the layers meanwhile, each as large as its files.
+    """
+    layers = {entries: write_layer(entries, folder) for image in images for entries in image.layers}
+    manifest = []
+    configs: dict[str, bytes] = {}
+    for image in images:
+        digests = [layers[entries].name for entries in image.layers]
+        described = config(image, digests)
+        name = f"{hashlib.sha256(described).hexdigest()}.json"
+        configs[name] = described
+        paths = [f"{digest}.tar" for digest in digests]
+        manifest.append({"Config": name, "RepoTags": list(image.names), "Layers": paths})
+    files = [Entry(f"{path.name}.tar", source=path) for path in sorted(set(layers.values()))]
+    files += [Entry(name, content=content) for name, content in sorted(configs.items())]
+    files.append(Entry("manifest.json", content=json.dumps(manifest, sort_keys=True).encode()))
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+        for file in files:
+            _add(tar, file)
 
 
 def store(images: Sequence[Image], folder: Path) -> dict[str, str]:
