@@ -23,8 +23,7 @@ pytestmark = needs_real_node
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[RealLab]:
-    with real_lab() as found:
-        yield found
+    yield from real_lab()
 
 
 @pytest.fixture(scope="module")

@@ -32,9 +32,7 @@ FORWARDED: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[RealLab]:
-    with real_lab(**PLACED) as found:
-        found.playbook("site")
-        yield found
+    yield from real_lab(["site"], **PLACED)
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,7 @@ BURN = (
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[RealLab]:
-    with real_lab() as found:
-        yield found
+    yield from real_lab()
 
 
 def named(kind: str, version: str, name: str, spec: Object) -> Object:

@@ -47,10 +47,9 @@ class ChartTexts:
     @cached_property
     def values(self) -> Values:
         """The chart's own, each subchart's below its name."""
-        found = [(name, text) for name, text in self._files(is_values)]
         result: dict[str, Any] = {}
         # The outer chart last, because its values take precedence.
-        for name, text in sorted(found, key=lambda entry: -entry[0].count("/")):
+        for name, text in sorted(self._files(is_values), key=lambda entry: -entry[0].count("/")):
             loaded = yaml.load(text)
             if isinstance(loaded, dict):
                 loaded = {**loaded.pop(_DEFAULTS, {}), **loaded}
