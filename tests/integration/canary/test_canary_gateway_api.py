@@ -83,7 +83,8 @@ def test_one_that_fails_is_rolled_back(lab: Lab, shop: Shop, run_playbook: RunPl
     call = lab.playbook("canary.yml", **slow, canary_service=BEHIND, canary_image_tag="3")
     with requests(tmp_path) as load:
         shop.until(BEHIND, {stable: 50, canary: 50})
-        time.sleep(3)
+        # Until every proxy has the weight, which takes longer beside other work.
+        time.sleep(10)
         halves = read(load.output)
         begin = lab.fault(service=BEHIND, version=canary, error_rate=0.5)
         zero = shop.until(BEHIND, {stable: 100, canary: 0})
