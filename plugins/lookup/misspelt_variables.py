@@ -82,11 +82,7 @@ def _read() -> frozenset[str]:
 
 
 def _sources() -> Iterator[Path]:
-    yield from (
-        path
-        for path in (_COLLECTION / "playbooks").rglob("*")
-        if path.is_file() and path.suffix in (".yml", ".j2", ".txt")
-    )
-    for role in (_COLLECTION / "roles").iterdir():
-        for folder in _FOLDERS:
-            yield from (path for path in (role / folder).rglob("*") if path.is_file())
+    folders = [_COLLECTION / "playbooks"]
+    folders += [role / folder for role in (_COLLECTION / "roles").iterdir() for folder in _FOLDERS]
+    for folder in folders:
+        yield from (path for path in folder.rglob("*") if path.suffix in _SUFFIXES)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adoption import Adoption
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adoption import ATTEMPTS, Adoption
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.copies import Copies
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import Change
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import Observation, Policy
@@ -27,9 +27,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.propaga
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import TrafficFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.sent_routes import WrittenRoutes
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import CONFLICT
 
 _TICK = 0.1
-_CONFLICT, _ATTEMPTS = 409, 5
 
 
 class Adopter:
@@ -77,7 +77,7 @@ class Adopter:
     def detach(self, state: State | None) -> list[str]:  # pylint: disable=unsupported-binary-operation
         """Restore or remove what adoption made or changed. Returns it. Raises TrafficFailure if proxies are missing."""
         adoption, done = Adoption(self._objects), []
-        for _attempt in range(_ATTEMPTS):
+        for _attempt in range(ATTEMPTS):
             routes, rest = adoption.detaching(state)
             try:
                 for change in routes:
@@ -90,7 +90,7 @@ class Adopter:
                     adoption.write(change)
                     done.append(described(change))
             except ApiFailure as failure:
-                if failure.status != _CONFLICT:
+                if failure.status != CONFLICT:
                     raise
                 continue
             return done

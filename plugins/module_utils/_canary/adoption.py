@@ -32,10 +32,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotat
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import NETWORKING, Route
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import FIELD_MANAGER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import put
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import CONFLICT, put
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects, Ref
 
-_CONFLICT, _ATTEMPTS = 409, 5
+# How often all is decided again after a conflict with another writer.
+ATTEMPTS = 5
 
 
 class Adoption:
@@ -67,14 +68,14 @@ class Adoption:
     def adopt(self, state: State) -> list[Change]:
         """Make what is missing for a split. Returns that."""
         copy = copy_in(state)
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             self._objects.forget_backends()
             changes = self.changes(copy, state.side_of(copy.original).subset, state.side_of(copy.name).subset)
             try:
                 for change in changes:
                     self.write(change)
             except ApiFailure as failure:
-                if failure.status != _CONFLICT or attempt == _ATTEMPTS - 1:
+                if failure.status != CONFLICT or attempt == ATTEMPTS - 1:
                     raise
                 continue
             break

@@ -16,7 +16,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api impo
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 
 ATTEMPTS = 20
-_CONFLICT = 409
+CONFLICT = 409
 
 
 class Conflict(ApiFailure):
@@ -24,7 +24,7 @@ class Conflict(ApiFailure):
 
     def __init__(self, ref: Ref, attempts: int) -> None:
         message = f"{ref} was changed by another writer at each of {attempts} attempts; nothing was written."
-        super().__init__(_CONFLICT, "Conflict", message)
+        super().__init__(CONFLICT, "Conflict", message)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def conditional_put(
         try:
             return Written(before or {}, put(cluster, ref, before, after, manager, dry_run), attempt)
         except ApiFailure as failure:
-            if failure.status != _CONFLICT:
+            if failure.status != CONFLICT:
                 raise
     raise Conflict(ref, attempts)
 

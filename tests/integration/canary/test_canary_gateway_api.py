@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ import pytest
 from kubernetes import client
 
 from ..support.canary_lab import QUICK, Lab, success
-from ..support.canary_load import Load
-from ..support.canary_rate import carried_load
 from ..support.canary_records import bad, failed, read, share
 from ..support.gateway_shop import BEHIND, EDGE, HOST, NAMESPACE, Shop, installed
-from ..support.playbooks import RunPlaybook, lab_address
+from ..support.playbooks import RunPlaybook
+from ..support.shop_requests import requests_to, wait_served
 
-URL = f"{lab_address(8080)}/api/v1/menu-items"
 RUN = {**QUICK, "canary_namespace": NAMESPACE, "canary_services": [], "canary_metrics": [success()]}
 
 
@@ -30,10 +27,7 @@ RUN = {**QUICK, "canary_namespace": NAMESPACE, "canary_services": [], "canary_me
 def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
     tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
     with installed([tools["kubectl"], "--kubeconfig", kubeconfig]):
-        deadline = time.monotonic() + 60
-        while not answers():
-            assert time.monotonic() < deadline, "the gateway does not serve the shop"
-            time.sleep(0.2)
+        wait_served(HOST, 60)
         yield Shop(api)
 
 
@@ -43,23 +37,9 @@ def lab(whole_lab: Lab) -> Iterator[Lab]:
     whole_lab.fault(clear=True)
 
 
-def answers() -> bool:
-    request = urllib.request.Request(URL, headers={"Host": HOST})
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def requests(folder: Path) -> Load:
-    headers = [f"Host: {HOST}", "Accept: */*"]
-    return carried_load(lambda rate: Load(URL, headers, folder / "load.jsonl", rate), 50)
-
-
 def test_a_canary_of_requests_in_the_mesh(shop: Shop, run_playbook: RunPlaybook, tmp_path: Path) -> None:
     wanted = {**RUN, "canary_service": BEHIND, "canary_image_tag": "2", "canary_steps": [20, 50]}
-    with requests(tmp_path) as load:
+    with requests_to(HOST, tmp_path) as load:
         plan = run_playbook("canary.yml", "--check", "--diff", variables=wanted)
         assert (plan.rc, plan.changed) == (0, 1), plan.stdout
         assert shop.weights(BEHIND) == {"blue": 100, "green": 0}
@@ -81,7 +61,7 @@ def test_one_that_fails_is_rolled_back(lab: Lab, shop: Shop, run_playbook: RunPl
     stable, canary = sorted(shop.weights(BEHIND), key=lambda version: -shop.weights(BEHIND)[version])
     slow: dict[str, Any] = {**RUN, "canary_steps": [50], "canary_step_duration": "5m", "canary_deadline": "1h"}
     call = lab.playbook("canary.yml", **slow, canary_service=BEHIND, canary_image_tag="3")
-    with requests(tmp_path) as load:
+    with requests_to(HOST, tmp_path) as load:
         shop.until(BEHIND, {stable: 50, canary: 50})
         # Until every proxy has the weight, which takes longer beside other work.
         time.sleep(10)
@@ -101,7 +81,7 @@ def test_one_that_fails_is_rolled_back(lab: Lab, shop: Shop, run_playbook: RunPl
 
 def test_at_a_gateway_a_promotion_is_undone(shop: Shop, run_playbook: RunPlaybook, tmp_path: Path) -> None:
     wanted = {**RUN, "canary_service": EDGE, "canary_image_tag": "2"}
-    with requests(tmp_path) as load:
+    with requests_to(HOST, tmp_path) as load:
         done = run_playbook("canary.yml", variables=wanted)
         assert done.rc == 0, done.stdout
         assert shop.weights(EDGE) == {"blue": 0, "green": 100}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ import pytest
 from kubernetes import client
 
 from ..support.canary_lab import QUICK, Lab, success
-from ..support.canary_load import Load
-from ..support.canary_rate import carried_load
 from ..support.canary_records import failed, read
 from ..support.one_deployment_shop import BEHIND, COPY, HOST, NAMESPACE, RULE, Shop, installed
-from ..support.playbooks import RunPlaybook, lab_address
+from ..support.playbooks import RunPlaybook
+from ..support.shop_requests import requests_to, wait_served
 
-URL = f"{lab_address(8080)}/api/v1/menu-items"
 ORIGINAL = f"{BEHIND}-v1"
 RUN = {
     **QUICK,
@@ -36,31 +33,14 @@ DEBUG = {"spec": {"containers": [{"name": BEHIND, "env": [{"name": "LOG_LEVEL", 
 def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
     tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
     with installed([tools["kubectl"], "--kubeconfig", kubeconfig]):
-        deadline = time.monotonic() + 120
-        while not answers():
-            assert time.monotonic() < deadline, "the gateway does not serve the shop"
-            time.sleep(0.2)
+        wait_served(HOST, 120)
         yield Shop(api)
-
-
-def answers() -> bool:
-    request = urllib.request.Request(URL, headers={"Host": HOST})
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def requests(folder: Path) -> Load:
-    headers = [f"Host: {HOST}", "Accept: */*"]
-    return carried_load(lambda rate: Load(URL, headers, folder / "load.jsonl", rate), 50)
 
 
 def test_a_change_of_the_pods_is_promoted_and_detached(shop: Shop, run_playbook: RunPlaybook, tmp_path: Path) -> None:
     before = shop.snapshot()
     wanted = {**RUN, "canary_image_tag": "2", "canary_patch": DEBUG, "canary_steps": [20, 50]}
-    with requests(tmp_path) as load:
+    with requests_to(HOST, tmp_path) as load:
         plan = run_playbook("canary.yml", "--check", "--diff", variables=wanted)
         assert (plan.rc, plan.changed) == (0, 1), plan.stdout
         for name in (
@@ -100,7 +80,7 @@ def test_one_that_fails_leaves_nothing(whole_lab: Lab, shop: Shop, run_playbook:
     before = shop.snapshot()
     slow: dict[str, Any] = {**RUN, "canary_steps": [50], "canary_step_duration": "5m", "canary_deadline": "1h"}
     call = whole_lab.playbook("canary.yml", **slow, canary_image_tag="3")
-    with requests(tmp_path) as load:
+    with requests_to(HOST, tmp_path) as load:
         deadline = time.monotonic() + 120
         while shop.shares() != {"stable": 50, "canary": 50}:
             assert time.monotonic() < deadline and call.running, call.tail

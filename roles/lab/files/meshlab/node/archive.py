@@ -103,7 +103,7 @@ def write(images: Sequence[Image], target: IO[bytes], folder: Path) -> None:
 
     ``folder``: for the layers meanwhile, each as large as its files.
     """
-    layers = {entries: write_layer(entries, folder) for image in images for entries in image.layers}
+    layers = _write_layers(images, folder)
     manifest = []
     configs: dict[str, bytes] = {}
     for image in images:
@@ -126,12 +126,9 @@ def store(images: Sequence[Image], folder: Path) -> dict[str, str]:
 
     A layer that several images have is there once.
     """
-    layers: dict[tuple[Entry, ...], Path] = {}
+    layers = _write_layers(images, folder)
     found: dict[str, str] = {}
     for image in images:
-        for entries in image.layers:
-            if entries not in layers:
-                layers[entries] = write_layer(entries, folder)
         paths = [layers[entries] for entries in image.layers]
         described = _blob(folder, config(image, [path.name for path in paths]))
         manifest = {
@@ -143,6 +140,12 @@ def store(images: Sequence[Image], folder: Path) -> dict[str, str]:
         written = _blob(folder, json.dumps(manifest, sort_keys=True).encode())
         found.update(dict.fromkeys(image.names, written.name))
     return found
+
+
+def _write_layers(images: Sequence[Image], folder: Path) -> dict[tuple[Entry, ...], Path]:
+    """Each layer once, however many images have it."""
+    different = dict.fromkeys(entries for image in images for entries in image.layers)
+    return {entries: write_layer(entries, folder) for entries in different}
 
 
 def _blob(folder: Path, content: bytes) -> Path:
