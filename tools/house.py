@@ -6,9 +6,9 @@
 
     python tools/house.py [--check]
 
-It writes docs/pictures/house.svg; with --check it writes nothing and exits with 1 if the picture is out of date. Layers
-and purposes come from plugins/module_utils/README.md, imports from the code. A line is as thick as there are imports;
-one that goes upwards would be red.
+It writes docs/pictures/house.svg; with --check it writes nothing and exits with 1 if a package, a purpose or a line
+is missing or obsolete. Layers and purposes come from plugins/module_utils/README.md, imports from the code. A line is
+as thick as there are imports; one that goes upwards would be red.
 """
 
 from __future__ import annotations
@@ -109,9 +109,14 @@ def svg() -> str:
     )
 
 
+def without_counts(picture: str) -> str:
+    """A further import or file makes no picture wrong: only packages, purposes and lines do."""
+    return re.sub(r'stroke-width="[^"]*"|: \d+ imports|\d+ files', "", picture)
+
+
 def main() -> None:
     if "--check" in sys.argv[1:]:
-        if not PICTURE.exists() or PICTURE.read_text() != svg():
+        if not PICTURE.exists() or without_counts(PICTURE.read_text()) != without_counts(svg()):
             sys.exit(f"{PICTURE.relative_to(ROOT)} is out of date: run make docs")
     else:
         PICTURE.write_text(svg())
