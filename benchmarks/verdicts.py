@@ -137,10 +137,11 @@ def simulate(cell: Cell, seed: int) -> End:
             continue
         if not isinstance(decision, Wait):
             raise AssertionError(decision)
-        # As often as the role looks, or whenever a scrape may have brought something.
+        # As often as the role looks, or whenever a scrape may have brought something or the wait is over.
         after = [max(mesh.next_scrape + 0.01, mesh.now + 5 if cell.scrape < 5 else 0)]
         lasts = max(duration, 3 * (watch.scrape_interval or 0))
-        after += [moment for moment in (state.step_at + lasts + 0.01,) if moment > mesh.now]
+        ends = (state.step_at + lasts, mesh.now + (decision.left or 0))
+        after += [moment + 0.01 for moment in ends if moment > mesh.now]
         mesh.until(min(after))
 
 
