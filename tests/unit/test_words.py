@@ -125,6 +125,20 @@ def test_the_words_are_those_of_the_glossary(where: str, allowed: int) -> None:
     assert len(found) <= allowed, "\n".join(found)
 
 
+def test_writers_and_readers_have_the_same_words() -> None:
+    """CONTRIBUTING has them for writers, the glossary for readers."""
+    writers, readers = (
+        {
+            row[0].split(",")[0].strip(): row[1].strip()
+            for row in re.findall(r"^\| ([^|]+) \| ([^|]+) \|", text, re.MULTILINE)
+        }
+        for text in ((ROOT / "CONTRIBUTING.md").read_text(), (ROOT / "docs/glossary.md").read_text())
+    )
+    both = writers.keys() & readers.keys() - {"word"}
+    assert len(both) > 7
+    assert {word: readers[word] for word in both} == {word: writers[word] for word in both}
+
+
 @pytest.mark.parametrize(
     "text",
     [
