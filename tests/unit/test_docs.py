@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("links", ROOT / "tools/links.py")
@@ -139,3 +140,22 @@ def test_troubleshooting_quotes_messages_as_they_are() -> None:
     written = sources()
     missing = [piece for piece in pieces if len(piece) > 8 and piece not in written]
     assert [piece for piece in missing if not piece.startswith(tuple(OTHERS))] == []
+
+
+def test_the_changelog_lists_what_the_version_in_galaxy_yml_has() -> None:
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+    released = yaml.safe_load((ROOT / "changelogs/changelog.yaml").read_text())["releases"][version]
+    listed = {
+        "modules": released["modules"],
+        "roles": released["objects"]["role"],
+        **{kind: released["plugins"][kind] for kind in ("filter", "lookup", "test")},
+    }
+    there = {
+        "modules": {path.stem for path in (ROOT / "plugins/modules").glob("[!_]*.py")},
+        "roles": {path.parents[1].name for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")},
+        **{
+            kind: {path.stem for path in (ROOT / "plugins" / kind).glob("[!_]*.py")}
+            for kind in ("filter", "lookup", "test")
+        },
+    }
+    assert {kind: {entry["name"] for entry in entries} for kind, entries in listed.items()} == there
