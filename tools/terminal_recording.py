@@ -6,8 +6,8 @@
 
     python tools/terminal_recording.py SECONDS LEFT_OUT ansible-playbook ... > docs/pictures/recording.svg
 
-The picture lasts at most SECONDS: longer waits are shortened alike. LEFT_OUT: a regular expression for lines that are not
-shown, such as a path of this machine. Where the reader prefers no motion, and in print, all lines are there from the start.
+The picture lasts at most SECONDS: longer waits are shortened alike. LEFT_OUT: a regular expression for lines that are
+not shown, or empty. If the reader prefers no motion, and in print, all lines are there from the start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import time
 
 from terminal_picture import picture
 
-COLUMNS = 110
+COLUMNS = 120
 # Reading time for each line, and for the last ones.
 STEP, END = 0.15, 3.0
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-LN-Za-ln-z]|\r")
@@ -33,7 +33,7 @@ Recorded = list[tuple[float, str]]
 
 def main() -> None:
     seconds, left_out, *command = sys.argv[1:]
-    recorded = [(at, line) for at, line in record(command) if not re.search(left_out or "$^", line)]
+    recorded = [(at, line) for at, line in record(command) if not (left_out and re.search(left_out, line))]
     sys.stdout.write(animated(shlex.join(command), recorded, float(seconds)))
 
 
@@ -61,6 +61,13 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+def wrapped(line: str) -> list[str]:
+    """As a terminal of that width shows it. A line with colours is short."""
+    if "\x1b" in line:
+        return [line]
+    return [line[start : start + COLUMNS] for start in range(0, max(len(line), 1), COLUMNS)]
+
+
 def times(recorded: Recorded, seconds: float) -> list[float]:
     """When each line appears. Waits beyond a line's reading time share what is left of ``seconds``."""
     waits = [max(at - before, STEP) for (before, _), (at, _) in zip([(0.0, ""), *recorded], recorded, strict=False)]
@@ -74,6 +81,7 @@ def times(recorded: Recorded, seconds: float) -> list[float]:
 
 
 def animated(command: str, recorded: Recorded, seconds: float) -> str:
+    recorded = [(at, part) for at, line in recorded for part in wrapped(line)]
     drawn = picture(command, [line for _, line in recorded])
     # The command and an empty line come first.
     rules = [f".line-{number}{{animation-delay:{at:.2f}s}}" for number, at in enumerate(times(recorded, seconds), 2)]
