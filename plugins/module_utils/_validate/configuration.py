@@ -15,12 +15,14 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import is_slip
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import parse
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.meshes import moved
 
 FILE = "mesh-validate.yml"
 # The options that it may set, by their names. None of them names a program to run.
 OPTIONS = (
     "suppress",
     "policy",
+    "meshes",
     "baseline",
     "fail_on",
     "certificate_days",
@@ -104,6 +106,8 @@ def read_configuration(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     folder = os.path.dirname(os.path.abspath(path))
     if options.get("baseline"):
         options["baseline"] = os.path.join(folder, os.path.expanduser(options["baseline"]))
+    if options.get("meshes"):
+        options["meshes"] = moved(options["meshes"], folder)
     policy = options.get("policy") or {}
     if policy.get("python"):
         policy["python"] = [_own_check(folder, reference) for reference in policy["python"]]

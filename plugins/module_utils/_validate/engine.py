@@ -50,7 +50,7 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             of_copies = _ask(copies, alone)
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
-        _keep_what_variants_confirm(mesh, chosen, results)
+    _keep_what_variants_confirm(mesh, chosen, results)
     _leave_out_placeholders(results)
     findings = [finding for found in results.by_check for finding in found]
     undecided = {

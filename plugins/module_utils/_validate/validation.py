@@ -27,6 +27,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.line_comments import comments_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.meshes import (
+    Place,
+    checked_one_by_one,
+    meshes_in,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import table
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     Policy,
@@ -44,7 +49,8 @@ class Request:
 
     namespaces: report findings in these only, empty for all; the rest of the input is context. Faults of the input
     itself are always reported. known_live: fingerprints of the findings that the mesh has without the files: of
-    live objects only new findings count; None if all count.
+    live objects only new findings count; None if all count. meshes: places that are a mesh each; without any, the
+    input is one.
     """
 
     policy: Policy
@@ -52,6 +58,7 @@ class Request:
     baseline: Counter[str] = field(default_factory=Counter)
     namespaces: Sequence[str] = ()
     known_live: Counter[str] | None = None
+    meshes: Sequence[Place] = ()
     today: datetime.date = field(default_factory=datetime.date.today)
 
 
@@ -72,7 +79,7 @@ def validate(
     loaded: Loaded, settings: Settings, checks: Iterable[Check], request: Request, files: int = 0
 ) -> Validated:
     chosen = [check for check in checks if is_wanted(check, request.policy)]
-    outcome = outcome_of(loaded, settings, chosen)
+    outcome = outcome_of(loaded, settings, chosen, request.meshes)
     findings = [finding for finding in outcome.findings if _is_in(finding.resource, request.namespaces)]
     if request.known_live is not None:
         findings = _brought(findings, request.known_live)
@@ -92,6 +99,7 @@ def validate(
         "suppressed": selection.suppressed,
         "known": selection.known,
         "undecided": len(outcome.undecided),
+        "meshes": len(meshes_in(loaded.resources, request.meshes)) or 1,
     }
     notes = [f"suppress: {text}" for text in selection.unused]
     notes += comments.unused()
@@ -116,9 +124,11 @@ def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[li
     return [finding for finding in findings if id(finding) in chosen], left
 
 
-def outcome_of(loaded: Loaded, settings: Settings, checks: Iterable[Check]) -> Outcome:
+def outcome_of(loaded: Loaded, settings: Settings, checks: Sequence[Check], meshes: Sequence[Place] = ()) -> Outcome:
     """All findings of the checks, before any selection."""
     with collector_paused():
+        if meshes:
+            return checked_one_by_one(loaded.resources, settings, checks, meshes)
         return run_checks(Mesh(loaded.resources, settings), checks)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading import loading
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.kustomizations import kustomizations_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     Loaded,
     documents,
@@ -229,3 +230,22 @@ def test_a_file_of_too_many_documents_is_read_in_part(monkeypatch: pytest.Monkey
     load_bytes("---\n".join(SERVICE % name for name in "abcde").encode(), "a.yaml", "default", loaded)
     assert [resource.name for resource in loaded.resources] == ["a", "b", "c"]
     assert [(finding.rule.code, finding.line) for finding in loaded.findings] == [("MESH004", 12)]
+
+
+def test_the_bases_of_a_kustomization_include_those_of_its_bases(tmp_path: Path) -> None:
+    files = {
+        "base": "resources: [a.yaml]",
+        "eu": "resources: [../base]\ncomponents: [../tls]",
+        "prod": "bases: [../eu]",
+    }
+    for name, text in files.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kustomization.yaml").write_text(text)
+    (tmp_path / "tls").mkdir()
+    found = kustomizations_of(str(tmp_path))
+    assert found.bases_of(str(tmp_path / "prod")) == {str(tmp_path / "eu"), str(tmp_path / "base")}
+    assert found.bases_of(str(tmp_path / "base")) == set()
+    # A folder that includes itself ends as well.
+    (tmp_path / "base" / "kustomization.yaml").write_text("resources: [../prod]")
+    again = kustomizations_of(str(tmp_path)).bases_of(str(tmp_path / "prod"))
+    assert again == {str(tmp_path / name) for name in ("base", "eu", "prod")}
