@@ -67,27 +67,6 @@ class _Part(NamedTuple):
     foreign: set[int]
 
 
-def moved(entries: Iterable[Any], folder: str) -> list[Any]:
-    """The entries with paths that start at the folder."""
-
-    def at(path: Any) -> Any:
-        return os.path.join(folder, os.path.expanduser(path)) if isinstance(path, str) else path
-
-    def all_at(paths: Any) -> Any:
-        return [at(path) for path in paths] if isinstance(paths, list) else paths
-
-    found: list[Any] = []
-    for entry in entries:
-        if isinstance(entry, dict):
-            entry = {key: all_at(value) if key == "paths" else value for key, value in entry.items()}
-            if isinstance(entry.get("clusters"), dict):
-                entry["clusters"] = {name: all_at(paths) for name, paths in entry["clusters"].items()}
-            found.append(entry)
-        else:
-            found.append(at(entry))
-    return found
-
-
 def places_of(entries: Iterable[Any]) -> list[Place]:
     """Raises MeshesError for an invalid entry, a path that does not exist, and a name that appears twice."""
     places = [place for entry in entries for place in _places(entry)]
