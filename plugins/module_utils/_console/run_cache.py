@@ -12,11 +12,12 @@ Whatever is wrong with the folder or a file of it only costs time: the run does 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import tempfile
 import time
+
+# Not hashlib: it loads OpenSSL, which takes longer than the rest of a run from the cache.
+from _blake2 import blake2b
 from typing import NamedTuple
 
 # Exit codes of runs that checked everything.
@@ -63,19 +64,24 @@ def store(key: str, shown: Shown) -> None:
         return
     with contextlib.suppress(OSError):
         # Another run may read or write the same entry: it sees the whole old one or the whole new one.
-        descriptor, path = tempfile.mkstemp(dir=folder, prefix=".new-")
+        path = os.path.join(folder, f".new-{os.getpid()}-{time.monotonic_ns()}")
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with open(path, "xb", opener=_private) as file:
                 file.write(_digest(key, data).encode() + b"\n" + data)
             os.replace(path, os.path.join(folder, key))
         except BaseException:
-            os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
             raise
         _prune(folder)
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _digest(key: str, data: bytes) -> str:
-    return hashlib.blake2b(key.encode() + data, digest_size=24).hexdigest()
+    return blake2b(key.encode() + data, digest_size=24).hexdigest()
 
 
 def _folder(*, create: bool = False) -> str:

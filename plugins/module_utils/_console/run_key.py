@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import datetime
 import glob
-import hashlib
 import os
-import shutil
 import stat
 import sys
+
+# As in run_cache.py.
+from _blake2 import blake2b
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -61,7 +62,7 @@ def key_of(asked: Asked, config: str, colours: Iterable[bool]) -> str:
 
 class _Key:
     def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=24)
+        self._hash = blake2b(digest_size=24)
         self._bytes = 0
 
     def add(self, *texts: str) -> None:
@@ -122,6 +123,9 @@ def _add_input(key: _Key, paths: Iterable[str]) -> None:
 
 def _add_what_programs_read(key: _Key, paths: Iterable[str]) -> None:
     """The programs, and the whole repository, whose files need not be YAML: by their state, not their contents."""
+    # Here, since most input needs no program.
+    import shutil
+
     for program in _PROGRAMS:
         found = shutil.which(program)
         key.add(program, *(_states([found]) if found else ("",)))

@@ -76,21 +76,22 @@ def path_of(file: str) -> str:
 
 @once_per_mesh
 def variants_of(mesh: Mesh) -> Variants:
-    files: dict[object, set[str]] = defaultdict(set)
-    folders: dict[str, set[str]] = defaultdict(set)
-    for resource in _of_files(mesh):
-        if resource.kind not in _SHARED:
-            files[resource.identity].add(resource.source.file)
     everything = {item.source.file for item in _of_files(mesh)}
+    if len(everything) < 2:
+        return Variants({})
+    folders: dict[str, set[str]] = defaultdict(set)
     for file in everything:
         for parent, child in _steps(file):
             folders[parent].add(child)
     # Of each folder: how many objects its children define, and how many of these another child defines, too.
     defined: dict[str, Counter[str]] = defaultdict(Counter)
     repeated: dict[str, Counter[str]] = defaultdict(Counter)
-    for places in files.values():
+    for file, number in _defined_once(mesh).items():
+        for parent, child in _steps(file):
+            defined[parent][child] += number
+    for definitions in mesh.definitions.values():
         children: dict[str, set[str]] = defaultdict(set)
-        for file in places:
+        for file in {item.source.file for item in definitions if item.kind not in _SHARED and not item.is_live}:
             for parent, child in _steps(file):
                 children[parent].add(child)
         for parent, found in children.items():
@@ -109,6 +110,15 @@ def _of_files(mesh: Mesh) -> Iterator[Resource]:
         for copy in mesh.definitions.get(resource.identity, (resource,)) if resource.name else (resource,):
             if not copy.is_live:
                 yield copy
+
+
+def _defined_once(mesh: Mesh) -> Counter[str]:
+    """File -> how many objects it defines that no other file does."""
+    return Counter(
+        item.source.file
+        for item in mesh.all()
+        if item.kind not in _SHARED and not item.is_live and not (item.name and item.identity in mesh.definitions)
+    )
 
 
 def _steps(file: str) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import is_within, path_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import has_pod_template
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, unplaced
 
 _FORMS = "Write a pattern of folders, an object with paths, or one with name and clusters (cluster: paths)"
 
@@ -133,8 +133,8 @@ def checked_one_by_one(
         present = []
     parts = _parts(resources, settings, [place for place in places if place.mesh in present])
     if not parts:
-        return run_checks(Mesh(resources, settings), checks)
-    return _together([(part, run_checks(Mesh(part.resources, part.settings), checks)) for part in parts])
+        return unplaced(Mesh(resources, settings), checks)
+    return _together([(part, unplaced(Mesh(part.resources, part.settings), checks)) for part in parts])
 
 
 def _owners(file: str, places: Sequence[Place]) -> list[Place]:

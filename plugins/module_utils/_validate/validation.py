@@ -25,7 +25,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import (
+    Outcome,
+    in_order,
+    located,
+    unplaced,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.line_comments import comments_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.meshes import (
     Place,
@@ -65,7 +70,7 @@ class Request:
 class Validated(NamedTuple):
     """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know besides the findings.
 
-    kept: all findings, also those that are too many to list.
+    kept: all findings. Those that are too many to list are last, without line and column.
     """
 
     findings: list[dict[str, Any]]
@@ -85,8 +90,13 @@ def validate(
         findings = _brought(findings, request.known_live)
     findings = in_order([*loaded.findings, *findings])
     comments = comments_of(loaded.resources)
+    if comments.by_line:
+        findings = located(findings)
     selection = select(findings, request.policy, request.suppressions, request.baseline, request.today, comments)
     kept, omitted = _capped(selection.kept, loaded.omitted)
+    listed = in_order(located(kept))
+    left = {id(finding) for finding in kept} if omitted else set()
+    others = [finding for finding in selection.kept if id(finding) not in left] if omitted else []
     summary: dict[str, Any] = dict.fromkeys(LEVELS, 0)
     for finding in selection.kept:
         summary[finding.severity] += 1
@@ -105,7 +115,7 @@ def validate(
     notes += comments.unused()
     notes += [f"{code}: {number} more findings are not listed" for code, number in sorted(omitted.items())]
     notes += [f"the check {name} itself failed, please report it: {error}" for name, error in outcome.broken.items()]
-    return Validated([finding.as_dict() for finding in kept], summary, outcome.undecided, notes, selection.kept)
+    return Validated([finding.as_dict() for finding in listed], summary, outcome.undecided, notes, [*listed, *others])
 
 
 def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[list[Finding], Counter[str]]:
@@ -125,11 +135,11 @@ def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[li
 
 
 def outcome_of(loaded: Loaded, settings: Settings, checks: Sequence[Check], meshes: Sequence[Place] = ()) -> Outcome:
-    """All findings of the checks, before any selection."""
+    """All findings of the checks, before any selection, without line and column."""
     with collector_paused():
         if meshes:
             return checked_one_by_one(loaded.resources, settings, checks, meshes)
-        return run_checks(Mesh(loaded.resources, settings), checks)
+        return unplaced(Mesh(loaded.resources, settings), checks)
 
 
 def _brought(findings: Iterable[Finding], known: Counter[str]) -> list[Finding]:

@@ -25,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
     TOO_LARGE,
     UNREADABLE,
     Loaded,
+    decoded,
     is_manifest,
     load_bytes,
     load_text,
@@ -144,8 +145,11 @@ class Reader:
             self.loaded.fault(TOO_LARGE, shown, f"the files together have more than {_MAX_TOTAL} bytes")
             return
         self.files += 1
-        if is_named or is_manifest(data):
-            load_bytes(data, shown, self._namespace, self.loaded)
+        content = decoded(data, shown, self.loaded) if is_named or is_manifest(data) else None
+        # A large file's bytes need not be in memory beside its objects.
+        del data
+        if content is not None:
+            load_text(content.text, shown, self._namespace, self.loaded, content.rest)
 
     def chart(self, chart: ChartInput) -> None:
         path = os.path.expanduser(chart.path)
