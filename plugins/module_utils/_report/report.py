@@ -81,13 +81,10 @@ def _services(data: Data) -> Cell:
     states = Counter(item["health"] for item in data["services"] if item["workloads"])
     if not states:
         return Cell("none seen", WARNING)
-    counts = ", ".join(
-        f"{states[state]} {state}" for state in ("failed", "degraded", "healthy", "idle") if states[state]
-    )
-    tone = ERROR if states["failed"] else WARNING if states["degraded"] else GOOD
-    if data["measured"]:
-        return Cell(counts, tone)
-    return Cell(f"{counts}; traffic not known", WARNING) if data["notes"] else Cell(f"{counts}; no traffic", tone)
+    counts = ", ".join(f"{states[state]} {state}" for state in sections.HEALTH if states[state])
+    is_measured = states["healthy"] or states["idle"]
+    tone = ERROR if states["failed"] else WARNING if states["degraded"] or not is_measured else GOOD
+    return Cell(counts, tone)
 
 
 def _proxies(data: Data) -> Cell:

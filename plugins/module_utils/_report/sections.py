@@ -24,11 +24,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.docu
     Table,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import FINAL, Phase
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import conclusion, what
 
 Data = Mapping[str, Any]
 
-HEALTH = {"healthy": GOOD, "idle": "", "degraded": WARNING, "failed": ERROR}
+# The worst first.
+HEALTH = {"failed": ERROR, "degraded": WARNING, "healthy": GOOD, "idle": "", NOT_MEASURED: ""}
 _SECURITY = {"mutual_tls": "mutual TLS", "plaintext": "plaintext", "refused": "refused: plaintext to STRICT"}
 _LEVELS = {"error": ERROR, "warning": WARNING, "info": INFO}
 _PHASES: Mapping[str, str] = {
@@ -139,7 +141,8 @@ def _workload(item: Data) -> list[Cell]:
 
 def traffic(data: Data) -> Section:
     shown = [item for item in data["services"] if item["workloads"]]
-    active = [item for item in shown if item["traffic"] or item["saturation"] or item["health"] != "idle"]
+    quiet = ("idle", NOT_MEASURED)
+    active = [item for item in shown if item["traffic"] or item["saturation"] or item["health"] not in quiet]
     window = f"over the last {data['window']}"
     services = Table(
         f"Golden signals of the services {window}; CPU and memory in percent of the limit, of the fullest container",

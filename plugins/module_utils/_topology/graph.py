@@ -14,14 +14,22 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
+
 _COLUMN, _ROW, _WIDTH, _HEIGHT, _MARGIN = 320, 100, 190, 52, 24
 # The size of a label, and where it may be along its edge and beside it: in the middle, if that is free.
 _LETTER, _LINE = 6, 13
 _ALONG, _BESIDE = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8), (0, -_LINE, _LINE)
 
 # Readable on white and black. The border's style differs as well, for readers who cannot distinguish red from green.
-_COLOURS = {"healthy": "#2e9e5b", "degraded": "#c98a00", "failed": "#d0342c", "idle": "#8a8f98"}
-_DASHES = {"healthy": "", "degraded": "6 3", "failed": "2 2", "idle": "1 4"}
+_COLOURS = {
+    "healthy": "#2e9e5b",
+    "degraded": "#c98a00",
+    "failed": "#d0342c",
+    "idle": "#8a8f98",
+    NOT_MEASURED: "#8a8f98",
+}
+_DASHES = {"healthy": "", "degraded": "6 3", "failed": "2 2", "idle": "1 4", NOT_MEASURED: "1 4"}
 _STYLE = """
 .topology { font: 13px system-ui, sans-serif; color-scheme: light dark; }
 .topology text { fill: #1c2128; } .topology .small { font-size: 11px; fill: #57606a; }

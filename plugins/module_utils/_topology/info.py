@@ -15,24 +15,18 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import (
     calls,
     gateways,
-    health,
     services,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic
 
 
 def info_of(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> dict[str, Any]:
-    """services, gateways, calls; each service with its health."""
-    found = services(mesh, traffic, namespaces)
-    for item in found:
-        signals = traffic.services.get((item["namespace"], item["name"]))
-        item["health"] = health(signals, _is_ready(item["workloads"]))
-    return {"services": found, "gateways": gateways(mesh), "calls": calls(mesh, traffic, namespaces)}
-
-
-def _is_ready(workloads: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether at least one pod is ready, as far as known."""
-    return not workloads or any(workload["ready"] is None or workload["ready"] > 0 for workload in workloads)
+    """services, each with its health, gateways, calls."""
+    return {
+        "services": services(mesh, traffic, namespaces),
+        "gateways": gateways(mesh),
+        "calls": calls(mesh, traffic, namespaces),
+    }
 
 
 _COLUMNS = (

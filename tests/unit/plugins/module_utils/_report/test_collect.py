@@ -175,8 +175,35 @@ def test_nothing_but_the_clusters_version_may_be_read(mesh: Any, wanted: dict[st
 def test_without_prometheus_the_section_reports_so(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
     assert data["traffic"]["notes"] == ["prometheus is not set, so the traffic is not known"]
-    assert in_short(data)["Services"] == ("1 idle; traffic not known", "warning")
+    assert in_short(data)["Services"] == ("1 not measured", "warning")
     assert "prometheus is not set" in rendered("html", data)
+
+
+def silent_prometheus(*scraped: str) -> Any:
+    """It has no request, and scrapes these pods of namespace shop."""
+
+    def fetch(path: str, parameters: Any) -> tuple[int, bytes]:
+        pods = scraped if "up{" in parameters["query"] else ()
+        found = [{"metric": {"namespace": "shop", "pod": pod}, "value": [0, "1"]} for pod in pods]
+        return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": found}}).encode()
+
+    return fetch
+
+
+def test_a_service_that_nobody_scrapes_is_not_idle(mesh: Any, wanted: dict[str, Any]) -> None:
+    plant_old_sidecar(mesh)
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus()}))
+    assert in_short(data)["Services"] == ("1 not measured", "warning")
+    note = "prometheus does not scrape the pods of shop/cart, so their traffic is not known"
+    assert data["traffic"]["notes"] == [note]
+    assert note in rendered("markdown", data)
+
+
+def test_a_scraped_service_without_requests_is_idle(mesh: Any, wanted: dict[str, Any]) -> None:
+    plant_old_sidecar(mesh)
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus("cart-0")}))
+    assert in_short(data)["Services"] == ("1 idle", "good")
+    assert data["traffic"]["notes"] == []
 
 
 def test_a_prometheus_that_does_not_answer_is_reported(mesh: Any, wanted: dict[str, Any]) -> None:

@@ -15,9 +15,10 @@ import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import columns, dot, graph_of, svg
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import health
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED, health
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import (
     Signals,
     Traffic,
@@ -214,29 +215,71 @@ def test_a_cycle_of_calls_has_an_end() -> None:
     ],
 )
 def test_health(signals: Signals | None, ready: bool, wanted: str) -> None:
-    assert health(signals, ready) == wanted
+    assert health(signals, ready, scraped=True, sends=False) == wanted
 
 
-def test_what_prometheus_answers_becomes_signals() -> None:
-    edge = {
-        "source_workload_namespace": "shop",
-        "source_workload": "web",
-        "destination_service_namespace": "shop",
-        "destination_service_name": "cart",
-    }
-    server = {key: value for key, value in edge.items() if key.startswith("destination")}
+def test_no_requests_are_idle_only_if_the_pods_are_scraped() -> None:
+    assert health(None, ready=True, scraped=False, sends=False) == NOT_MEASURED
+    # The ingress gateway: its clients have no proxy, and it is anything but idle.
+    assert health(None, ready=True, scraped=True, sends=True) == "healthy"
+
+
+EDGE = {
+    "source_workload_namespace": "shop",
+    "source_workload": "web",
+    "destination_service_namespace": "shop",
+    "destination_service_name": "cart",
+}
+SERVER = {key: value for key, value in EDGE.items() if key.startswith("destination")}
+Rows = list[tuple[dict[str, str], str]]
+
+
+def prometheus(requests: Rows, failed: Rows, p95: Rows, scraped: Rows) -> Fetch:
+    """Answers with these series and values."""
 
     def fetch(path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:
         query = parameters["query"]
         assert path == "/api/v1/query"
-        assert "[2m]" in query
-        if "histogram_quantile" in query:
-            row = {"metric": server, "value": [0, "NaN" if "0.99" in query else "12.34"]}
-        else:
-            row = {"metric": edge, "value": [0, "1" if "5..|0" in query else "4"]}
-        answer = {"status": "success", "data": {"resultType": "vector", "result": [row]}}
-        return 200, json.dumps(answer).encode()
+        assert "[2m]" in query or query == 'max by (namespace, pod) (up{pod!=""})'
+        quantile = p95 if "0.95" in query else []
+        kinds = (
+            ("histogram_quantile", quantile),
+            ("5..|0", failed),
+            ("istio_requests_total", requests),
+            ("up", scraped),
+        )
+        rows = next(rows for words, rows in kinds if words in query)
+        result = [{"metric": labels, "value": [0, value]} for labels, value in rows]
+        return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
 
-    traffic = read_traffic(fetch, "2m")
-    assert traffic.services[CART] == Signals(4.0, 0.25, 12.34, 12.34, None)
-    assert traffic.calls[(WEB, CART)] == Signals(4.0, 0.25)
+    return fetch
+
+
+def test_the_clients_count_is_used_and_the_servers_is_not_added() -> None:
+    ends = [{"reporter": "source"}, {"reporter": "destination"}]
+    both = [(EDGE | end, value) for end, value in zip(ends, ("4", "3"), strict=True)]
+    wrong = [(EDGE | end, "1") for end in ends]
+    slow = [(SERVER | end, value) for end, value in zip(ends, ("12.34", "9"), strict=True)]
+    traffic = read_traffic(prometheus(both, wrong, slow, []), "2m")
+    assert traffic.services == {CART: Signals(4.0, 0.25, None, 12.34, None)}
+    assert traffic.calls == {(WEB, CART): Signals(4.0, 0.25)}
+
+
+def test_requests_of_clients_that_are_not_scraped_are_those_that_the_server_counts() -> None:
+    server = {"reporter": "destination"}
+    stray = EDGE | server | {"destination_service_name": "InboundPassthroughCluster"}
+    found = prometheus([(EDGE | server, "4"), (stray, "9")], [(EDGE | server, "1")], [(SERVER | server, "12.34")], [])
+    traffic = read_traffic(found, "2m")
+    assert traffic.services == {CART: Signals(4.0, 0.25, None, 12.34, None)}
+    assert traffic.calls == {(WEB, CART): Signals(4.0, 0.25)}
+
+
+def test_a_pod_is_scraped_if_its_metrics_arrive() -> None:
+    pods = [({"namespace": "shop", "pod": pod}, value) for pod, value in (("cart-0", "1"), ("cart-1", "0"))]
+    assert read_traffic(prometheus([], [], [], pods), "2m").scraped == {("shop", "cart-0")}
+
+
+def test_a_value_that_is_not_a_number_is_left_out() -> None:
+    source = {"reporter": "source"}
+    found = prometheus([(EDGE | source, "4")], [], [(SERVER | source, "NaN")], [])
+    assert read_traffic(found, "2m").services == {CART: Signals(4.0, 0.0)}
