@@ -134,8 +134,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.op
     PROMETHEUS_OPTIONS,
     prometheus_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 
 

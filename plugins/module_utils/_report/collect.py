@@ -51,8 +51,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.qu
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import registries, saturation, versions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import certificates
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import rendered
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' &lt; | `x` [a](javascript:b) ![i](http://evil/i)\u202e\x1b[2J\n# h"
 # Words that the collection itself chooses.

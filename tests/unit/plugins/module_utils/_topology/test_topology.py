@@ -16,8 +16,9 @@ import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import columns, dot, graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import Edge, dot, graph_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED, health
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import (
     Signals,
@@ -177,30 +178,48 @@ def test_the_table_has_the_documents_columns(info: dict[str, Any]) -> None:
 
 def test_the_picture_has_callers_left_of_whom_they_call(info: dict[str, Any]) -> None:
     nodes, edges = graph_of(info)
-    place = columns(nodes, edges)
-    assert place["shop/web"] < place["shop/cart"] < place["database/postgres"]
     root = ElementTree.fromstring(svg(nodes, edges))  # noqa: S314  (our own text)
-    assert len(root.findall("{*}g")) == len(nodes) == 4
+    boxes = [(group.find("{*}text"), group.find("{*}rect")) for group in root.findall("{*}g")]
+    left = {text.text: int(rect.get("x", "")) for text, rect in boxes if text is not None and rect is not None}
+    assert left["web"] < left["cart"] < left["postgres"]
+    assert len(boxes) == len(nodes) == 4
     assert '"shop/web" -> "shop/cart" [label="10.0/s, 0.2 % errors"' in dot(nodes, edges)
 
 
-def test_a_cycle_of_calls_has_an_end() -> None:
-    info = {
-        "services": [],
-        "calls": [
-            {
-                "client": {"namespace": "a", "workload": client},
-                "service": {"namespace": "a", "name": server},
-                "security": "mutual_tls",
-                "requests_per_second": 1.0,
-                "error_percent": 0.0,
-            }
-            for client, server in (("x", "y"), ("y", "z"), ("z", "x"), ("x", "x"))
-        ],
+def test_what_is_said_of_an_edge() -> None:
+    texts = {
+        edge.client: edge.texts
+        for edge in (
+            Edge("few", "cart", 0.004, 0.0, "mutual_tls"),
+            Edge("wrong", "cart", 13.71, 100.0, "plaintext"),
+            # No claim on what is not known.
+            Edge("unknown", "cart", 1.0, 0.01, "unknown"),
+        )
     }
-    nodes, edges = graph_of(info)
-    assert sorted(columns(nodes, edges)) == ["a/x", "a/y", "a/z"]
-    assert svg(nodes, edges)
+    assert texts == {"few": ["0.2/min"], "wrong": ["13.7/s", "100 % errors", "no mTLS"], "unknown": ["1.0/s"]}
+
+
+def call(client: str, server: str, rate: float, security: str) -> dict[str, Any]:
+    return {
+        "client": {"namespace": "a", "workload": client},
+        "service": {"namespace": "a", "name": server},
+        "security": security,
+        "requests_per_second": rate,
+        "error_percent": 0.0,
+    }
+
+
+def test_calls_of_two_versions_are_one_edge_as_safe_as_the_worse_of_them() -> None:
+    service = {
+        "namespace": "a",
+        "name": "web",
+        "traffic": None,
+        "health": "healthy",
+        "workloads": [{"name": name, "version": name[-2:], "ready": 1} for name in ("web-v1", "web-v2")],
+    }
+    calls = [call("web-v1", "cart", 2.0, "mutual_tls"), call("web-v2", "cart", 1.0, "plaintext")]
+    _nodes, edges = graph_of({"services": [service], "calls": calls})
+    assert edges == [Edge("a/web", "a/cart", 3.0, 0.0, "plaintext")]
 
 
 @pytest.mark.parametrize(
