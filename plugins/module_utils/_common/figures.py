@@ -9,8 +9,13 @@
 from __future__ import annotations
 
 
-def per_second(rate: float) -> str:
-    """``12.5/s``; a rate of which this would leave nothing is one a minute, or less: ``2.4/min``."""
-    if rate >= 0.1 or not rate:
-        return f"{rate:.1f}/s"
-    return f"{rate * 60:.1f}/min" if rate * 60 >= 0.1 else "under 0.1/min"
+def rate(per_second: float) -> str:
+    """``12.5``; a figure of which this would leave nothing has two digits that count: ``0.0033``."""
+    return f"{per_second:.1f}" if per_second >= 0.1 or not per_second else f"{per_second:.2g}"
+
+
+def rate_with_unit(per_second: float) -> str:
+    """``12.5/s``; a rate below 0.1 a second is one a minute: ``2.4/min``."""
+    if per_second >= 0.1 or not per_second:
+        return f"{per_second:.1f}/s"
+    return f"{per_second * 60:.1f}/min" if per_second * 60 >= 0.1 else "under 0.1/min"

@@ -25,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.html
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.markdown import markdown
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import FINAL
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, registries, sections
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import GATEWAY
 
 Data = Mapping[str, Any]
 ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}
@@ -110,11 +111,18 @@ def _canaries(data: Data) -> Cell:
 
 def _certificates(data: Data) -> Cell:
     found = data["certificates"]
-    days = [item["days_left"] for item in found if item["days_left"] is not None]
-    faults = len(found) - len(days)
-    if faults:
-        return Cell(f"{faults} unreadable or missing", ERROR)
-    if not days:
+    known = [item for item in found if item["days_left"] is not None]
+    if len(known) < len(found):
+        return Cell(f"{len(found) - len(known)} unreadable or missing", ERROR)
+    if not known:
         return Cell("none seen", WARNING)
-    tone = WARNING if data["notes"] else sections.expiry_tone(min(days), data["warn_days"])
-    return Cell(f"the first expires in {min(days)} days" if min(days) >= 0 else "one has expired", tone)
+    # Webhooks are trusted by a CA: what expires soon, and is renewed by hand, are the gateways' own.
+    served = [item["days_left"] for item in known if item["use"] == GATEWAY]
+    trusted = [item["days_left"] for item in known if item["use"] != GATEWAY]
+    texts = [f"{name} {_expiry(min(days))}" for name, days in (("first", served), ("CA", trusted)) if days]
+    tone = sections.expiry_tone(min([*served, *trusted]), data["warn_days"])
+    return Cell("; ".join(texts), WARNING if data["notes"] and tone == GOOD else tone)
+
+
+def _expiry(days: int) -> str:
+    return f"expires in {days} day{'' if days == 1 else 's'}" if days >= 0 else "has expired"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.figures import rate
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import (
     ERROR,
     GOOD,
@@ -182,7 +183,7 @@ def _service(item: Data) -> list[Cell]:
     return [
         Cell(f"{item['namespace']}/{item['name']}", code=True),
         Cell(item["health"], HEALTH[item["health"]]),
-        _number(signals.get("requests_per_second"), 1),
+        Cell(rate(signals["requests_per_second"]) if signals else "-"),
         _number(errors, 2, "" if not errors else ERROR if errors > 5 else WARNING),
         *(_number(signals.get(name), 0) for name in ("p50", "p95", "p99")),
         *(_share(item["saturation"].get(name)) for name in ("cpu", "memory")),
@@ -211,7 +212,7 @@ def _call(item: Data) -> list[Cell]:
     return [
         Cell(f"{client['namespace']}/{client['workload']}", code=True),
         Cell(f"{service['namespace']}/{service['name']}", code=True),
-        _number(item["requests_per_second"], 1),
+        Cell(rate(item["requests_per_second"])),
         _number(errors, 2, "" if not errors else ERROR if errors > 5 else WARNING),
         Cell(
             _SECURITY.get(item["security"], "not known"),
@@ -233,6 +234,21 @@ def _gateway(item: Data) -> list[Cell]:
 
 
 def validation(data: Data) -> Section:
+    facts = [("Found", Cell(conclusion(data["summary"])))]
+    if data["undecided"]:
+        facts.append(("Undecided for lack of input", Cell(", ".join(sorted(data["undecided"])), code=True)))
+    blocks: list[Facts | Table] = [Facts(facts)]
+    to_do = [item for item in data["findings"] if item["level"] != INFO]
+    to_know = [item for item in data["findings"] if item["level"] == INFO]
+    if to_do:
+        blocks.append(_findings("Findings, with istioctl's and Kiali's codes where they have one", to_do))
+    if to_know:
+        number = f"{len(to_know)} finding{'' if len(to_know) == 1 else 's'} of level info"
+        blocks.append(_findings("Findings of level info", to_know, folded=number))
+    return Section("validation", "Validation", blocks, notes=data["notes"])
+
+
+def _findings(caption: str, findings: Sequence[Data], folded: str = "") -> Table:
     rows = [
         [
             Cell(item["level"], _LEVELS[item["level"]]),
@@ -241,16 +257,9 @@ def validation(data: Data) -> Section:
             Cell(item["message"]),
             Cell(item["remedy"]),
         ]
-        for item in data["findings"]
+        for item in findings
     ]
-    facts = [("Found", Cell(conclusion(data["summary"])))]
-    if data["undecided"]:
-        facts.append(("Undecided for lack of input", Cell(", ".join(sorted(data["undecided"])), code=True)))
-    blocks: list[Facts | Table] = [Facts(facts)]
-    if rows:
-        named = columns("Level", "Code", "Object", "Problem", "Remedy")
-        blocks.append(Table("Findings, with istioctl's and Kiali's codes where they have one", named, rows))
-    return Section("validation", "Validation", blocks, notes=data["notes"])
+    return Table(caption, columns("Level", "Code", "Object", "Problem", "Remedy"), rows, folded)
 
 
 def canaries(data: Data) -> Section:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.figures import per_second
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.figures import rate_with_unit
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
 
 _GREY = "#8a8f98"
@@ -46,7 +46,7 @@ class Edge:
     def texts(self) -> list[str]:
         """How many requests, then what is wrong with them."""
         errors = f"{self.errors:.3g} % errors" if self.errors >= 0.05 else ""
-        return [text for text in (per_second(self.rate), errors, _SECURITY[self.security]) if text]
+        return [text for text in (rate_with_unit(self.rate), errors, _SECURITY[self.security]) if text]
 
     @property
     def is_plain(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.figures import rate
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import (
     calls,
@@ -50,7 +51,7 @@ def table(info: Mapping[str, Any]) -> list[str]:
         traffic = item["traffic"] or {}
         cells = [
             f"{item['namespace']}/{item['name']}",
-            _number(traffic.get("requests_per_second"), "", 1),
+            rate(traffic["requests_per_second"]) if traffic else "-",
             _number(traffic.get("error_percent"), "", 2),
             *(_number(traffic.get(name), " ms", 0) for name in ("p50", "p95", "p99")),
             item["mtls"],

@@ -42,7 +42,7 @@ class Signals:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "requests_per_second": round(self.rate, 3),
+            "requests_per_second": round(self.rate, 6),
             "error_percent": None if self.error_share is None else round(self.error_share * 100, 3),
             **{name: _rounded(getattr(self, name)) for name in QUANTILES},
         }

@@ -106,6 +106,29 @@ def test_certificates_the_first_to_end_first(data: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("served", "expected"),
+    [
+        ([40, 12], ("first expires in 12 days; CA expires in 3000 days", "warning")),
+        ([364], ("first expires in 364 days; CA expires in 3000 days", "good")),
+        ([1], ("first expires in 1 day; CA expires in 3000 days", "warning")),
+        ([-1, 12], ("first has expired; CA expires in 3000 days", "error")),
+        # The mesh's root alone says nothing on the certificates that must be renewed.
+        ([], ("CA expires in 3000 days", "good")),
+    ],
+)
+def test_the_first_certificate_to_expire_is_not_the_root(
+    data: dict[str, Any], served: list[int], expected: tuple[str, str]
+) -> None:
+    found = data["certificates"]
+    gateway, authority = (
+        next(item for item in found["certificates"] if item["use"] == use and item["days_left"] is not None)
+        for use in ("gateway", "mesh authority")
+    )
+    found["certificates"] = [authority, *({**gateway, "days_left": days} for days in served)]
+    assert in_short(data)["Certificates"] == expected
+
+
 def test_what_must_be_known_first(data: dict[str, Any]) -> None:
     short = in_short(data)
     assert short["Services"] == ("1 degraded", "warning")
