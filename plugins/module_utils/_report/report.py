@@ -26,9 +26,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.mark
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import FINAL
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, registries, sections
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import GATEWAY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
 
 Data = Mapping[str, Any]
 ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}
+_NO_SIDECAR = "without a sidecar"
 # In reading order. Long and rarely needed sections come last.
 _SECTIONS = (
     ("cluster", sections.cluster),
@@ -79,13 +81,18 @@ def overview(data: Data) -> Iterator[tuple[str, str, Cell]]:
 
 
 def _services(data: Data) -> Cell:
-    states = Counter(item["health"] for item in data["services"] if item["workloads"])
+    states = Counter(_state(item) for item in data["services"] if item["workloads"])
     if not states:
         return Cell("none seen", WARNING)
-    counts = ", ".join(f"{states[state]} {state}" for state in sections.HEALTH if states[state])
+    counts = ", ".join(f"{states[state]} {state}" for state in (*sections.HEALTH, _NO_SIDECAR) if states[state])
     is_measured = states["healthy"] or states["idle"]
     tone = ERROR if states["failed"] else WARNING if states["degraded"] or not is_measured else GOOD
     return Cell(counts, tone)
+
+
+def _state(service: Data) -> str:
+    """Its health. That nothing counts the requests is normal for a service without a sidecar."""
+    return _NO_SIDECAR if service["health"] == NOT_MEASURED and service["mtls"] == "none" else str(service["health"])
 
 
 def _proxies(data: Data) -> Cell:

@@ -45,7 +45,7 @@ def services(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> list[Object
                 "subsets": _subsets(mesh, service),
                 "routes": _routes_to(mesh, service),
                 "traffic": signals.as_dict() if signals else None,
-                "health": health(signals, _is_ready(behind), _is_scraped(traffic, behind), _is_client(traffic, behind)),
+                "health": health(signals, _is_ready(behind), _is_scraped(mesh, traffic, behind), _is_client(traffic, behind)),
             }
         )
     return found
@@ -199,8 +199,8 @@ def _client_tls(mesh: Mesh, service: Resource) -> str:
 def health(signals: Signals | None, ready: bool, scraped: bool, sends: bool) -> str:
     """healthy, degraded or failed by the share of errors; missing pods mean degraded.
 
-    Without requests: failed without ready pods; healthy if its pods send requests, as a gateway's do; idle if its pods
-    are scraped; otherwise NOT_MEASURED, because no count of requests is not a count of no requests.
+    Without requests: failed without ready pods; healthy if its pods send requests, as a gateway's do; idle if its
+    proxies are scraped; otherwise NOT_MEASURED, because no count of requests is not a count of no requests.
     """
     if signals is None or signals.error_share is None or signals.rate == 0:
         if not ready:
@@ -211,9 +211,10 @@ def health(signals: Signals | None, ready: bool, scraped: bool, sends: bool) -> 
     return "degraded" if signals.error_share > 0.001 or not ready else "healthy"
 
 
-def _is_scraped(traffic: Traffic, behind: Sequence[Workload]) -> bool:
-    """Whether Prometheus has the metrics of at least one of the pods."""
-    return any((pod.namespace, pod.name) in traffic.scraped for workload in behind for pod in workload.pods)
+def _is_scraped(mesh: Mesh, traffic: Traffic, behind: Sequence[Workload]) -> bool:
+    """Whether Prometheus has the metrics of at least one proxy. A pod without a proxy counts no requests."""
+    with_proxy = [workload for workload in behind if mesh.has_sidecar(workload) is not False]
+    return any((pod.namespace, pod.name) in traffic.scraped for workload in with_proxy for pod in workload.pods)
 
 
 def _is_client(traffic: Traffic, behind: Sequence[Workload]) -> bool:

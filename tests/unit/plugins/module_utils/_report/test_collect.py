@@ -198,8 +198,15 @@ def test_nothing_but_the_clusters_version_may_be_read(mesh: Any, wanted: dict[st
 def test_without_prometheus_the_section_reports_so(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
     assert data["traffic"]["notes"] == ["prometheus is not set, so the traffic is not known"]
-    assert in_short(data)["Services"] == ("1 not measured", "warning")
+    assert in_short(data)["Services"] == ("1 without a sidecar", "warning")
     assert "prometheus is not set" in rendered("html", data)
+
+
+def test_without_prometheus_no_service_is_idle(mesh: Any, wanted: dict[str, Any]) -> None:
+    plant_old_sidecar(mesh)
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
+    assert in_short(data)["Services"] == ("1 not measured", "warning")
+    assert not [line for line in rendered("markdown", data).splitlines() if "idle" in line]
 
 
 def silent_prometheus(*scraped: str) -> Any:
@@ -227,6 +234,11 @@ def test_a_scraped_service_without_requests_is_idle(mesh: Any, wanted: dict[str,
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus("cart-0")}))
     assert in_short(data)["Services"] == ("1 idle", "good")
     assert data["traffic"]["notes"] == []
+
+
+def test_pods_without_a_proxy_are_not_idle_even_if_they_are_scraped(mesh: Any, wanted: dict[str, Any]) -> None:
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus("cart-0")}))
+    assert in_short(data)["Services"] == ("1 without a sidecar", "warning")
 
 
 def test_a_prometheus_that_does_not_answer_is_reported(mesh: Any, wanted: dict[str, Any]) -> None:
