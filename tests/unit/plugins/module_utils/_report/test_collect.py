@@ -214,7 +214,7 @@ def silent_prometheus(*scraped: str) -> Any:
     return fetch
 
 
-def test_a_service_that_nobody_scrapes_is_not_idle(mesh: Any, wanted: dict[str, Any]) -> None:
+def test_a_service_that_is_not_scraped_is_not_idle(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus()}))
     assert in_short(data)["Services"] == ("1 not measured", "warning")
     note = "prometheus does not scrape the pods of shop/cart, so their traffic is not known"
