@@ -146,6 +146,20 @@ def test_the_artifact_has_what_its_users_need_and_nothing_else(artifact: Path) -
     }, "the lab's playbooks are there to say what they need"
 
 
+def test_readmes_section_names_only_what_the_artifact_has(artifact: Path) -> None:
+    """tests/integration/playbooks/test_installed_collection.py runs its commands against a cluster."""
+    section = (ROOT / "README.md").read_text().split("\n## The installed collection\n")[1].split("\n## ")[0]
+    with tarfile.open(artifact) as archive:
+        names = set(archive.getnames())
+    playbooks = re.findall(r"ansible-playbook corpv3\.service_mesh\.(\w+)", section)
+    assert {f"playbooks/{playbook}.yml" for playbook in playbooks} <= names
+    assert set(playbooks) == {"validate", "inventory_new", "smoke", "canary"}
+    (requirements,) = re.findall(r"ansible_collections/corpv3/service_mesh/(\S+)", section)
+    assert requirements in names
+    environment = yaml.safe_load((ROOT / "execution-environment.yml").read_text())
+    assert f"'{environment['dependencies']['ansible_core']['package_pip']}'" in section
+
+
 @pytest.mark.parametrize("inventory", [(), ("-i", "inventories/lab")], ids=["alone", "with its inventory"])
 def test_the_lab_reports_at_once_that_it_needs_a_checkout(
     repository: Path, collections: str, inventory: tuple[str, ...]

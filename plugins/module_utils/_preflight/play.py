@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Sequence
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.text import shortened
 
 NEEDS_CHECKOUT = (
-    "the lab needs a checkout of the collection's repository, since the installed collection leaves out what it is built of: "
-    "clone the repository, and run make up there."
+    "the lab needs a checkout of the collection's repository, since the installed collection leaves out what the lab "
+    "is built of: clone the repository, and run make up there."
 )
 # Ansible gives these a meaning of their own; a playbook need not have them.
 _SPECIAL_TAGS = frozenset({"all", "always", "never", "tagged", "untagged"})
