@@ -1,4 +1,4 @@
-"""The databases' own pods on the lab's real node: Debian's PostgreSQL, Redis and RabbitMQ, by the runbooks' commands."""
+"""The databases' own pods on the lab's real node: Debian's servers, run by the commands of the runbooks."""
 
 from __future__ import annotations
 
