@@ -6,7 +6,8 @@ number 999, UTF-8. The version is Debian's, whatever the tag. A server that is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from glob import glob
 
 from . import debian
@@ -18,7 +19,7 @@ LINKS = (Entry("bin/sh", link="dash"), Entry("usr/bin/awk", link="mawk"), Entry(
 USER = 999
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Server:
     """``packages``: names and patterns of names. ``programs``: the folder that is first on PATH, * for a version."""
 
@@ -26,6 +27,7 @@ class Server:
     user: str
     packages: tuple[str, ...]
     programs: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 SERVERS = (
@@ -41,6 +43,8 @@ SERVERS = (
         "rabbitmq",
         ("rabbitmq-server", "erlang-*"),
         "/usr/lib/rabbitmq/bin",
+        # 3.10 does not start without its log of upgrades, which later versions do not have.
+        {"RABBITMQ_LOG_BASE": "/var/run/rabbitmq"},
     ),
 )
 
@@ -59,7 +63,11 @@ def versions() -> dict[str, str]:
 
 def _image(server: Server, packages: list[str], base: tuple[Entry, ...]) -> Image:
     programs = max(glob(server.programs))
-    environment = {"PATH": f"{programs}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    environment = {
+        "PATH": f"{programs}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        **server.environment,
+    }
     own = (*debian.files(packages), *_accounts(server.user))
     return Image((server.image,), (base, own), (), ("sh",), environment, f"{USER}:{USER}")
 
