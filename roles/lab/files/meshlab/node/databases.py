@@ -14,7 +14,8 @@ from . import debian
 from .archive import Entry, Image
 
 # What the chart's scripts call.
-SHELL = ("dash", "coreutils", "sed", "grep", "mawk", "findutils", "gzip", "hostname", "procps", "libc-bin", "tzdata")
+SHELL: tuple[str, ...] = ("dash", "coreutils", "diffutils", "findutils", "util-linux", "hostname", "procps")
+SHELL += ("sed", "grep", "mawk", "gzip", "tar", "libc-bin", "tzdata")
 LINKS = (Entry("bin/sh", link="dash"), Entry("usr/bin/awk", link="mawk"), Entry("tmp", mode=0o1777, folder=True))
 USER = 999
 
