@@ -147,7 +147,7 @@ def test_the_artifact_has_what_its_users_need_and_nothing_else(artifact: Path) -
 
 
 def test_readmes_section_names_only_what_the_artifact_has(artifact: Path) -> None:
-    """tests/integration/playbooks/test_installed_collection.py runs its commands against a cluster."""
+    """tests/soak/test_installed_collection.py runs its commands against a cluster."""
     section = (ROOT / "README.md").read_text().split("\n## The installed collection\n")[1].split("\n## ")[0]
     with tarfile.open(artifact) as archive:
         names = set(archive.getnames())

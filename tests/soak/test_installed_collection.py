@@ -16,10 +16,10 @@ import pytest
 import yaml
 from kubernetes import client
 
-from ..support.canary_lab import success
-from ..support.one_deployment_shop import BEHIND, Shop, installed
-from ..support.playbooks import ROOT, lab_address
-from ..support.shop_requests import requests_to, wait_served
+from ..integration.support.canary_lab import success
+from ..integration.support.one_deployment_shop import BEHIND, Shop, installed
+from ..integration.support.playbooks import ROOT, lab_address
+from ..integration.support.shop_requests import requests_to, wait_served
 
 NAMESPACE, HOST = "install-shop", "install.example.com"
 SECTION = (ROOT / "README.md").read_text().split("\n## The installed collection\n")[1].split("\n## ")[0]
