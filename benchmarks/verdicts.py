@@ -137,7 +137,7 @@ def simulate(cell: Cell, seed: int) -> End:
             continue
         if not isinstance(decision, Wait):
             raise AssertionError(decision)
-        # As often as the role looks, or whenever a scrape may have brought something or the wait is over.
+        # As often as the role looks, or whenever a scrape may have brought something or the wait has ended.
         after = [max(mesh.next_scrape + 0.01, mesh.now + 5 if cell.scrape < 5 else 0)]
         lasts = max(duration, 3 * (watch.scrape_interval or 0))
         ends = (state.step_at + lasts, mesh.now + (decision.left or 0))

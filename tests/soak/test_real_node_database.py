@@ -107,7 +107,7 @@ def test_replicas_have_what_the_primary_acknowledged(lab: RealLab) -> None:
 
 
 def test_only_the_application_reaches_the_databases(lab: RealLab) -> None:
-    """By the NetworkPolicies alone: the servers themselves listen to everybody."""
+    """By the NetworkPolicies alone: the servers themselves accept connections from any address."""
     application = pod("client", "sleep", "3600")
     application["metadata"]["namespace"] = "restaurant-management"
     application["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}

@@ -40,4 +40,4 @@ def test_each_line_appears_in_its_turn_and_only_on_a_screen(recording: Any) -> N
 
 
 def test_what_a_command_writes_is_recorded(recording: Any) -> None:
-    assert [line for _, line in recording.record([sys.executable, "-c", "print('one\\ntwo')"])] == ["one", "two"]
+    assert [line for _moment, line in recording.record([sys.executable, "-c", "print('one\\ntwo')"])] == ["one", "two"]

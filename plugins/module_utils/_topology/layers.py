@@ -21,7 +21,7 @@ from itertools import pairwise
 # The place of an edge in a layer between its ends: the edge's index and the layer.
 Via = tuple[int, int]
 # A box by its key, or such a place.
-Item = str | Via
+Item = str | Via  # pylint: disable=unsupported-binary-operation
 Pair = tuple[str, str]
 _SWEEPS = 8
 
