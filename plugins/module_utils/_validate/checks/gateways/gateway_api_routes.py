@@ -115,10 +115,11 @@ def rule_without_backend(mesh: Mesh, report: Report) -> None:
 
 def _may_be_istios(route: Resource) -> bool:
     """Linkerd, for example, uses rules without backends to tell requests apart, at parents that Istio does not read."""
-    parents = [parent for _index, parent in items(route.spec, "parentRefs")]
-    return not parents or any(
-        (str(parent.get("group", GATEWAY_API)), str(parent.get("kind", "Gateway"))) not in _OF_LINKERD for parent in parents
-    )
+    parents = [
+        (str(parent.get("group", GATEWAY_API)), str(parent.get("kind", "Gateway")))
+        for _index, parent in items(route.spec, "parentRefs")
+    ]
+    return not parents or any(parent not in _OF_LINKERD for parent in parents)
 
 
 @check(
