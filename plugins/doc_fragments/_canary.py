@@ -209,7 +209,7 @@ options:
     description:
       - What to do at the start of a run if Argo CD, Flux, another Helm chart or an operator manages the
         VirtualServices or Deployments. Each of them overwrites weights, images and replicas, during a run or after it.
-      - With V(accept), configure the tool yourself. docs/canary.md has the fields that each tool must ignore.
+      - With V(accept), configure the tool yourself. docs/gitops.md has the fields that each tool must ignore.
       - An owner that reads these fields from the cluster before it writes is always accepted. Its objects have the
         annotation C(service-mesh.corpv3.com/keeps-canaries).
     type: str

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("links", ROOT / "tools/links.py")
@@ -98,3 +99,63 @@ def test_every_finding_of_the_canarys_review_has_tests_of_its_name() -> None:
         tests = re.findall(r"`(\w+)`", named)
         assert tests, finding
         assert [name for name in tests if not name.startswith(f"test_{finding.lower()}_") or name not in there] == []
+
+
+def test_the_site_and_readme_name_every_page() -> None:
+    index, readme = ((ROOT / name).read_text() for name in ("tools/docs/index.rst", "README.md"))
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"docs/{page.stem}\n" in index, page.name
+        assert f"(docs/{page.name}" in readme, page.name
+
+
+def test_the_page_on_exit_codes_has_every_playbook() -> None:
+    table = (ROOT / "docs/exit-codes.md").read_text().partition("## By playbook")[2]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    named = sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
+    assert named == sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+
+
+# What Ansible and kubernetes.core write.
+OTHERS = [
+    "Failed to import the required Python library",
+    "Module result deserialization failed",
+    "failed calling webhook",
+]
+
+
+def sources() -> str:
+    """What the collection writes: its code in one line, its texts joined, options named as its roles name them."""
+    found = [path for name in ("plugins", "roles", "playbooks") for path in (ROOT / name).rglob("*")]
+    texts = [path.read_text() for path in found if path.suffix in {".py", ".yml", ".j2"}]
+    text = " ".join(re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts)).split())
+    return re.sub(r"\bexpected_(uid|server)\b", r"service_mesh_cluster_\1", text)
+
+
+def test_troubleshooting_quotes_messages_as_they_are() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    first = [row.split(" | ")[0] for row in page.splitlines() if row.startswith("| ")]
+    quoted = [quote for cell in first for quote in re.findall(r"`([^`]+)`", cell) if " " in quote]
+    assert len(quoted) > 30
+    pieces = {piece.strip(" .:,()'") for quote in quoted for piece in quote.split("…")}
+    written = sources()
+    missing = [piece for piece in pieces if len(piece) > 8 and piece not in written]
+    assert [piece for piece in missing if not piece.startswith(tuple(OTHERS))] == []
+
+
+def test_the_changelog_lists_what_the_version_in_galaxy_yml_has() -> None:
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+    released = yaml.safe_load((ROOT / "changelogs/changelog.yaml").read_text())["releases"][version]
+    listed = {
+        "modules": released["modules"],
+        "roles": released["objects"]["role"],
+        **{kind: released["plugins"][kind] for kind in ("filter", "lookup", "test")},
+    }
+    there = {
+        "modules": {path.stem for path in (ROOT / "plugins/modules").glob("[!_]*.py")},
+        "roles": {path.parents[1].name for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")},
+        **{
+            kind: {path.stem for path in (ROOT / "plugins" / kind).glob("[!_]*.py")}
+            for kind in ("filter", "lookup", "test")
+        },
+    }
+    assert {kind: {entry["name"] for entry in entries} for kind, entries in listed.items()} == there

@@ -89,7 +89,7 @@ class SidesFinder:
         if not label:
             raise CanaryFailure(
                 f"the pods of Deployment {deployment} have no label that tells their version from another one's, only "
-                f"{pod}: give its pod template the label version, with any value, and do not select it in the Service."
+                f"{pod}. Give its pod template the label version, with any value, and do not select it in the Service."
             )
         labels: Mapping[str, Any] = (patch.get("metadata") or {}).get("labels") or {}
         if label in labels:

@@ -52,7 +52,7 @@ def owners_problem(objects: Iterable[Object], managed_by_others: str) -> str:
         [
             "another program would undo this canary:",
             *owners,
-            "Configure it to ignore the fields that docs/canary.md names, then set managed_by_others to accept.",
+            "Configure it to ignore the fields that docs/gitops.md names, then set managed_by_others to accept.",
         ]
     )
 

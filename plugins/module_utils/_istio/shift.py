@@ -113,7 +113,7 @@ def refuse_dropped_fields(ref: Ref, answered: Route, split: Split) -> None:
     if not kept:
         raise TrafficFailure(
             f"the cluster's definition of {ref.kind} lacks a field that this needs, such as the name of a rule or the "
-            "share of a mirror: install a newer release of the Gateway API's CustomResourceDefinitions. Nothing was "
+            "share of a mirror. Install a newer release of the Gateway API's CustomResourceDefinitions. Nothing was "
             "changed."
         )
 
