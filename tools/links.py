@@ -43,7 +43,8 @@ def problems_of(page: Path) -> Iterator[str]:
     prose = SPAN.sub("", FENCE.sub("", text))
     where = os.path.relpath(page, ROOT)
     for match in LINK.finditer(prose):
-        target = next(filter(None, match.groups()), "")
+        # antsibull-changelog escapes punctuation in addresses, too.
+        target = re.sub(r"\\(\W)", r"\1", next(filter(None, match.groups()), ""))
         if not re.match(r"[a-z]+:", target) and (why := wrong(page, unquote(target))):
             yield f"{where}: the link {target} {why}"
     for word in sorted(set(paths_in(text))):

@@ -35,6 +35,14 @@ def test_a_link_leads_to_a_file_and_a_heading_of_the_repository(target: str, why
     assert links.wrong(ROOT / "README.md", target) == why
 
 
+def test_an_escaped_address_is_an_address(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(r"[a](https\://example\.com/a\-b) [b](missing\.md)")
+    assert [problem.partition("link ")[2] for problem in links.problems_of(page)] == [
+        "missing.md leads to no file of the repository"
+    ]
+
+
 def test_paths_are_looked_for_in_code_alone_and_placeholders_are_left_out() -> None:
     text = """
 playbooks/prose.yml, `playbooks/span.yml`, `inventories/<environment>/hosts.yml`, `istio.io/inject`, `roles/*/tasks`
