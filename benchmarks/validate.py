@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def compare(size: int, file: str, options: argparse.Namespace, compiled: str) -> None:
-    ours = [sys.executable, str(ENTRY), file, "--format", "json", "--level", "never", "--no-config"]
+    ours = [sys.executable, str(ENTRY), file, "--format", "json", "--level", "never", "--no-config", "--no-cache"]
     commands = {"mesh-validate": (ours, with_compiled_modules(compiled))}
     if options.istioctl:
         theirs = [options.istioctl, "analyze", "--use-kube=false", "-A", "-o", "json", file]

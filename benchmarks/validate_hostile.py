@@ -88,7 +88,17 @@ def main() -> None:
 
 def _show(name: str, path: Path, environment: dict[str, str]) -> None:
     size = path.stat().st_size / 1024 / 1024 if path.is_file() and not path.is_relative_to("/proc") else 0
-    command = [sys.executable, str(ENTRY), str(path), "--no-config", "--format", "json", "--level", "never"]
+    command = [
+        sys.executable,
+        str(ENTRY),
+        str(path),
+        "--no-config",
+        "--no-cache",
+        "--format",
+        "json",
+        "--level",
+        "never",
+    ]
     run = measured(command, environment)
     answer = "refused"
     if run.output:

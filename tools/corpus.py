@@ -68,7 +68,7 @@ def fetch(name: str, commit: str, place: Path) -> None:
 
 def counts_of(place: Path, paths: list[str]) -> dict[str, int]:
     """Level and code -> how many findings."""
-    command = [sys.executable, str(ENTRY), *paths, "--no-config", "--format", "json", "--level", "never"]
+    command = [sys.executable, str(ENTRY), *paths, "--no-config", "--no-cache", "--format", "json", "--level", "never"]
     done = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, check=True, env=os.environ)
     findings: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
     found = Counter(f"{item['level']} {item['code']}" for item in findings if item["level"] in COUNTED)

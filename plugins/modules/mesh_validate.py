@@ -84,6 +84,21 @@ options:
         type: list
         elements: dict
         default: []
+  meshes:
+    description:
+      - Places that are a mesh each, such as environments, overlays or a folder for each cluster. Each is checked by
+        itself, as if the others did not exist. Files that no mesh names belong to each of them.
+      - A pattern, as V(clusters/*), makes each folder or file that it matches a mesh. A dict has C(paths), and
+        optionally C(name). For one mesh of several clusters, it has C(name), and C(clusters) with the paths of each
+        cluster by its name. A cluster sees the Services and workloads of the others, but only its own configuration.
+      - Only files of O(paths) are read. A finding about a file of several meshes that is not true for all of them
+        names those for which it is.
+      - Without it, folders that look like environments are compared with care, but what one lacks and another one has
+        is not reported.
+      - With O(live), the files must be of one mesh.
+    type: list
+    elements: raw
+    default: []
   fail_on:
     description:
       - Fail if there is a finding of this level or a worse one, or if not everything was read (O(allow_unread)).
@@ -104,9 +119,10 @@ options:
   config:
     description:
       - A file with some of these options, by their names, which a repository states once for the module, the role and
-        the console program C(mesh-validate). They are O(suppress), O(policy), O(baseline), O(fail_on), O(allow_empty),
-        O(allow_unread), O(certificate_days), O(istio_version), O(target_version), O(gateway_api_version),
-        O(gateway_api_channel), O(default_namespace), O(cluster_domain), O(trust_domain) and O(mesh_config).
+        the console program C(mesh-validate). They are O(suppress), O(policy), O(meshes), O(baseline), O(fail_on),
+        O(allow_empty), O(allow_unread), O(certificate_days), O(istio_version), O(target_version),
+        O(gateway_api_version), O(gateway_api_channel), O(default_namespace), O(cluster_domain), O(trust_domain) and
+        O(mesh_config). Its paths start at its folder.
       - If not set, C(mesh-validate.yml) in O(base), or in the root of the repository that O(base) is in. Without
         O(base), no file is looked for.
       - Its O(suppress) and O(policy) are added to those of the task. Its other options apply where the task's have
@@ -225,6 +241,11 @@ EXAMPLES = r"""
     target_version: "1.32"
     fail_on: warning
 
+- name: Check each environment by itself
+  corpv3.service_mesh.mesh_validate:
+    paths: [deploy/]
+    meshes: ["deploy/environments/*"]
+
 - name: Check the organization's own rules
   corpv3.service_mesh.mesh_validate:
     paths: [deploy/]
@@ -261,7 +282,8 @@ findings:
     remedy: {description: How to fix it., type: str}
     docs: {description: Where to read more., type: str}
 summary:
-  description: Numbers of findings by level, of objects, files, checks, suppressed, known (in the baseline), undecided.
+  description:
+    - Numbers of findings by level, of objects, files, meshes, checks, suppressed, known (in the baseline), undecided.
   returned: always
   type: dict
 files:

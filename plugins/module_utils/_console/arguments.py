@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import VERSION
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.version import VERSION
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "html")
 _WIDTH = 100
@@ -39,6 +39,7 @@ class Asked(NamedTuple):
     statistics: bool = False
     fix: bool = False
     write: bool = False
+    no_cache: bool = False
 
 
 def asked_of(arguments: Sequence[str]) -> Asked:
@@ -77,6 +78,7 @@ def asked_of(arguments: Sequence[str]) -> Asked:
         given.statistics,
         given.fix,
         given.write,
+        given.no_cache,
     )
 
 
@@ -112,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         help="else mesh-validate.yml of this folder or of its repository's root",
     )
     add("--no-config", action="store_true", help="read no mesh-validate.yml")
+    add("--no-cache", action="store_true", help="neither show nor keep the output of an earlier run on the same input")
     add("--baseline", default="", metavar="FILE", help="report only what this earlier JSON report does not have")
     add("--format", choices=FORMATS, default="text", help="text is for people (default)")
     add("--level", choices=_LEVELS, default="", help="exit with 1 for a finding of this level or worse (error)")

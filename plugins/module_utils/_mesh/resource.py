@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -114,20 +115,25 @@ class Source(NamedTuple):
 LIVE = Source()
 
 
+# Thousands of objects have the same.
+@lru_cache(maxsize=1024)
+def _kind_and_version(api_version: str, kind: str) -> tuple[Kind, str]:
+    group, _slash, version = api_version.rpartition("/")
+    return Kind(group, kind), version
+
+
 class Resource:
     """One object. ``spec`` is always a dict, so that checks need not test for it."""
 
     __slots__ = ("kind", "name", "namespace", "obj", "source", "spec", "version")
 
     def __init__(self, obj: Object, source: Source = LIVE, default_namespace: str = "default") -> None:
-        group, _slash, version = str(obj.get("apiVersion") or "").rpartition("/")
         metadata = obj.get("metadata")
         if not isinstance(metadata, dict):
             metadata = {}
         self.obj = obj
         self.source = source
-        self.kind = Kind(group, str(obj.get("kind") or ""))
-        self.version = version
+        self.kind, self.version = _kind_and_version(str(obj.get("apiVersion") or ""), str(obj.get("kind") or ""))
         self.name = str(metadata.get("name") or metadata.get("generateName") or "")
         place = "" if self.kind.kind in _CLUSTER_SCOPED else default_namespace
         self.namespace = str(metadata.get("namespace") or place)

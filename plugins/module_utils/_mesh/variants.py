@@ -7,17 +7,20 @@
 """Places that are a mesh each: environments, clusters, overlays, demos, or the steps of a canary beside each other.
 
 They are recognized by what they define: folders or files beside each other that mostly define the same objects are
-variants, of which a cluster gets one. What is beside or above them belongs to each of them.
+variants, of which a cluster gets one. So are kustomizations of one base, even if each has a namespace of its own, and
+folders with names of environments, or below one with a name such as clusters. What is beside or above them belongs to
+each of them.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import BASES, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CUSTOM_RESOURCE_DEFINITION,
@@ -31,6 +34,11 @@ _ENVIRONMENT = re.compile(
     r"(?:(?:non|pre)-?)?(?:dev|development|local|test|testing|qa|uat|int|integration|stage|staging|prod|production)"
     r"(?:[-_]?[a-z]{0,2}\d+)?"
 )
+# Folders of which each child is one of several, except those for all of them.
+_PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"})
+_FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
+_MADE = (" (built)", " (rendered)")
+_ENDINGS = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
@@ -45,42 +53,56 @@ class Variants:
     def are_apart(self, one: Resource, other: Resource) -> bool:
         """Whether no cluster gets both."""
         mine, theirs = self.of(one), self.of(other)
-        return not _is_within(mine, theirs) and not _is_within(theirs, mine)
+        return not is_within(mine, theirs) and not is_within(theirs, mine)
 
     def part_of(self, mesh: Mesh, variant: str) -> Mesh:
         """The mesh of one variant: what belongs to all of them, then its own."""
         copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
-        chosen = [item for item in [*copies, *mesh.all()] if _is_within(variant, self.of(item))]
+        chosen = [item for item in [*copies, *mesh.all()] if is_within(variant, self.of(item))]
         chosen.sort(key=lambda item: len(self.of(item)))
         return Mesh(chosen, mesh.settings, mesh)
 
 
-def _is_within(path: str, folder: str) -> bool:
+def is_within(path: str, folder: str) -> bool:
     return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def path_of(file: str) -> str:
+    """The path without the words that the reader adds to what a program made."""
+    for made in _MADE:
+        file = file.removesuffix(made)
+    return file
 
 
 @once_per_mesh
 def variants_of(mesh: Mesh) -> Variants:
-    if not mesh.definitions:
+    everything = {item.source.file for item in _of_files(mesh)}
+    if len(everything) < 2:
         return Variants({})
-    files: dict[object, set[str]] = defaultdict(set)
-    for resource in _of_files(mesh):
-        if resource.kind not in _SHARED:
-            files[resource.identity].add(resource.source.file)
+    folders: dict[str, set[str]] = defaultdict(set)
+    for file in everything:
+        for parent, child in _steps(file):
+            folders[parent].add(child)
     # Of each folder: how many objects its children define, and how many of these another child defines, too.
     defined: dict[str, Counter[str]] = defaultdict(Counter)
     repeated: dict[str, Counter[str]] = defaultdict(Counter)
-    for places in files.values():
+    for file, number in _defined_once(mesh).items():
+        for parent, child in _steps(file):
+            defined[parent][child] += number
+    for definitions in mesh.definitions.values():
         children: dict[str, set[str]] = defaultdict(set)
-        for file in places:
+        for file in {item.source.file for item in definitions if item.kind not in _SHARED and not item.is_live}:
             for parent, child in _steps(file):
                 children[parent].add(child)
         for parent, found in children.items():
             defined[parent].update(found)
             if len(found) > 1:
                 repeated[parent].update(found)
-    variants = {child for parent, found in repeated.items() for child in _variants_among(defined[parent], found)}
-    return Variants({file: _innermost(file, variants) for file in {item.source.file for item in _of_files(mesh)}})
+    variants = {child for parent, found in repeated.items() for child in _mostly_repeated(defined[parent], found)}
+    for parent, found in folders.items():
+        variants |= _named(parent, found)
+    variants |= _of_one_base(mesh)
+    return Variants({file: _innermost(file, variants) for file in everything} if variants else {})
 
 
 def _of_files(mesh: Mesh) -> Iterator[Resource]:
@@ -88,6 +110,15 @@ def _of_files(mesh: Mesh) -> Iterator[Resource]:
         for copy in mesh.definitions.get(resource.identity, (resource,)) if resource.name else (resource,):
             if not copy.is_live:
                 yield copy
+
+
+def _defined_once(mesh: Mesh) -> Counter[str]:
+    """File -> how many objects it defines that no other file does."""
+    return Counter(
+        item.source.file
+        for item in mesh.all()
+        if item.kind not in _SHARED and not item.is_live and not (item.name and item.identity in mesh.definitions)
+    )
 
 
 def _steps(file: str) -> Iterator[tuple[str, str]]:
@@ -100,11 +131,34 @@ def _steps(file: str) -> Iterator[tuple[str, str]]:
     yield parent, file
 
 
-def _variants_among(defined: Mapping[str, int], repeated: Mapping[str, int]) -> set[str]:
-    """The children of which at least half is in another one, and environments by their names."""
-    environments = {child for child in repeated if _ENVIRONMENT.fullmatch(child.rpartition("/")[2])}
-    found = {child for child, number in repeated.items() if 2 * number >= defined[child]}
-    return found | environments if len(environments) > 1 else found
+def _mostly_repeated(defined: Mapping[str, int], repeated: Mapping[str, int]) -> set[str]:
+    """The children of which at least half is in another one."""
+    return {child for child, number in repeated.items() if 2 * number >= defined[child]}
+
+
+def _named(parent: str, children: set[str]) -> set[str]:
+    """The folders and kustomizations that are environments or clusters by their names, if there are several."""
+    names = {child: path_of(child).rpartition("/")[2] for child in children}
+    if parent.rpartition("/")[2] in _PARENTS:
+        found = {child for child, name in names.items() if name not in _FOR_ALL and not name.endswith(_ENDINGS)}
+    else:
+        found = {child for child, name in names.items() if _ENVIRONMENT.fullmatch(name)}
+    return found if len(found) > 1 else set()
+
+
+def _of_one_base(mesh: Mesh) -> set[str]:
+    """Kustomizations that include a folder which others include, too, with half of the objects named as theirs."""
+    bases: Mapping[str, Iterable[str]] = mesh.settings.facts.get(BASES) or {}
+    named: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for resource in _of_files(mesh):
+        if resource.source.file in bases and resource.kind not in _SHARED:
+            named[resource.source.file].add((resource.kind.kind, resource.name))
+    found: set[str] = set()
+    for one, other in combinations(named, 2):
+        share_base = not set(bases[one]).isdisjoint(bases[other])
+        if share_base and 2 * len(named[one] & named[other]) >= max(len(named[one]), len(named[other])):
+            found |= {one, other}
+    return found
 
 
 def _innermost(file: str, variants: set[str]) -> str:

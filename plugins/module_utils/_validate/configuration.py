@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
@@ -21,6 +21,7 @@ FILE = "mesh-validate.yml"
 OPTIONS = (
     "suppress",
     "policy",
+    "meshes",
     "baseline",
     "fail_on",
     "certificate_days",
@@ -104,6 +105,8 @@ def read_configuration(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     folder = os.path.dirname(os.path.abspath(path))
     if options.get("baseline"):
         options["baseline"] = os.path.join(folder, os.path.expanduser(options["baseline"]))
+    if options.get("meshes"):
+        options["meshes"] = _meshes_at(options["meshes"], folder)
     policy = options.get("policy") or {}
     if policy.get("python"):
         policy["python"] = [_own_check(folder, reference) for reference in policy["python"]]
@@ -113,6 +116,27 @@ def read_configuration(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 def _own_check(folder: str, reference: str) -> str:
     path = os.path.join(folder, os.path.expanduser(reference))
     return path if os.path.exists(path) else reference
+
+
+def _meshes_at(entries: Iterable[Any], folder: str) -> list[Any]:
+    """The entries with paths that start at the folder."""
+
+    def at(path: Any) -> Any:
+        return os.path.join(folder, os.path.expanduser(path)) if isinstance(path, str) else path
+
+    def all_at(paths: Any) -> Any:
+        return [at(path) for path in paths] if isinstance(paths, list) else paths
+
+    found: list[Any] = []
+    for entry in entries:
+        if isinstance(entry, dict):
+            entry = {key: all_at(value) if key == "paths" else value for key, value in entry.items()}
+            if isinstance(entry.get("clusters"), dict):
+                entry["clusters"] = {name: all_at(paths) for name, paths in entry["clusters"].items()}
+            found.append(entry)
+        else:
+            found.append(at(entry))
+    return found
 
 
 def _require(path: str, spec: Mapping[str, Any], options: Any, inside: str = "") -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
@@ -40,7 +40,16 @@ class Outcome:
 
 
 def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
-    """Checks of single objects run on every copy; the findings of others must hold with each definition."""
+    """With line and column of each finding."""
+    outcome = unplaced(mesh, checks)
+    return replace(outcome, findings=in_order(located(outcome.findings)))
+
+
+def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
+    """Findings without line and column: these take more time than the checks if there are many.
+
+    Checks of single objects run on every copy; the findings of others must hold with each definition.
+    """
     chosen = list(checks)
     results = _ask(mesh, chosen)
     if mesh.definitions:
@@ -50,7 +59,7 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             of_copies = _ask(copies, alone)
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
-        _keep_what_variants_confirm(mesh, chosen, results)
+    _keep_what_variants_confirm(mesh, chosen, results)
     _leave_out_placeholders(results)
     findings = [finding for found in results.by_check for finding in found]
     undecided = {
@@ -58,7 +67,7 @@ def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
         for check in chosen
         if check.rule.name in results.undecided or check.rule.name in results.partly
     }
-    return Outcome(in_order(located(without_echoes(without_repetitions(findings)))), undecided, results.broken)
+    return Outcome(in_order(without_echoes(without_repetitions(findings))), undecided, results.broken)
 
 
 @dataclass(frozen=True)
@@ -214,7 +223,7 @@ def located(findings: Sequence[Finding]) -> list[Finding]:
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     def key(finding: Finding) -> tuple[object, ...]:
         resource = finding.resource
-        place = (resource.source.file, finding.line, finding.column)
+        place = (resource.source.file, finding.line or resource.source.line, finding.column)
         what = (
             resource.kind.kind,
             resource.namespace,

@@ -15,11 +15,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.vali
     is_bad,
     rendered,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.version import VERSION
 
 if TYPE_CHECKING:
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread
-
-VERSION = "0.1.0"
 
 
 def text_of(form: str, params: dict[str, Any], result: Validated) -> str:

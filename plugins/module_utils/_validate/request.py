@@ -25,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.cata
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.configuration import configured, found_file
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.custom import cel_checks, python_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.meshes import places_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     fingerprint,
     policy_of,
@@ -59,6 +60,7 @@ VALIDATE_OPTIONS: dict[str, Any] = {
     "suppress": {"type": "list", "elements": "raw", "default": []},
     "baseline": {"type": "path"},
     "policy": {"type": "dict", "default": {}, "options": _POLICY},
+    "meshes": {"type": "list", "elements": "raw", "default": []},
     "allow_unread": {"type": "list", "elements": "str", "default": ["Secret"]},
     "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
     "config": {"type": "path"},
@@ -108,6 +110,7 @@ def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: 
     checks = [*all_checks(), *python_checks(own.get("python") or ()), *cel_checks(own.get("cel") or ())]
     suppressions = [suppression_of(entry) for entry in params["suppress"]]
     baseline = read_baseline(params["baseline"])
+    meshes = places_of(params["meshes"])
     stated = stated_versions(params)
     found = read_input(params, connect, now)
     found.settings.facts.update(stated)
@@ -118,7 +121,7 @@ def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: 
         without_files = outcome_of(Loaded(found.live), found.settings, chosen)
         known_live = Counter(fingerprint(finding) for finding in without_files.findings)
     whole = Loaded([*found.live, *found.files.resources], found.files.findings, found.files.omitted)
-    request = Request(policy, suppressions, baseline, params["namespaces"], known_live)
+    request = Request(policy, suppressions, baseline, params["namespaces"], known_live, meshes)
 
     def again(loaded: Loaded) -> Validated:
         return validate(loaded, found.settings, checks, request, found.file_count)

@@ -25,8 +25,18 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import Outcome, in_order, run_checks
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.engine import (
+    Outcome,
+    in_order,
+    located,
+    unplaced,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.line_comments import comments_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.meshes import (
+    Place,
+    checked_one_by_one,
+    meshes_in,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import table
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import (
     Policy,
@@ -44,7 +54,8 @@ class Request:
 
     namespaces: report findings in these only, empty for all; the rest of the input is context. Faults of the input
     itself are always reported. known_live: fingerprints of the findings that the mesh has without the files: of
-    live objects only new findings count; None if all count.
+    live objects only new findings count; None if all count. meshes: places that are a mesh each; without any, the
+    input is one.
     """
 
     policy: Policy
@@ -52,13 +63,14 @@ class Request:
     baseline: Counter[str] = field(default_factory=Counter)
     namespaces: Sequence[str] = ()
     known_live: Counter[str] | None = None
+    meshes: Sequence[Place] = ()
     today: datetime.date = field(default_factory=datetime.date.today)
 
 
 class Validated(NamedTuple):
     """findings: as dicts, in a fixed order. summary: numbers. notes: what the user should know besides the findings.
 
-    kept: all findings, also those that are too many to list.
+    kept: all findings. Those that are too many to list are last, without line and column.
     """
 
     findings: list[dict[str, Any]]
@@ -72,14 +84,19 @@ def validate(
     loaded: Loaded, settings: Settings, checks: Iterable[Check], request: Request, files: int = 0
 ) -> Validated:
     chosen = [check for check in checks if is_wanted(check, request.policy)]
-    outcome = outcome_of(loaded, settings, chosen)
+    outcome = outcome_of(loaded, settings, chosen, request.meshes)
     findings = [finding for finding in outcome.findings if _is_in(finding.resource, request.namespaces)]
     if request.known_live is not None:
         findings = _brought(findings, request.known_live)
     findings = in_order([*loaded.findings, *findings])
     comments = comments_of(loaded.resources)
+    if comments.by_line:
+        findings = located(findings)
     selection = select(findings, request.policy, request.suppressions, request.baseline, request.today, comments)
     kept, omitted = _capped(selection.kept, loaded.omitted)
+    listed = in_order(located(kept))
+    left = {id(finding) for finding in kept} if omitted else set()
+    others = [finding for finding in selection.kept if id(finding) not in left] if omitted else []
     summary: dict[str, Any] = dict.fromkeys(LEVELS, 0)
     for finding in selection.kept:
         summary[finding.severity] += 1
@@ -92,12 +109,13 @@ def validate(
         "suppressed": selection.suppressed,
         "known": selection.known,
         "undecided": len(outcome.undecided),
+        "meshes": len(meshes_in(loaded.resources, request.meshes)) or 1,
     }
     notes = [f"suppress: {text}" for text in selection.unused]
     notes += comments.unused()
     notes += [f"{code}: {number} more findings are not listed" for code, number in sorted(omitted.items())]
     notes += [f"the check {name} itself failed, please report it: {error}" for name, error in outcome.broken.items()]
-    return Validated([finding.as_dict() for finding in kept], summary, outcome.undecided, notes, selection.kept)
+    return Validated([finding.as_dict() for finding in listed], summary, outcome.undecided, notes, [*listed, *others])
 
 
 def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[list[Finding], Counter[str]]:
@@ -116,10 +134,12 @@ def _capped(findings: Sequence[Finding], omitted: Mapping[str, int]) -> tuple[li
     return [finding for finding in findings if id(finding) in chosen], left
 
 
-def outcome_of(loaded: Loaded, settings: Settings, checks: Iterable[Check]) -> Outcome:
-    """All findings of the checks, before any selection."""
+def outcome_of(loaded: Loaded, settings: Settings, checks: Sequence[Check], meshes: Sequence[Place] = ()) -> Outcome:
+    """All findings of the checks, before any selection, without line and column."""
     with collector_paused():
-        return run_checks(Mesh(loaded.resources, settings), checks)
+        if meshes:
+            return checked_one_by_one(loaded.resources, settings, checks, meshes)
+        return unplaced(Mesh(loaded.resources, settings), checks)
 
 
 def _brought(findings: Iterable[Finding], known: Counter[str]) -> list[Finding]:

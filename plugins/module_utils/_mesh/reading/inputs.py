@@ -25,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
     TOO_LARGE,
     UNREADABLE,
     Loaded,
+    decoded,
     is_manifest,
     load_bytes,
     load_text,
@@ -64,6 +65,7 @@ class Reader:
         self._bytes = 0
         self._seen: set[str] = set()
         # Of the folder that is being read.
+        self._kustomizations = kustomizations.Kustomizations(set(), {})
         self._parts: set[str] = set()
 
     def read(self, paths: Iterable[str]) -> Loaded:
@@ -92,7 +94,8 @@ class Reader:
                     self._file(match)
 
     def _tree(self, folder: str) -> None:
-        self._parts = kustomizations.parts_of(folder) - {os.path.realpath(folder)}
+        self._kustomizations = kustomizations.kustomizations_of(folder)
+        self._parts = self._kustomizations.parts - {os.path.realpath(folder)}
         self._folder(folder)
 
     def _folder(self, folder: str) -> None:
@@ -142,8 +145,11 @@ class Reader:
             self.loaded.fault(TOO_LARGE, shown, f"the files together have more than {_MAX_TOTAL} bytes")
             return
         self.files += 1
-        if is_named or is_manifest(data):
-            load_bytes(data, shown, self._namespace, self.loaded)
+        content = decoded(data, shown, self.loaded) if is_named or is_manifest(data) else None
+        # A large file's bytes need not be in memory beside its objects.
+        del data
+        if content is not None:
+            load_text(content.text, shown, self._namespace, self.loaded, content.rest)
 
     def chart(self, chart: ChartInput) -> None:
         path = os.path.expanduser(chart.path)
@@ -184,6 +190,7 @@ class Reader:
         if problem:
             self._not_rendered(folder, shown, problem)
         else:
+            self.loaded.bases[f"{shown} (built)"] = self._kustomizations.bases_of(folder)
             load_text(text, f"{shown} (built)", self._namespace, self.loaded)
 
     def _not_rendered(self, folder: str, file: str, problem: str, line: int = 1) -> None:

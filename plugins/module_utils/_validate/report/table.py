@@ -48,11 +48,13 @@ def where(finding: Mapping[str, Any]) -> str:
 
 
 def conclusion(summary: Mapping[str, Any]) -> str:
-    """``2 errors, 1 warning in 40 objects of 6 files (3 suppressed, 1 in the baseline)``."""
+    """``2 errors, 1 warning in 40 objects of 6 files, 3 meshes (3 suppressed, 1 in the baseline)``."""
     found = [_counted(summary[level], word) for level, word in _WORDS.items() if summary[level]]
     source = _counted(summary["objects"], "object") + (
         f" of {_counted(summary['files'], 'file')}" if summary["files"] else ""
     )
+    if summary.get("meshes", 1) > 1:
+        source += f", {summary['meshes']} meshes"
     rest = [f"{summary[key]} {word}" for key, word in _SILENT.items() if summary[key]]
     return f"{', '.join(found) or 'nothing found'} in {source}" + (f" ({', '.join(rest)})" if rest else "")
 

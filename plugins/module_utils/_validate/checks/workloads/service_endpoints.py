@@ -15,7 +15,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_workloads
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import is_guess_of_workload
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import SERVICES_BY_CLUSTER, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     POD,
     SERVICE,
@@ -97,11 +97,10 @@ def service_without_ready_pod(mesh: Mesh, report: Report) -> None:
     title="Service that differs between clusters",
     why="Proxies merge the clusters' Services of one name. If ports or types differ, the effective one is undefined.",
     remedy="Make the Services equal.",
-    live=True,
 )
 def service_differs_between_clusters(mesh: Mesh, report: Report) -> None:
-    """Reads facts["services_by_cluster"]: name of another cluster -> its Services, as the API server returns them."""
-    for cluster, services in part(mesh.settings.facts, "services_by_cluster").items():
+    """Reads facts[SERVICES_BY_CLUSTER]: name of another cluster -> its Services, as the API server returns them."""
+    for cluster, services in part(mesh.settings.facts, SERVICES_BY_CLUSTER).items():
         remote = {
             (part(item, "metadata").get("namespace"), part(item, "metadata").get("name")): item
             for item in (services if isinstance(services, list) else ())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console import main as console
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._console import run as console_run
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.live import Unread
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import SERVICE
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.request import Answered
@@ -77,13 +78,13 @@ def test_invalid_arguments_end_with_2(arguments: list[str], capsys: pytest.Captu
 def test_kinds_of_the_cluster_that_could_not_be_read_end_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = console.answered
+    real = console_run.answered
 
     def half(*arguments: object) -> Answered:
         done = real(*arguments)  # type: ignore[arg-type]
         return done._replace(unread=[Unread(SERVICE, "services", "forbidden")])
 
-    monkeypatch.setattr(console, "answered", half)
+    monkeypatch.setattr(console_run, "answered", half)
     assert console.main([]) == 2
     shown = capsys.readouterr()
     assert "MESH101" in shown.out
@@ -158,6 +159,6 @@ def test_the_module_finds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     """Both call the same function, with the defaults of the module's options."""
     console.main(["--format", "json"])
     found = json.loads(capsys.readouterr().out)
-    params = {name: option.get("default") for name, option in console.VALIDATE_OPTIONS.items()}
-    done = console.answered({**params, "paths": ["."]}, lambda: None, 0.0)  # type: ignore[arg-type, return-value]
+    params = {name: option.get("default") for name, option in console_run.VALIDATE_OPTIONS.items()}
+    done = console_run.answered({**params, "paths": ["."]}, lambda: None, 0.0)  # type: ignore[arg-type, return-value]
     assert found["findings"] == done.result.findings

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading import loading
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.kustomizations import kustomizations_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     Loaded,
     documents,
@@ -229,3 +230,46 @@ def test_a_file_of_too_many_documents_is_read_in_part(monkeypatch: pytest.Monkey
     load_bytes("---\n".join(SERVICE % name for name in "abcde").encode(), "a.yaml", "default", loaded)
     assert [resource.name for resource in loaded.resources] == ["a", "b", "c"]
     assert [(finding.rule.code, finding.line) for finding in loaded.findings] == [("MESH004", 12)]
+
+
+@pytest.mark.parametrize("begin", ["", "---\n"])
+def test_what_is_beyond_the_last_document_is_not_even_decoded(begin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "MAX_DOCUMENTS", 3)
+    texts = [SERVICE % name for name in "abcdefg"]
+    loaded = Loaded()
+    load_bytes((begin + "---\n".join(texts)).encode() + b"---\n\xff", "a.yaml", "default", loaded)
+    assert [resource.name for resource in loaded.resources] == ["a", "b", "c"]
+    assert [(item.rule.code, item.line) for item in loaded.findings] == [("MESH004", 12 + begin.count("-") // 3)]
+    whole = Loaded()
+    load_bytes((begin + "---\n".join(texts[:3])).encode(), "a.yaml", "default", whole)
+    assert (len(whole.resources), whole.findings) == (3, [])
+
+
+def test_documents_of_a_large_file_share_their_strings(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "---\n".join(SERVICE % name for name in "ab")
+    for is_large in (True, False):
+        monkeypatch.setattr(loading, "_LARGE", 0 if is_large else len(text))
+        loaded = Loaded()
+        load_bytes(text.encode(), "a.yaml", "default", loaded)
+        one, other = (next(iter(resource.obj)) for resource in loaded.resources)
+        assert one == other
+        assert (one is other) == is_large
+
+
+def test_the_bases_of_a_kustomization_include_those_of_its_bases(tmp_path: Path) -> None:
+    files = {
+        "base": "resources: [a.yaml]",
+        "eu": "resources: [../base]\ncomponents: [../tls]",
+        "prod": "bases: [../eu]",
+    }
+    for name, text in files.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kustomization.yaml").write_text(text)
+    (tmp_path / "tls").mkdir()
+    found = kustomizations_of(str(tmp_path))
+    assert found.bases_of(str(tmp_path / "prod")) == {str(tmp_path / "eu"), str(tmp_path / "base")}
+    assert found.bases_of(str(tmp_path / "base")) == set()
+    # A folder that includes itself ends as well.
+    (tmp_path / "base" / "kustomization.yaml").write_text("resources: [../prod]")
+    again = kustomizations_of(str(tmp_path)).bases_of(str(tmp_path / "prod"))
+    assert again == {str(tmp_path / name) for name in ("base", "eu", "prod")}

@@ -175,9 +175,54 @@ def test_environments_are_known_by_their_names() -> None:
         own = [service(f"{name}-{item}") for item in "abc"]
         files[f"envs/{name}/all.yaml"] = "---\n".join([route("cart", timeout=f"{len(name)}s"), *own])
     assert found(files, "MESH219") == []
-    assert found({file.replace("dev", "cart"): text for file, text in files.items()}, "MESH219") == [
-        ("MESH219", "info", "envs/staging/all.yaml")
-    ]
+    teams = {file.replace("envs", "apps").replace("dev", "cart"): text for file, text in files.items()}
+    assert found(teams, "MESH219") == [("MESH219", "info", "apps/staging/all.yaml")]
+
+
+def both_with_host(one: str, other: str, **facts: Any) -> list[str]:
+    """Files with conflicting routes, and no common object."""
+    files = {one: service("cart") + "---\n" + route("cart", name="a")}
+    files[other] = service("pay") + "---\n" + route("pay", name="b", host="cart")
+    return sorted(place[2] for place in found(files, "IST0109", **facts))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("clusters/eu/a.yaml", "clusters/us/a.yaml"),
+        ("shop/overlays/fast (built)", "shop/overlays/slow (built)"),
+        ("deploy/dev/a.yaml", "deploy/prod-eu1/a.yaml"),
+        ("kustomize/dev (built)", "kustomize/prod (built)"),
+    ],
+)
+def test_clusters_and_environments_need_no_common_object(one: str, other: str) -> None:
+    assert both_with_host(one, other) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("clusters/base/a.yaml", "clusters/us/a.yaml"),
+        ("clusters/a.yaml", "clusters/b.yaml"),
+        ("deploy/dev/a.yaml", "deploy/shop/a.yaml"),
+        ("apps/cart (built)", "apps/pay (built)"),
+    ],
+)
+def test_a_folder_for_all_and_other_folders_are_one_mesh(one: str, other: str) -> None:
+    assert both_with_host(one, other) == sorted([one, other])
+
+
+def test_kustomizations_of_one_base_are_variants_whatever_their_namespaces() -> None:
+    files = {}
+    for team, file in (("x", "cart/x (built)"), ("y", "cart/y (built)")):
+        place = f", namespace: {team}"
+        host = route("cart", host="cart.example.com", place=place)
+        files[file] = service("cart", place) + "---\n" + host
+    bases = {file: {"/repository/cart/base"} for file in files}
+    assert [code for code, _level, _file in found(files, "IST0109")] != []
+    assert found(files, "IST0109", bases=bases) == []
+    other = dict(zip(files, ({"/repository/cart/base"}, {"/repository/pay/base"}), strict=True))
+    assert found(files, "IST0109", bases=other) != []
 
 
 def test_what_is_laid_over_a_base_is_a_note() -> None:
