@@ -50,7 +50,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: The services, each with workloads, subsets, routes, mtls, traffic and health.
+  description:
+    - The services, each with workloads, subsets, routes, mtls, traffic and health.
+    - RV(services[].health) is V(healthy), V(degraded), V(failed), V(idle) or V(not measured). A service is idle if
+      Prometheus scrapes its proxies and knows of no request. If it does not scrape them, without a sidecar or without a
+      Prometheus, the service is not measured.
   returned: success
   type: list
   elements: dict
@@ -130,8 +134,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.op
     PROMETHEUS_OPTIONS,
     prometheus_of,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import dot, graph_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 
 

@@ -134,7 +134,7 @@ overview:
   returned: success
   type: list
   elements: str
-  sample: ["Services: 7 healthy", "Certificates: the first expires in 364 days"]
+  sample: ["Services: 7 healthy", "Certificates: first expires in 364 days; CA expires in 3640 days"]
 report:
   description: The content of the JSON form, without the picture.
   returned: success

@@ -31,11 +31,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The first cell of a row names the row."""
+    """The first cell of a row names the row. folded: what a page shows until the reader opens the table; paper has only
+    this. Empty for a table that is always open.
+    """
 
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
+    folded: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ body { max-width: 76rem; }
 header p { margin: .3rem 0; } header p.when { color: var(--faint); }
 h2 { border-bottom: 1px solid var(--line); font-size: 1.15rem; margin: 2.2rem 0 .8rem; padding-bottom: .2rem;
   break-after: avoid; }
-ul.overview { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); list-style: none;
+ul.overview { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); list-style: none;
   margin: 1.2rem 0; padding: 0; }
 ul.overview a { background: var(--raised); border: 1px solid var(--line); border-left: .3rem solid var(--level);
   border-radius: .3rem; color: inherit; display: block; height: 100%; box-sizing: border-box; padding: .5rem .8rem;
@@ -55,20 +55,31 @@ th.number:last-child, td.number:last-child { padding-right: 0; }
 .error { color: var(--error); } td.warning, td.error, dd.warning, dd.error { font-weight: 600; }
 figure { margin: .8rem 0; overflow-x: auto; }
 figure svg { display: block; height: auto; max-width: 100%; }
+summary { cursor: pointer; }
 :focus-visible { outline: 2px solid var(--info); outline-offset: 2px; }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; }
-  figure svg { max-width: none; } }
+/* A phone has no room for columns: each row becomes a paragraph, in which every cell has its column's name. */
+@media screen and (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; }
+  ul.overview { grid-template-columns: 1fr 1fr; } figure svg { max-width: none; }
+  .scroll { overflow-x: visible; } thead { clip-path: inset(50%); position: absolute; }
+  table, caption, tbody, tr, tbody th { display: block; }
+  tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  tbody th, td, td.number { border: 0; overflow-wrap: anywhere; padding: 0; text-align: left; white-space: normal; }
+  tbody th { font-weight: 600; } td, td.number { display: inline-block; margin-right: 1rem; max-width: 100%; }
+  td.none { display: none; }
+  td::before { color: var(--faint); content: attr(data-column) " "; font-weight: 400; } }
 @page { margin: 12mm; size: landscape; }
 @media print { body { font-size: 9.5pt; margin: 0; max-width: none; padding: 0; } .scroll, figure { overflow: visible; }
+  h2 { margin-top: 1.2rem; } .scroll { margin: .4rem 0 .8rem; }
+  figure svg { max-height: 80mm; min-width: 0 !important; }
   table { font-size: 8pt; } th, td { padding: .15rem .5rem .15rem 0; } thead th { white-space: normal; }
   table code { overflow-wrap: anywhere; } th, td { min-width: 4.5em; } th.number, td.number { padding-right: .8rem; }
   tr, figure, ul.overview li, p.note, .short { break-inside: avoid; }
   caption, thead { break-after: avoid; } tbody tr:first-child { break-before: avoid; }
-  ul.overview { grid-template-columns: repeat(6, 1fr); }
+  ul.overview { grid-template-columns: repeat(7, 1fr); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
-# Tables with at most this many rows are not broken across pages.
-_SHORT = 12
+# Tables with at most this many rows are not broken across pages. More would leave pages half empty.
+_SHORT = 5
 
 
 def html(document: Document) -> str:
@@ -112,18 +123,22 @@ def _facts(facts: Facts) -> str:
 def _table(table: Table, key: str) -> Iterator[str]:
     # A scrollable region must be reachable with the keyboard and have a name.
     classes = _class("scroll", "short" if len(table.rows) <= _SHORT else "")
+    if table.folded:
+        yield f"<details><summary>{_text(table.folded)}</summary>"
     yield f'<div{classes} role="region" aria-labelledby="{key}" tabindex="0">'
     yield f'<table><caption id="{key}">{_text(table.caption)}</caption><thead><tr>'
     yield "".join(f'<th scope="col"{_class(_side(column))}>{_text(column.name)}</th>' for column in table.columns)
     yield "</tr></thead><tbody>"
     for row in table.rows:
         cells = [f'<th scope="row">{_content(cell)}</th>' for cell in row[:1]]
-        cells += [
-            f"<td{_class(_side(column), cell.tone)}>{_content(cell)}</td>"
-            for cell, column in zip(row[1:], table.columns[1:], strict=True)
-        ]
+        cells += [_cell(cell, column) for cell, column in zip(row[1:], table.columns[1:], strict=True)]
         yield f"<tr>{''.join(cells)}</tr>"
-    yield "</tbody></table></div>"
+    yield "</tbody></table></div>" + ("</details>" if table.folded else "")
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    none = "none" if cell.text in ("", "-") else ""
+    return f'<td{_class(_side(column), cell.tone, none)} data-column="{_text(column.name)}">{_content(cell)}</td>'
 
 
 def _side(column: Column) -> str:

@@ -51,8 +51,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.qu
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import registries, saturation, versions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.canaries import canaries
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import certificates
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic, read_traffic
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.catalog import all_checks
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import Policy, Suppression
@@ -184,24 +186,38 @@ def _registries(
 
 def _traffic(wanted: ReportRequest, mesh: Mesh, found: Input) -> dict[str, Any]:
     notes: list[str] = []
-    traffic, fullest = Traffic(), {}
+    traffic, fullest, is_known = Traffic(), {}, False
     if wanted.fetch is None:
         notes.append("prometheus is not set, so the traffic is not known")
     else:
         fetch, window = wanted.fetch, wanted.window
-        traffic = _asked("the traffic", lambda: read_traffic(fetch, window), notes) or traffic
+        answer = _asked("the traffic", lambda: read_traffic(fetch, window), notes)
+        traffic, is_known = answer or traffic, answer is not None
         shares = _asked("the saturation of containers", lambda: saturation.read_saturation(fetch, window), notes)
         fullest = saturation.by_service(mesh, shares or {})
     info = info_of(mesh, traffic, list(wanted.namespaces))
     for service in info["services"]:
         service["saturation"] = fullest.get((service["namespace"], service["name"]), {})
+    if is_known:
+        notes += _not_scraped(info)
     return {
         "window": wanted.window,
-        "measured": bool(traffic.services),
         **info,
         "topology_svg": _picture(info),
         "notes": [*notes, *_unread(found, (VIRTUAL_SERVICE,))],
     }
+
+
+def _not_scraped(info: Mapping[str, Any]) -> list[str]:
+    """A note on services with a sidecar of which Prometheus knows nothing, neither requests nor that there are none."""
+    found = [
+        f"{item['namespace']}/{item['name']}"
+        for item in info["services"]
+        if item["health"] == NOT_MEASURED and item["workloads"] and item["mtls"] != "none"
+    ]
+    return (
+        [f"prometheus does not scrape the pods of {', '.join(found)}, so their traffic is not known"] if found else []
+    )
 
 
 def _picture(info: Mapping[str, Any]) -> str:

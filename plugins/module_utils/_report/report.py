@@ -25,9 +25,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.html
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.markdown import markdown
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import FINAL
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._report import cost, registries, sections
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.certificates import GATEWAY
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
 
 Data = Mapping[str, Any]
 ENDINGS = {"html": ".html", "markdown": ".md", "json": ".json"}
+_NO_SIDECAR = "without a sidecar"
 # In reading order. Long and rarely needed sections come last.
 _SECTIONS = (
     ("cluster", sections.cluster),
@@ -78,16 +81,18 @@ def overview(data: Data) -> Iterator[tuple[str, str, Cell]]:
 
 
 def _services(data: Data) -> Cell:
-    states = Counter(item["health"] for item in data["services"] if item["workloads"])
+    states = Counter(_state(item) for item in data["services"] if item["workloads"])
     if not states:
         return Cell("none seen", WARNING)
-    counts = ", ".join(
-        f"{states[state]} {state}" for state in ("failed", "degraded", "healthy", "idle") if states[state]
-    )
-    tone = ERROR if states["failed"] else WARNING if states["degraded"] else GOOD
-    if data["measured"]:
-        return Cell(counts, tone)
-    return Cell(f"{counts}; traffic not known", WARNING) if data["notes"] else Cell(f"{counts}; no traffic", tone)
+    counts = ", ".join(f"{states[state]} {state}" for state in (*sections.HEALTH, _NO_SIDECAR) if states[state])
+    is_measured = states["healthy"] or states["idle"]
+    tone = ERROR if states["failed"] else WARNING if states["degraded"] or not is_measured else GOOD
+    return Cell(counts, tone)
+
+
+def _state(service: Data) -> str:
+    """Its health. That nothing counts the requests is normal for a service without a sidecar."""
+    return _NO_SIDECAR if service["health"] == NOT_MEASURED and service["mtls"] == "none" else str(service["health"])
 
 
 def _proxies(data: Data) -> Cell:
@@ -113,11 +118,18 @@ def _canaries(data: Data) -> Cell:
 
 def _certificates(data: Data) -> Cell:
     found = data["certificates"]
-    days = [item["days_left"] for item in found if item["days_left"] is not None]
-    faults = len(found) - len(days)
-    if faults:
-        return Cell(f"{faults} unreadable or missing", ERROR)
-    if not days:
+    known = [item for item in found if item["days_left"] is not None]
+    if len(known) < len(found):
+        return Cell(f"{len(found) - len(known)} unreadable or missing", ERROR)
+    if not known:
         return Cell("none seen", WARNING)
-    tone = WARNING if data["notes"] else sections.expiry_tone(min(days), data["warn_days"])
-    return Cell(f"the first expires in {min(days)} days" if min(days) >= 0 else "one has expired", tone)
+    # Webhooks are trusted by a CA: what expires soon, and is renewed by hand, are the gateways' own.
+    served = [item["days_left"] for item in known if item["use"] == GATEWAY]
+    trusted = [item["days_left"] for item in known if item["use"] != GATEWAY]
+    texts = [f"{name} {_expiry(min(days))}" for name, days in (("first", served), ("CA", trusted)) if days]
+    tone = sections.expiry_tone(min([*served, *trusted]), data["warn_days"])
+    return Cell("; ".join(texts), WARNING if data["notes"] and tone == GOOD else tone)
+
+
+def _expiry(days: int) -> str:
+    return f"expires in {days} day{'' if days == 1 else 's'}" if days >= 0 else "has expired"

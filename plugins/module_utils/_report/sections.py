@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.figures import rate
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import (
     ERROR,
     GOOD,
@@ -24,11 +25,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.docu
     Table,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import FINAL, Phase
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.table import conclusion, what
 
 Data = Mapping[str, Any]
 
-HEALTH = {"healthy": GOOD, "idle": "", "degraded": WARNING, "failed": ERROR}
+# The worst first.
+HEALTH = {"failed": ERROR, "degraded": WARNING, "healthy": GOOD, "idle": "", NOT_MEASURED: ""}
 _SECURITY = {"mutual_tls": "mutual TLS", "plaintext": "plaintext", "refused": "refused: plaintext to STRICT"}
 _LEVELS = {"error": ERROR, "warning": WARNING, "info": INFO}
 _PHASES: Mapping[str, str] = {
@@ -139,7 +142,8 @@ def _workload(item: Data) -> list[Cell]:
 
 def traffic(data: Data) -> Section:
     shown = [item for item in data["services"] if item["workloads"]]
-    active = [item for item in shown if item["traffic"] or item["saturation"] or item["health"] != "idle"]
+    quiet = ("idle", NOT_MEASURED)
+    active = [item for item in shown if item["traffic"] or item["saturation"] or item["health"] not in quiet]
     window = f"over the last {data['window']}"
     services = Table(
         f"Golden signals of the services {window}; CPU and memory in percent of the limit, of the fullest container",
@@ -179,7 +183,7 @@ def _service(item: Data) -> list[Cell]:
     return [
         Cell(f"{item['namespace']}/{item['name']}", code=True),
         Cell(item["health"], HEALTH[item["health"]]),
-        _number(signals.get("requests_per_second"), 1),
+        Cell(rate(signals["requests_per_second"]) if signals else "-"),
         _number(errors, 2, "" if not errors else ERROR if errors > 5 else WARNING),
         *(_number(signals.get(name), 0) for name in ("p50", "p95", "p99")),
         *(_share(item["saturation"].get(name)) for name in ("cpu", "memory")),
@@ -208,7 +212,7 @@ def _call(item: Data) -> list[Cell]:
     return [
         Cell(f"{client['namespace']}/{client['workload']}", code=True),
         Cell(f"{service['namespace']}/{service['name']}", code=True),
-        _number(item["requests_per_second"], 1),
+        Cell(rate(item["requests_per_second"])),
         _number(errors, 2, "" if not errors else ERROR if errors > 5 else WARNING),
         Cell(
             _SECURITY.get(item["security"], "not known"),
@@ -230,6 +234,21 @@ def _gateway(item: Data) -> list[Cell]:
 
 
 def validation(data: Data) -> Section:
+    facts = [("Found", Cell(conclusion(data["summary"])))]
+    if data["undecided"]:
+        facts.append(("Undecided for lack of input", Cell(", ".join(sorted(data["undecided"])), code=True)))
+    blocks: list[Facts | Table] = [Facts(facts)]
+    to_do = [item for item in data["findings"] if item["level"] != INFO]
+    to_know = [item for item in data["findings"] if item["level"] == INFO]
+    if to_do:
+        blocks.append(_findings("Findings, with istioctl's and Kiali's codes where they have one", to_do))
+    if to_know:
+        number = f"{len(to_know)} finding{'' if len(to_know) == 1 else 's'} of level info"
+        blocks.append(_findings("Findings of level info", to_know, folded=number))
+    return Section("validation", "Validation", blocks, notes=data["notes"])
+
+
+def _findings(caption: str, findings: Sequence[Data], folded: str = "") -> Table:
     rows = [
         [
             Cell(item["level"], _LEVELS[item["level"]]),
@@ -238,16 +257,9 @@ def validation(data: Data) -> Section:
             Cell(item["message"]),
             Cell(item["remedy"]),
         ]
-        for item in data["findings"]
+        for item in findings
     ]
-    facts = [("Found", Cell(conclusion(data["summary"])))]
-    if data["undecided"]:
-        facts.append(("Undecided for lack of input", Cell(", ".join(sorted(data["undecided"])), code=True)))
-    blocks: list[Facts | Table] = [Facts(facts)]
-    if rows:
-        named = columns("Level", "Code", "Object", "Problem", "Remedy")
-        blocks.append(Table("Findings, with istioctl's and Kiali's codes where they have one", named, rows))
-    return Section("validation", "Validation", blocks, notes=data["notes"])
+    return Table(caption, columns("Level", "Code", "Object", "Problem", "Remedy"), rows, folded)
 
 
 def canaries(data: Data) -> Section:

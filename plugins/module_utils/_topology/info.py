@@ -11,28 +11,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.figures import rate
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import (
     calls,
     gateways,
-    health,
     services,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Traffic
 
 
 def info_of(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> dict[str, Any]:
-    """services, gateways, calls; each service with its health."""
-    found = services(mesh, traffic, namespaces)
-    for item in found:
-        signals = traffic.services.get((item["namespace"], item["name"]))
-        item["health"] = health(signals, _is_ready(item["workloads"]))
-    return {"services": found, "gateways": gateways(mesh), "calls": calls(mesh, traffic, namespaces)}
-
-
-def _is_ready(workloads: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether at least one pod is ready, as far as known."""
-    return not workloads or any(workload["ready"] is None or workload["ready"] > 0 for workload in workloads)
+    """services, each with its health, gateways, calls."""
+    return {
+        "services": services(mesh, traffic, namespaces),
+        "gateways": gateways(mesh),
+        "calls": calls(mesh, traffic, namespaces),
+    }
 
 
 _COLUMNS = (
@@ -56,7 +51,7 @@ def table(info: Mapping[str, Any]) -> list[str]:
         traffic = item["traffic"] or {}
         cells = [
             f"{item['namespace']}/{item['name']}",
-            _number(traffic.get("requests_per_second"), "", 1),
+            rate(traffic["requests_per_second"]) if traffic else "-",
             _number(traffic.get("error_percent"), "", 2),
             *(_number(traffic.get(name), " ms", 0) for name in ("p50", "p95", "p99")),
             item["mtls"],

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.pods import PROXY
@@ -21,6 +23,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.service_registry import port_number, ports_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import Workload
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Signals, Traffic
+
+NOT_MEASURED = "not measured"
 
 
 def services(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> list[Object]:
@@ -41,9 +45,15 @@ def services(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> list[Object
                 "subsets": _subsets(mesh, service),
                 "routes": _routes_to(mesh, service),
                 "traffic": signals.as_dict() if signals else None,
+                "health": health(signals, _is_ready(behind), _is_scraped(mesh, traffic, behind), _is_client(traffic, behind)),
             }
         )
     return found
+
+
+def _is_ready(behind: Sequence[Workload]) -> bool:
+    """Whether at least one pod is ready, as far as known."""
+    return not behind or any(workload.ready is None or workload.ready > 0 for workload in behind)
 
 
 def _workload(mesh: Mesh, workload: Workload) -> Object:
@@ -186,10 +196,28 @@ def _client_tls(mesh: Mesh, service: Resource) -> str:
     return ""
 
 
-def health(signals: Signals | None, ready: bool) -> str:
-    """healthy, degraded, failed or idle, by the share of errors; missing pods mean degraded."""
+def health(signals: Signals | None, ready: bool, scraped: bool, sends: bool) -> str:
+    """healthy, degraded or failed by the share of errors; missing pods mean degraded.
+
+    Without requests: failed without ready pods; healthy if its pods send requests, as a gateway's do; idle if its
+    proxies are scraped; otherwise NOT_MEASURED, because no count of requests is not a count of no requests.
+    """
     if signals is None or signals.error_share is None or signals.rate == 0:
-        return "idle" if ready else "failed"
+        if not ready:
+            return "failed"
+        return "healthy" if sends else "idle" if scraped else NOT_MEASURED
     if signals.error_share > 0.05:
         return "failed"
     return "degraded" if signals.error_share > 0.001 or not ready else "healthy"
+
+
+def _is_scraped(mesh: Mesh, traffic: Traffic, behind: Sequence[Workload]) -> bool:
+    """Whether Prometheus has the metrics of at least one proxy. A pod without a proxy counts no requests."""
+    with_proxy = [workload for workload in behind if mesh.has_sidecar(workload) is not False]
+    return any((pod.namespace, pod.name) in traffic.scraped for workload in with_proxy for pod in workload.pods)
+
+
+def _is_client(traffic: Traffic, behind: Sequence[Workload]) -> bool:
+    """Whether at least one of the workloads sends requests."""
+    clients = {client for client, _server in traffic.calls}
+    return any((workload.namespace, workload.name) in clients for workload in behind)

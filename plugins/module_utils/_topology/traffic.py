@@ -18,12 +18,16 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.qu
 # (namespace, name) of a service or a workload.
 Name = tuple[str, str]
 
-# Clients count what they sent, including what never arrived; with both reporters everything would count twice.
-_REQUESTS = 'istio_requests_total{{reporter="source"}}[{window}]'
-_DURATIONS = 'istio_request_duration_milliseconds_bucket{{reporter="source"}}[{window}]'
+# Both ends count a request. The client's count includes what never arrived, so it is used wherever there is one: with
+# both, everything would count twice. The server's is for clients without a sidecar, or whose pods are not scraped.
+_CLIENT, _SERVER = "source", "destination"
+_ENDS = f'reporter=~"{_CLIENT}|{_SERVER}"'
 _SERVICE = "destination_service_namespace, destination_service_name"
-_FAILED = 'istio_requests_total{{reporter="source",response_code=~"5..|0"}}[{window}]'
+_EDGE = f"reporter, source_workload_namespace, source_workload, {_SERVICE}"
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+# Requests to a pod's address name no Service: the server's proxy counts them here.
+_NO_SERVICE = "InboundPassthroughCluster"
+_SCRAPED = 'max by (namespace, pod) (up{pod!=""})'
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Signals:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "requests_per_second": round(self.rate, 3),
+            "requests_per_second": round(self.rate, 6),
             "error_percent": None if self.error_share is None else round(self.error_share * 100, 3),
             **{name: _rounded(getattr(self, name)) for name in QUANTILES},
         }
@@ -46,52 +50,66 @@ class Signals:
 
 @dataclass
 class Traffic:
-    """services: by (namespace, name). calls: (client workload, service) to signals without quantiles."""
+    """services: by (namespace, name). calls: (client workload, service) to signals without quantiles.
+
+    scraped: the pods whose metrics Prometheus has. Of the others, no requests means that none are known.
+    """
 
     services: dict[Name, Signals] = field(default_factory=dict)
     calls: dict[tuple[Name, Name], Signals] = field(default_factory=dict)
+    scraped: frozenset[Name] = frozenset()
 
 
 def read_traffic(fetch: Fetch, window: str) -> Traffic:
-    """Five queries. ``window`` is a PromQL duration such as 5m. Raises SourceFailure without an answer."""
+    """Six queries. ``window`` is a PromQL duration such as 5m. Raises SourceFailure without an answer."""
 
-    def ask(query: str) -> dict[Any, float]:
-        return vector(result_of(*fetch("/api/v1/query", {"query": query})))
+    def ask(query: str) -> list[tuple[dict[str, str], float]]:
+        answer = vector(result_of(*fetch("/api/v1/query", {"query": query})))
+        return [(dict(labels), value) for labels, value in answer.items()]
 
     traffic = Traffic()
-    edge = f"source_workload_namespace, source_workload, {_SERVICE}"
-    for labels, value in ask(_sum(edge, _REQUESTS.format(window=window))).items():
-        client, server = _edge(dict(labels))
-        if value > 0:
-            traffic.calls[(client, server)] = Signals(rate=value, error_share=0.0)
-            signals = traffic.services.setdefault(server, Signals(error_share=0.0))
-            signals.rate += value
-    for labels, value in ask(_sum(edge, _FAILED.format(window=window))).items():
-        client, server = _edge(dict(labels))
-        if (call := traffic.calls.get((client, server))) is None:
+    requests = ask(f"sum by ({_EDGE}) (rate(istio_requests_total{{{_ENDS}}}[{window}]))")
+    counted_by_clients = {_server(labels) for labels, value in requests if _end(labels) == _CLIENT and value > 0}
+
+    def counts(labels: Mapping[str, str]) -> bool:
+        """Whether this end's count is the one in use for the service."""
+        server = _server(labels)
+        return _end(labels) == (_CLIENT if server in counted_by_clients else _SERVER) and server[1] != _NO_SERVICE
+
+    for labels, value in requests:
+        if value > 0 and counts(labels):
+            traffic.calls[(_client(labels), _server(labels))] = Signals(rate=value, error_share=0.0)
+            traffic.services.setdefault(_server(labels), Signals(error_share=0.0)).rate += value
+    for labels, value in ask(
+        f'sum by ({_EDGE}) (rate(istio_requests_total{{{_ENDS},response_code=~"5..|0"}}[{window}]))'
+    ):
+        call = traffic.calls.get((_client(labels), _server(labels)))
+        if call is None or not counts(labels):
             continue
         call.error_share = min(1.0, value / call.rate)
-        signals = traffic.services[server]
+        signals = traffic.services[_server(labels)]
         signals.error_share = min(1.0, (signals.error_share or 0.0) + value / signals.rate)
+    durations = f"rate(istio_request_duration_milliseconds_bucket{{{_ENDS}}}[{window}])"
     for name, quantile in QUANTILES.items():
-        buckets = _sum(f"le, {_SERVICE}", _DURATIONS.format(window=window))
-        for labels, value in ask(f"histogram_quantile({quantile}, {buckets})").items():
-            found = dict(labels)
-            server = (found.get("destination_service_namespace", ""), found.get("destination_service_name", ""))
-            if server in traffic.services and math.isfinite(value):
-                setattr(traffic.services[server], name, value)
+        for labels, value in ask(f"histogram_quantile({quantile}, sum by (le, reporter, {_SERVICE}) ({durations}))"):
+            if _server(labels) in traffic.services and counts(labels) and math.isfinite(value):
+                setattr(traffic.services[_server(labels)], name, value)
+    traffic.scraped = frozenset(
+        (labels.get("namespace", ""), labels.get("pod", "")) for labels, value in ask(_SCRAPED) if value == 1
+    )
     return traffic
 
 
-def _sum(labels: str, selector: str) -> str:
-    return f"sum by ({labels}) (rate({selector}))"
+def _end(labels: Mapping[str, str]) -> str:
+    return labels.get("reporter", "")
 
 
-def _edge(labels: Mapping[str, str]) -> tuple[Name, Name]:
-    return (
-        (labels.get("source_workload_namespace", ""), labels.get("source_workload", "")),
-        (labels.get("destination_service_namespace", ""), labels.get("destination_service_name", "")),
-    )
+def _client(labels: Mapping[str, str]) -> Name:
+    return labels.get("source_workload_namespace", ""), labels.get("source_workload", "")
+
+
+def _server(labels: Mapping[str, str]) -> Name:
+    return labels.get("destination_service_namespace", ""), labels.get("destination_service_name", "")
 
 
 def _rounded(value: float | None) -> float | None:

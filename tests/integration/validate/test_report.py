@@ -68,7 +68,7 @@ def test_check_mode_writes_nothing_and_a_wrong_path_is_reported(run_playbook: Ru
     assert f"would be written: {tmp_path / 'lab.md'}" in run.text
     wrong = run_playbook("report.yml", variables={"report_path": str(tmp_path / "no/lab"), "report_cost": False})
     assert wrong.rc != 0
-    assert f"path: the folder {tmp_path / 'no'} does not exist" in wrong.text
+    assert f"report_path: the folder {tmp_path / 'no'} does not exist" in wrong.text
 
 
 def test_an_account_that_may_read_little_gets_a_report_that_names_what_it_lacks(

@@ -33,8 +33,8 @@ ul.codes a { color: inherit; }
 article { border-left: .3rem solid var(--level); margin: 0; padding: .1rem 0 .1rem 1rem; break-inside: avoid; }
 h2 { font-size: 1rem; margin: 0; } h2 b { color: var(--level); text-transform: uppercase; font-size: .8em; }
 h2 a { color: inherit; }
-dl { display: grid; grid-template-columns: 6rem 1fr; margin: .4rem 0; gap: .1rem .8rem; }
-dt { color: var(--faint); } dd { margin: 0; }
+dl { display: grid; grid-template-columns: 4rem minmax(0, 1fr); margin: .4rem 0; gap: .1rem .8rem; }
+dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 """
 # Codes that have no page of Istio's or Kiali's.
 _OWN = "MESH"

@@ -191,6 +191,7 @@ def prometheus(path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:
     """Ten requests a second from web to cart, one in a hundred wrong; cart uses 85 % of its CPU."""
     query = parameters["query"]
     edge = {
+        "reporter": "source",
         "source_workload_namespace": "shop",
         "source_workload": "web",
         "destination_service_namespace": "shop",
@@ -198,11 +199,13 @@ def prometheus(path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:
     }
     found: Sequence[tuple[Mapping[str, str], float]] = []
     if "histogram_quantile" in query:
-        found = [({name: text for name, text in edge.items() if name.startswith("destination")}, 42.0)]
+        found = [({name: text for name, text in edge.items() if not name.startswith("source")}, 42.0)]
     elif "response_code" in query:
         found = [(edge, 0.1)]
     elif "istio_requests_total" in query:
         found = [(edge, 10.0)]
+    elif "up{" in query:
+        found = [({"namespace": "shop", "pod": "cart-0"}, 1.0)]
     elif "cpu" in query:
         found = [({"namespace": "shop", "pod": "cart-0"}, 0.85)]
     result = [{"metric": labels, "value": [NOW, str(value)]} for labels, value in found]

@@ -106,6 +106,29 @@ def test_certificates_the_first_to_end_first(data: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("served", "expected"),
+    [
+        ([40, 12], ("first expires in 12 days; CA expires in 3000 days", "warning")),
+        ([364], ("first expires in 364 days; CA expires in 3000 days", "good")),
+        ([1], ("first expires in 1 day; CA expires in 3000 days", "warning")),
+        ([-1, 12], ("first has expired; CA expires in 3000 days", "error")),
+        # The mesh's root alone says nothing on the certificates that must be renewed.
+        ([], ("CA expires in 3000 days", "good")),
+    ],
+)
+def test_the_first_certificate_to_expire_is_not_the_root(
+    data: dict[str, Any], served: list[int], expected: tuple[str, str]
+) -> None:
+    found = data["certificates"]
+    gateway, authority = (
+        next(item for item in found["certificates"] if item["use"] == use and item["days_left"] is not None)
+        for use in ("gateway", "mesh authority")
+    )
+    found["certificates"] = [authority, *({**gateway, "days_left": days} for days in served)]
+    assert in_short(data)["Certificates"] == expected
+
+
 def test_what_must_be_known_first(data: dict[str, Any]) -> None:
     short = in_short(data)
     assert short["Services"] == ("1 degraded", "warning")
@@ -175,8 +198,47 @@ def test_nothing_but_the_clusters_version_may_be_read(mesh: Any, wanted: dict[st
 def test_without_prometheus_the_section_reports_so(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
     assert data["traffic"]["notes"] == ["prometheus is not set, so the traffic is not known"]
-    assert in_short(data)["Services"] == ("1 idle; traffic not known", "warning")
+    assert in_short(data)["Services"] == ("1 without a sidecar", "warning")
     assert "prometheus is not set" in rendered("html", data)
+
+
+def test_without_prometheus_no_service_is_idle(mesh: Any, wanted: dict[str, Any]) -> None:
+    plant_old_sidecar(mesh)
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
+    assert in_short(data)["Services"] == ("1 not measured", "warning")
+    assert not [line for line in rendered("markdown", data).splitlines() if "idle" in line]
+
+
+def silent_prometheus(*scraped: str) -> Any:
+    """It has no request, and scrapes these pods of namespace shop."""
+
+    def fetch(path: str, parameters: Any) -> tuple[int, bytes]:
+        pods = scraped if "up{" in parameters["query"] else ()
+        found = [{"metric": {"namespace": "shop", "pod": pod}, "value": [0, "1"]} for pod in pods]
+        return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": found}}).encode()
+
+    return fetch
+
+
+def test_a_service_that_nobody_scrapes_is_not_idle(mesh: Any, wanted: dict[str, Any]) -> None:
+    plant_old_sidecar(mesh)
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus()}))
+    assert in_short(data)["Services"] == ("1 not measured", "warning")
+    note = "prometheus does not scrape the pods of shop/cart, so their traffic is not known"
+    assert data["traffic"]["notes"] == [note]
+    assert note in rendered("markdown", data)
+
+
+def test_a_scraped_service_without_requests_is_idle(mesh: Any, wanted: dict[str, Any]) -> None:
+    plant_old_sidecar(mesh)
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus("cart-0")}))
+    assert in_short(data)["Services"] == ("1 idle", "good")
+    assert data["traffic"]["notes"] == []
+
+
+def test_pods_without_a_proxy_are_not_idle_even_if_they_are_scraped(mesh: Any, wanted: dict[str, Any]) -> None:
+    data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus("cart-0")}))
+    assert in_short(data)["Services"] == ("1 without a sidecar", "warning")
 
 
 def test_a_prometheus_that_does_not_answer_is_reported(mesh: Any, wanted: dict[str, Any]) -> None:

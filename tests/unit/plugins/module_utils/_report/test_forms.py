@@ -14,8 +14,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import rendered
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._document.document import Section, Table
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._report.report import document_of, rendered
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import graph_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' &lt; | `x` [a](javascript:b) ![i](http://evil/i)\u202e\x1b[2J\n# h"
 # Words that the collection itself chooses.
@@ -163,6 +165,34 @@ def test_the_page_is_accessible(data: dict[str, Any]) -> None:
         for reference in ("aria-labelledby", "href"):
             if reference in attributes:
                 assert attributes[reference].removeprefix("#") in identities
+
+
+def test_on_a_phone_each_cell_names_its_column(data: dict[str, Any]) -> None:
+    page = Page(rendered("html", data))
+    names = {name for section in document_of(data).sections for name in columns_of(section)}
+    cells = page.named("td")
+    assert cells
+    assert {cell["data-column"] for cell in cells} <= names
+    style = " ".join(page.styles)
+    assert "content: attr(data-column)" in style[style.index("@media screen and (max-width: 40rem)") :]
+
+
+def columns_of(section: Section) -> list[str]:
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    return [column.name for table in tables for column in table.columns]
+
+
+def test_findings_that_need_no_action_are_folded(data: dict[str, Any]) -> None:
+    finding = data["validation"]["findings"][0]
+    levels = ["error", "warning", "info", "info"]
+    data["validation"]["findings"] = [{**finding, "level": level} for level in levels]
+    text = rendered("html", data)
+    assert len(Page(text).named("details")) == 1
+    folded = text[text.index("<details>") : text.index("</details>")]
+    assert "<summary>2 findings of level info</summary>" in folded
+    assert folded.count("<tr>") == 1 + 2
+    # Markdown has no such thing that every reader shows.
+    assert rendered("markdown", data).count(finding["message"]) >= 4
 
 
 def test_colours_can_be_read_light_and_dark(data: dict[str, Any]) -> None:

@@ -15,9 +15,11 @@ import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import columns, dot, graph_of, svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.graph import Edge, dot, graph_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.info import info_of, table
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import health
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.picture import svg
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.services import NOT_MEASURED, health
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import (
     Signals,
     Traffic,
@@ -176,30 +178,48 @@ def test_the_table_has_the_documents_columns(info: dict[str, Any]) -> None:
 
 def test_the_picture_has_callers_left_of_whom_they_call(info: dict[str, Any]) -> None:
     nodes, edges = graph_of(info)
-    place = columns(nodes, edges)
-    assert place["shop/web"] < place["shop/cart"] < place["database/postgres"]
     root = ElementTree.fromstring(svg(nodes, edges))  # noqa: S314  (our own text)
-    assert len(root.findall("{*}g")) == len(nodes) == 4
+    boxes = [(group.find("{*}text"), group.find("{*}rect")) for group in root.findall("{*}g")]
+    left = {text.text: int(rect.get("x", "")) for text, rect in boxes if text is not None and rect is not None}
+    assert left["web"] < left["cart"] < left["postgres"]
+    assert len(boxes) == len(nodes) == 4
     assert '"shop/web" -> "shop/cart" [label="10.0/s, 0.2 % errors"' in dot(nodes, edges)
 
 
-def test_a_cycle_of_calls_has_an_end() -> None:
-    info = {
-        "services": [],
-        "calls": [
-            {
-                "client": {"namespace": "a", "workload": client},
-                "service": {"namespace": "a", "name": server},
-                "security": "mutual_tls",
-                "requests_per_second": 1.0,
-                "error_percent": 0.0,
-            }
-            for client, server in (("x", "y"), ("y", "z"), ("z", "x"), ("x", "x"))
-        ],
+def test_what_is_said_of_an_edge() -> None:
+    texts = {
+        edge.client: edge.texts
+        for edge in (
+            Edge("few", "cart", 0.004, 0.0, "mutual_tls"),
+            Edge("wrong", "cart", 13.71, 100.0, "plaintext"),
+            # No claim on what is not known.
+            Edge("unknown", "cart", 1.0, 0.01, "unknown"),
+        )
     }
-    nodes, edges = graph_of(info)
-    assert sorted(columns(nodes, edges)) == ["a/x", "a/y", "a/z"]
-    assert svg(nodes, edges)
+    assert texts == {"few": ["0.2/min"], "wrong": ["13.7/s", "100 % errors", "no mTLS"], "unknown": ["1.0/s"]}
+
+
+def call(client: str, server: str, rate: float, security: str) -> dict[str, Any]:
+    return {
+        "client": {"namespace": "a", "workload": client},
+        "service": {"namespace": "a", "name": server},
+        "security": security,
+        "requests_per_second": rate,
+        "error_percent": 0.0,
+    }
+
+
+def test_calls_of_two_versions_are_one_edge_as_safe_as_the_worse_of_them() -> None:
+    service = {
+        "namespace": "a",
+        "name": "web",
+        "traffic": None,
+        "health": "healthy",
+        "workloads": [{"name": name, "version": name[-2:], "ready": 1} for name in ("web-v1", "web-v2")],
+    }
+    calls = [call("web-v1", "cart", 2.0, "mutual_tls"), call("web-v2", "cart", 1.0, "plaintext")]
+    _nodes, edges = graph_of({"services": [service], "calls": calls})
+    assert edges == [Edge("a/web", "a/cart", 3.0, 0.0, "plaintext")]
 
 
 @pytest.mark.parametrize(
@@ -214,29 +234,71 @@ def test_a_cycle_of_calls_has_an_end() -> None:
     ],
 )
 def test_health(signals: Signals | None, ready: bool, wanted: str) -> None:
-    assert health(signals, ready) == wanted
+    assert health(signals, ready, scraped=True, sends=False) == wanted
 
 
-def test_what_prometheus_answers_becomes_signals() -> None:
-    edge = {
-        "source_workload_namespace": "shop",
-        "source_workload": "web",
-        "destination_service_namespace": "shop",
-        "destination_service_name": "cart",
-    }
-    server = {key: value for key, value in edge.items() if key.startswith("destination")}
+def test_no_requests_are_idle_only_if_the_pods_are_scraped() -> None:
+    assert health(None, ready=True, scraped=False, sends=False) == NOT_MEASURED
+    # The ingress gateway: its clients have no proxy, and it is anything but idle.
+    assert health(None, ready=True, scraped=True, sends=True) == "healthy"
+
+
+EDGE = {
+    "source_workload_namespace": "shop",
+    "source_workload": "web",
+    "destination_service_namespace": "shop",
+    "destination_service_name": "cart",
+}
+SERVER = {key: value for key, value in EDGE.items() if key.startswith("destination")}
+Rows = list[tuple[dict[str, str], str]]
+
+
+def prometheus(requests: Rows, failed: Rows, p95: Rows, scraped: Rows) -> Fetch:
+    """Answers with these series and values."""
 
     def fetch(path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:
         query = parameters["query"]
         assert path == "/api/v1/query"
-        assert "[2m]" in query
-        if "histogram_quantile" in query:
-            row = {"metric": server, "value": [0, "NaN" if "0.99" in query else "12.34"]}
-        else:
-            row = {"metric": edge, "value": [0, "1" if "5..|0" in query else "4"]}
-        answer = {"status": "success", "data": {"resultType": "vector", "result": [row]}}
-        return 200, json.dumps(answer).encode()
+        assert "[2m]" in query or query == 'max by (namespace, pod) (up{pod!=""})'
+        quantile = p95 if "0.95" in query else []
+        kinds = (
+            ("histogram_quantile", quantile),
+            ("5..|0", failed),
+            ("istio_requests_total", requests),
+            ("up", scraped),
+        )
+        rows = next(rows for words, rows in kinds if words in query)
+        result = [{"metric": labels, "value": [0, value]} for labels, value in rows]
+        return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
 
-    traffic = read_traffic(fetch, "2m")
-    assert traffic.services[CART] == Signals(4.0, 0.25, 12.34, 12.34, None)
-    assert traffic.calls[(WEB, CART)] == Signals(4.0, 0.25)
+    return fetch
+
+
+def test_the_clients_count_is_used_and_the_servers_is_not_added() -> None:
+    ends = [{"reporter": "source"}, {"reporter": "destination"}]
+    both = [(EDGE | end, value) for end, value in zip(ends, ("4", "3"), strict=True)]
+    wrong = [(EDGE | end, "1") for end in ends]
+    slow = [(SERVER | end, value) for end, value in zip(ends, ("12.34", "9"), strict=True)]
+    traffic = read_traffic(prometheus(both, wrong, slow, []), "2m")
+    assert traffic.services == {CART: Signals(4.0, 0.25, None, 12.34, None)}
+    assert traffic.calls == {(WEB, CART): Signals(4.0, 0.25)}
+
+
+def test_requests_of_clients_that_are_not_scraped_are_those_that_the_server_counts() -> None:
+    server = {"reporter": "destination"}
+    stray = EDGE | server | {"destination_service_name": "InboundPassthroughCluster"}
+    found = prometheus([(EDGE | server, "4"), (stray, "9")], [(EDGE | server, "1")], [(SERVER | server, "12.34")], [])
+    traffic = read_traffic(found, "2m")
+    assert traffic.services == {CART: Signals(4.0, 0.25, None, 12.34, None)}
+    assert traffic.calls == {(WEB, CART): Signals(4.0, 0.25)}
+
+
+def test_a_pod_is_scraped_if_its_metrics_arrive() -> None:
+    pods = [({"namespace": "shop", "pod": pod}, value) for pod, value in (("cart-0", "1"), ("cart-1", "0"))]
+    assert read_traffic(prometheus([], [], [], pods), "2m").scraped == {("shop", "cart-0")}
+
+
+def test_a_value_that_is_not_a_number_is_left_out() -> None:
+    source = {"reporter": "source"}
+    found = prometheus([(EDGE | source, "4")], [], [(SERVER | source, "NaN")], [])
+    assert read_traffic(found, "2m").services == {CART: Signals(4.0, 0.0)}
