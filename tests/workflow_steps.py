@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = ROOT / ".github/workflows"
 # Those that touch a cluster, or judge what will.
 DEPLOYING = ("canary-abort.yml", "canary-reconcile.yml", "canary.yml", "ci-cd-istio.yml", "validate.yml")
+# The same for other repositories, which call them and have the collection installed.
+REUSABLE = ("mesh-canary.yml", "mesh-validate.yml")
+COLLECTION = "corpv3.service_mesh."
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 
 
@@ -38,7 +41,14 @@ class Step:
 
     @property
     def playbook(self) -> str:
-        return self.words[1]
+        """Its path in the repository, by which name it may be called."""
+        name = self.words[1]
+        return f"playbooks/{name.removeprefix(COLLECTION)}.yml" if name.startswith(COLLECTION) else name
+
+    @property
+    def variables(self) -> list[str]:
+        """What is given by -e: JSON, or @ and the path in the repository."""
+        return [given.replace("$SERVICE_MESH/", "") for given in self.following("-e")]
 
     def following(self, option: str) -> list[str]:
         """What stands behind each occurrence of an option."""

@@ -24,6 +24,12 @@ options:
     type: list
     elements: str
     required: true
+  checkout:
+    description:
+      - Whether the play needs a checkout of the repository, for what the collection's artifact leaves out.
+      - If so, it fails where the collection is installed.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -55,7 +61,11 @@ from ansible.plugins.lookup import LookupBase
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import _get_collection_playbook_path
 from ansible.vars.manager import VariableManager
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.play import unknown_tags, without_hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.play import (
+    NEEDS_CHECKOUT,
+    unknown_tags,
+    without_hosts,
+)
 
 _COLLECTION = Path(__file__).resolve().parents[2]
 _LISTINGS = ("syntax", "listhosts", "listtasks", "listtags")
@@ -65,6 +75,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         (group,) = terms
+        # The artifact has MANIFEST.json in its place.
+        if self.get_option("checkout") and not (_COLLECTION / "galaxy.yml").exists():
+            raise AnsibleError(NEEDS_CHECKOUT)
         _check_tags(self._loader)
         if group != "localhost" and not any(context.CLIARGS.get(option) for option in _LISTINGS):
             _check_hosts(group, variables or {})

@@ -22,6 +22,11 @@ HOOK: dict[str, Any] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_tex
 PACKAGE: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # All of a repository.
 EVERYTHING = ["-e", '{"validate_paths": ["."], "validate_live": false}']
+# What is at the top of the artifact: a new name is for its users, or belongs in galaxy.yml's build_ignore.
+CONTENTS = {
+    *("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", "FILES.json", "MANIFEST.json"),
+    *("changelogs", "console", "docs", "extensions", "inventories", "meta", "playbooks", "plugins", "roles"),
+}
 # What the commands of README and docs write where they are called; the first of them by the default of report_path.
 REPORTS = [
     *(f"service-mesh-report-{name}.{ending}" for name in ("lab", "staging") for ending in ("html", "md", "json")),
@@ -64,9 +69,10 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, target)
     for name in REPORTS:
         (checkout / name).write_text("treat it like the inventory")
-    done = run("ansible-galaxy", "collection", "build", "--output-path", folder, cwd=checkout)
+    done = run("tools/artifact.sh", cwd=checkout)
     assert done.returncode == 0, done.stdout
-    return next(folder.glob("*.tar.gz"))
+    (built,) = (checkout / ".ansible/dist").glob("*.tar.gz")
+    return built.rename(folder / built.name)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +132,61 @@ def test_the_artifact_is_a_python_package_with_the_hooks_program(artifact: Path)
     with tarfile.open(artifact) as archive:
         names = set(archive.getnames())
     assert {"pyproject.toml", "LICENSE", f"console/{module}.py", *built["only-include"]} <= names
+
+
+def test_the_artifact_has_what_its_users_need_and_nothing_else(artifact: Path) -> None:
+    with tarfile.open(artifact) as archive:
+        names = {member.name for member in archive if member.isfile()}
+    assert {name.partition("/")[0] for name in names} == CONTENTS
+    assert {name.split("/")[1] for name in names if name.startswith("inventories/")} == {
+        *("development", "production", "staging")
+    }, "what inventory_new copies"
+    assert {name.split("/")[2] for name in names if name.startswith("roles/lab/")} == {
+        *("defaults", "meta", "tasks", "vars")
+    }, "the lab's playbooks are there to say what they need"
+
+
+def test_readmes_section_names_only_what_the_artifact_has(artifact: Path) -> None:
+    """tests/integration/playbooks/test_installed_collection.py runs its commands against a cluster."""
+    section = (ROOT / "README.md").read_text().split("\n## The installed collection\n")[1].split("\n## ")[0]
+    with tarfile.open(artifact) as archive:
+        names = set(archive.getnames())
+    playbooks = re.findall(r"ansible-playbook corpv3\.service_mesh\.(\w+)", section)
+    assert {f"playbooks/{playbook}.yml" for playbook in playbooks} <= names
+    assert set(playbooks) == {"validate", "inventory_new", "smoke", "canary"}
+    (requirements,) = re.findall(r"ansible_collections/corpv3/service_mesh/(\S+)", section)
+    assert requirements in names
+    environment = yaml.safe_load((ROOT / "execution-environment.yml").read_text())
+    assert f"'{environment['dependencies']['ansible_core']['package_pip']}'" in section
+
+
+@pytest.mark.parametrize("inventory", [(), ("-i", "inventories/lab")], ids=["alone", "with its inventory"])
+def test_the_lab_reports_at_once_that_it_needs_a_checkout(
+    repository: Path, collections: str, inventory: tuple[str, ...]
+) -> None:
+    command = ("ansible-playbook", "corpv3.service_mesh.lab_up", *inventory)
+    done = run(*command, cwd=repository, ANSIBLE_COLLECTIONS_PATH=collections)
+    assert done.returncode != 0
+    assert "the lab needs a checkout of the collection's repository" in words(done), done.stdout
+    assert "TASK [" not in done.stdout
+
+
+def test_every_playbook_of_the_lab_asks_for_a_checkout() -> None:
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        (needs,) = {"checkout=true" in play["hosts"] for play in yaml.safe_load(path.read_text())}
+        assert needs == path.stem.startswith("lab_"), path.name
+
+
+def test_files_are_validated_without_the_library_of_kubernetes(repository: Path, collections: str) -> None:
+    blocked = repository / "blocked/kubernetes/__init__.py"
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("raise ImportError('the library of kubernetes is not installed')")
+    (repository / "deploy/cart.yml").write_text(MENDED)
+    command = ("ansible-playbook", "corpv3.service_mesh.validate", *EVERYTHING)
+    without = {"PYTHONPATH": str(blocked.parents[1]), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    done = run(*command, cwd=repository, ANSIBLE_COLLECTIONS_PATH=collections, **without)
+    assert done.returncode == 0, done.stdout
+    assert "nothing found in 1 object of 1 file" in words(done)
 
 
 def test_the_playbook_writes_its_reports_where_they_were_asked_for(repository: Path, collections: str) -> None:

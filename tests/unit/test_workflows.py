@@ -14,14 +14,17 @@ from typing import Any
 import pytest
 import yaml
 
-from ..workflow_steps import DEPLOYING, EXPRESSION, ROOT, WORKFLOWS, Step, load, steps, triggers
+from ..workflow_steps import DEPLOYING, EXPRESSION, REUSABLE, ROOT, WORKFLOWS, Step, load, steps, triggers
 
 ALL = sorted(path.name for path in WORKFLOWS.glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
 USES = re.compile(r"^\s*(?:- )?(?:&\w+\s+)?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
-STEPS = [step for name in DEPLOYING for step in steps(name)]
-# What the runner itself sets.
-RUNNERS = {"GITHUB_STEP_SUMMARY"}
+STEPS = [step for name in (*DEPLOYING, *REUSABLE) for step in steps(name)]
+VERSION = load(ROOT / "galaxy.yml")["version"]
+# This repository, by the name with which other ones call its actions.
+OWN = "corpv3/service_mesh/"
+# What the runner itself sets, and the action that installs the collection.
+RUNNERS = {"GITHUB_STEP_SUMMARY", "SERVICE_MESH"}
 ENVIRONMENT = re.compile(r"lookup\('ansible\.builtin\.env', '(\w+)'\)")
 
 
@@ -39,7 +42,7 @@ def variables_of_roles_and_playbooks() -> set[str]:
 
 def extra_variables(step: Step) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for given in step.following("-e"):
+    for given in step.variables:
         found |= load(ROOT / given[1:]) if given.startswith("@") else json.loads(given)
     return found
 
@@ -62,6 +65,10 @@ def test_an_action_is_pinned_by_a_commit_that_the_documentation_lists() -> None:
                 assert (ROOT / action).exists(), f"{path.name}: {action}"
                 continue
             name, __, commit = action.partition("@")
+            if name.startswith(OWN):
+                assert commit == VERSION, f"{path.name}: {action} is not of this version"
+                assert (ROOT / name.removeprefix(OWN) / "action.yml").is_file(), action
+                continue
             assert re.fullmatch(r"[0-9a-f]{40}", commit), f"{path.name}: {action} is not pinned by a commit"
             assert re.fullmatch(r"v\d+\.\d+\.\d+", version or ""), f"{path.name}: {action} does not say its version"
             pins.add((name, version, commit))
@@ -86,7 +93,7 @@ def test_a_workflow_gives_each_job_only_what_it_needs(name: str) -> None:
 
 
 def uses_identity(job: dict[str, Any]) -> bool:
-    used = [step.get("uses", "").partition("@")[0] for step in job.get("steps", [])]
+    used = [step.get("uses", "").partition("@")[0].replace(OWN, "./") for step in job.get("steps", [])]
     return bool({"./.github/actions/cluster", "actions/attest-build-provenance"} & set(used))
 
 
@@ -109,7 +116,9 @@ def test_secrets_reach_only_what_is_made_for_them() -> None:
                 assert key in {"kubeconfig", "username", "password", "ANSIBLE_GALAXY_SERVER_GALAXY_TOKEN"}, line
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name not in ("validate.yml", "ci.yml", "release.yml")])
+@pytest.mark.parametrize(
+    "name", [name for name in ALL if name not in ("validate.yml", "mesh-validate.yml", "ci.yml", "release.yml")]
+)
 def test_whatever_reaches_a_cluster_does_so_in_an_environment(name: str) -> None:
     for job_name, job in load(WORKFLOWS / name)["jobs"].items():
         assert job.get("environment"), job_name
@@ -127,8 +136,9 @@ def test_environments_do_not_wait_for_each_other_and_nothing_is_cut_off() -> Non
     assert all(job["environment"].endswith("-operator") for job in abort["jobs"].values())
 
 
-def test_a_canary_that_is_not_promoted_is_rolled_back() -> None:
-    jobs = load(WORKFLOWS / "canary.yml")["jobs"]
+@pytest.mark.parametrize("name", ["canary.yml", "mesh-canary.yml"])
+def test_a_canary_that_is_not_promoted_is_rolled_back(name: str) -> None:
+    jobs = load(WORKFLOWS / name)["jobs"]
     assert jobs["promote"]["needs"] == "canary" and jobs["canary"]["needs"] == "plan"
     assert jobs["abort"]["needs"] == ["canary", "promote"] and jobs["abort"]["if"].startswith("always()")
     for name in ("abort", "clean-up"):
@@ -139,7 +149,7 @@ def test_a_canarys_process_gets_the_cancellation_of_the_workflow() -> None:
     """GitHub's runner signals the step's own process, and no other: the shell would keep it for itself."""
     carries_on = {"playbooks/canary.yml", "playbooks/canary_resume.yml", "playbooks/canary_promote.yml"}
     found = [step for step in STEPS if step.playbook in carries_on and "--check" not in step.words]
-    assert len(found) >= 2
+    assert len(found) >= 4
     assert [str(step) for step in found if not step.run.startswith("exec ")] == []
 
 
@@ -153,21 +163,39 @@ def test_a_step_calls_a_playbook_with_variables_that_there_are(step: Step) -> No
     for given in step.following("--tags"):
         assert set(given.split(",")) <= known, given
     for inventory in step.following("-i"):
-        assert inventory == "inventories/$MESH_ENVIRONMENT"
+        assert inventory == ("$MESH_INVENTORY" if step.workflow in REUSABLE else "inventories/$MESH_ENVIRONMENT")
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_a_step_has_the_environment_that_it_reads(step: Step) -> None:
     read = set(re.findall(r"\$(\w+)", step.run))
-    for given in step.following("-e"):
+    for given in step.variables:
         if given.startswith("@"):
             read |= set(ENVIRONMENT.findall((ROOT / given[1:]).read_text(encoding="utf-8")))
     assert read - set(step.env) - RUNNERS == set()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github/vars").glob("*.yml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted((ROOT / ".github/vars").glob("*.yml")), *sorted((ROOT / "playbooks/vars").glob("pipeline_*.yml"))],
+    ids=lambda path: path.name,
+)
 def test_a_file_of_variables_is_used(path: Path) -> None:
-    assert any(f"@.github/vars/{path.name}" in step.following("-e") for step in STEPS)
+    assert any(f"@{path.relative_to(ROOT)}" in step.variables for step in STEPS)
+
+
+def test_other_repositories_install_this_version_and_what_it_is_tested_with() -> None:
+    action = load(ROOT / ".github/actions/install/action.yml")
+    assert action["inputs"]["collection"]["default"] == f"corpv3.service_mesh:{VERSION}"
+    environment = load(ROOT / "execution-environment.yml")["dependencies"]["ansible_core"]["package_pip"]
+    assert f"'{environment}'" in action["runs"]["steps"][1]["run"]
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_only_other_repositories_start_a_reusable_workflow(name: str) -> None:
+    assert list(triggers(load(WORKFLOWS / name))) == ["workflow_call"]
+    # A checkout of this repository, as ./ would be, is not there.
+    assert "./" not in (WORKFLOWS / name).read_text().replace(OWN, "")
 
 
 def test_the_environments_have_inventories() -> None:

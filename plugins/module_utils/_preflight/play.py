@@ -13,6 +13,10 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.text import shortened
 
+NEEDS_CHECKOUT = (
+    "the lab needs a checkout of the collection's repository, since the installed collection leaves out what the lab "
+    "is built of: clone the repository, and run make up there."
+)
 # Ansible gives these a meaning of their own; a playbook need not have them.
 _SPECIAL_TAGS = frozenset({"all", "always", "never", "tagged", "untagged"})
 # Molecule skips these in every run, whether a scenario has them or not.
@@ -33,7 +37,8 @@ def without_hosts(group: str, members: Collection[str], chosen: Collection[str],
         )
     return (
         f"this play does nothing: the inventory ({inventory or 'none'}) has no host in group {group!r}. "
-        "Name another one with -i, for example -i inventories/staging."
+        "Name another one with -i, for example -i inventories/staging. "
+        "Playbook corpv3.service_mesh.inventory_new writes one."
     )
 
 
