@@ -48,11 +48,13 @@ class Slot:
     """One version: a subset, the Deployment behind it, and the image of its pods.
 
     The subset is one of the DestinationRule, or the name of a Service if the route is one of the Gateway API.
+    ``idle``: the pods that it keeps without a share of the run's routes, because other routes send requests to it.
     """
 
     subset: str
     workload: str
     image: str
+    idle: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,9 @@ class State:
     copy: Copy | None = None  # pylint: disable=unsupported-binary-operation
     # What the pod template of the canary's Deployment gets apart from the image: a strategic merge patch.
     patch: Mapping[str, Any] = field(default_factory=dict)
+    # ConfigMap/NAME or Secret/NAME -> the name of the one with the canary's content, and a digest of these contents.
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    configuration_digest: str = ""
     # Fingerprint of the template that the run gave the canary's Deployment. Empty before, and without a copy.
     canary_template: str = ""
     history: tuple[Event, ...] = ()
@@ -216,10 +221,13 @@ class State:
 
 def dump(state: State) -> str:
     run = asdict(state)
-    # Versions that know no copies read the states of all other runs.
-    for name in ("copy", "patch", "canary_template"):
+    # Versions that know neither copies nor kept pods read the states of all other runs.
+    for name in ("copy", "patch", "canary_template", "configuration", "configuration_digest"):
         if not run[name]:
             del run[name]
+    for side in ("stable", "canary"):
+        if not run[side]["idle"]:
+            del run[side]["idle"]
     written = {"format": FORMAT, "run": run.pop("run"), "service": run.pop("service"), **_written(run.pop("where"))}
     return json.dumps({**written, **run}, separators=(",", ":"))
 
