@@ -32,6 +32,7 @@ _WITH_LOAD = {
     "test_canary_rollback",
     "test_canary_target",
     "test_canary_target_gateway_api",
+    "test_installed_collection",
 }
 # They need no lab, so they can still run beside what takes the mesh away.
 _WITHOUT_LAB = {

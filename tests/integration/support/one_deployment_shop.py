@@ -29,13 +29,13 @@ def _application() -> list[Object]:
     return found
 
 
-def _by_virtual_services() -> list[Object]:
-    server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [HOST]}
+def _by_virtual_services(host: str) -> list[Object]:
+    server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}
     edge = {"selector": {"istio": "ingressgateway"}, "servers": [server]}
     to = {app: [{"route": [{"destination": {"host": app, "port": {"number": PORTS[app]}}}]}] for app in PORTS}
     return [
         plain_object(ISTIO, "Gateway", "shop", edge),
-        plain_object(ISTIO, "VirtualService", "edge", {"hosts": [HOST], "gateways": ["shop"], "http": to[EDGE]}),
+        plain_object(ISTIO, "VirtualService", "edge", {"hosts": [host], "gateways": ["shop"], "http": to[EDGE]}),
         plain_object(ISTIO, "VirtualService", BEHIND, {"hosts": [BEHIND], "http": to[BEHIND]}),
     ]
 
@@ -48,10 +48,10 @@ def _by_http_routes() -> list[Object]:
 
 
 @contextmanager
-def installed(kubectl: list[str]) -> Iterator[None]:
+def installed(kubectl: list[str], namespace: str = NAMESPACE, host: str = HOST) -> Iterator[None]:
     """With VirtualServices. ``kubectl``: the command, with its kubeconfig. Removes all of it at the end."""
     rolled_out = [f"{app}-v1" for app in PORTS]
-    with shops.installed(kubectl, NAMESPACE, [*_application(), *_by_virtual_services()], rolled_out):
+    with shops.installed(kubectl, namespace, [*_application(), *_by_virtual_services(host)], rolled_out):
         yield
 
 
@@ -65,26 +65,26 @@ def installed_with_http_routes(kubectl: list[str]) -> Iterator[None]:
 class Shop:
     """What the tests look at."""
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api, self._objects = api, client.CustomObjectsApi(api)
+    def __init__(self, api: client.ApiClient, namespace: str = NAMESPACE) -> None:
+        self._api, self._objects, self._namespace = api, client.CustomObjectsApi(api), namespace
 
     def shares(self) -> dict[str, int | None]:
         """Subset -> weight, of the VirtualService; those without requests are left out."""
-        found = self._objects.get_namespaced_custom_object(*ISTIO.split("/"), NAMESPACE, "virtualservices", BEHIND)
+        found = self._objects.get_namespaced_custom_object(*ISTIO.split("/"), self._namespace, "virtualservices", BEHIND)
         route = found["spec"]["http"][0]["route"]
         shares = {entry["destination"].get("subset", ""): entry.get("weight") for entry in route}
         return {subset: weight for subset, weight in shares.items() if weight != 0}
 
     def backends(self, app: str) -> dict[str, int | None]:
         """Service -> weight, of the HTTPRoute; those without requests are left out."""
-        found = self._objects.get_namespaced_custom_object(*API.split("/"), NAMESPACE, "httproutes", app)
+        found = self._objects.get_namespaced_custom_object(*API.split("/"), self._namespace, "httproutes", app)
         shares = {entry["name"]: entry.get("weight") for entry in found["spec"]["rules"][0]["backendRefs"]}
         return {name: weight for name, weight in shares.items() if weight != 0}
 
     def deployments(self) -> dict[str, tuple[int, str, str]]:
         """Name -> replicas, image, LOG_LEVEL."""
-        return shops.deployments(self._api, NAMESPACE)
+        return shops.deployments(self._api, self._namespace)
 
     def snapshot(self, of_gateway_api: bool = False) -> dict[str, Any]:
         custom = {ISTIO: ("virtualservices", "destinationrules", "gateways")}
-        return shops.snapshot(self._api, NAMESPACE, {**custom, **({API: ("httproutes",)} if of_gateway_api else {})})
+        return shops.snapshot(self._api, self._namespace, {**custom, **({API: ("httproutes",)} if of_gateway_api else {})})
