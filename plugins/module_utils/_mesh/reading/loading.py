@@ -115,6 +115,8 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _YTT = re.compile(r"(?:^|\s)#@(?: |[a-z]+/)", re.MULTILINE)
 # ${containers} in place of lines: envsubst's and Terraform's.
 _PLACEHOLDER_LINE = re.compile(r"^\s*\$\{\w+\}\s*$", re.MULTILINE)
+# Words for sed.
+_PERCENT = re.compile(r"(?:^|[\s:-])%[A-Z][A-Z0-9_]*%", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
@@ -233,11 +235,14 @@ def _is_template(document: str, parsed: Parsed) -> bool:
     """Whether placeholders make the document invalid, or are its object's name. In other texts they may be meant."""
     if "#@" in document and _YTT.search(document):
         return True
+    is_invalid = any(problem.fault == "syntax" for problem in parsed.problems)
     if "${" in document and _PLACEHOLDER_LINE.search(document):
-        return any(problem.fault == "syntax" for problem in parsed.problems)
+        return is_invalid
+    if is_invalid and "%" in document and _PERCENT.search(document):
+        return True
     if "{{" not in document or not _PLACEHOLDER.search(document):
         return False
-    if any(problem.fault == "syntax" for problem in parsed.problems):
+    if is_invalid:
         return True
     metadata = parsed.value.get("metadata") if isinstance(parsed.value, dict) else None
     named = (metadata.get("name"), metadata.get("namespace")) if isinstance(metadata, dict) else ()
@@ -247,7 +252,9 @@ def _is_template(document: str, parsed: Parsed) -> bool:
 def _marks_in(template: str) -> str:
     if _YTT.search(template):
         return "comments #@ of ytt"
-    return "placeholders {{ }}" if "{{" in template else "placeholders ${ }"
+    if "{{" in template:
+        return "placeholders {{ }}"
+    return "placeholders ${ }" if "${" in template else "placeholders % %"
 
 
 def documents(text: str) -> Iterator[tuple[int, str]]:

@@ -13,15 +13,19 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewher
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_api import ROUTES, backends, rules
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    GATEWAY_API,
     K8S_GATEWAY,
     NAMESPACE,
     REFERENCE_GRANT,
     SERVICE,
+    Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.route_references import route_faults
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 
 _DOCS = "https://gateway-api.sigs.k8s.io/api-types/httproute/"
+# Groups and kinds of parents that only Linkerd reads.
+_OF_LINKERD = {("core", "Service"), ("policy.linkerd.io", "EgressNetwork"), ("policy.linkerd.io", "Server")}
 
 
 def _report(mesh: Mesh, report: Report, *what: str) -> None:
@@ -95,7 +99,7 @@ def route_to_unknown_port(mesh: Mesh, report: Report) -> None:
     alone=True,
 )
 def rule_without_backend(mesh: Mesh, report: Report) -> None:
-    for route in mesh.of(*ROUTES):
+    for route in filter(_may_be_istios, mesh.of(*ROUTES)):
         for path, rule in rules(route):
             found = backends(route, path, rule)
             answers = any(
@@ -107,6 +111,14 @@ def rule_without_backend(mesh: Mesh, report: Report) -> None:
                 report(route, (*path, "backendRefs"), "the weights of all backends are 0")
             elif rule.get("backendRefs") in (None, []):
                 report(route, path, "the rule has neither a backend nor a redirect")
+
+
+def _may_be_istios(route: Resource) -> bool:
+    """Linkerd, for example, uses rules without backends to tell requests apart, at parents that Istio does not read."""
+    parents = [parent for _index, parent in items(route.spec, "parentRefs")]
+    return not parents or any(
+        (parent.get("group", GATEWAY_API), parent.get("kind", "Gateway")) not in _OF_LINKERD for parent in parents
+    )
 
 
 @check(

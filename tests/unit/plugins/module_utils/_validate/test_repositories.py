@@ -129,6 +129,19 @@ def test_a_template_gets_one_hint() -> None:
     assert [(item.rule.code, item.severity, item.line) for item in loaded.findings] == [("MESH008", "info", 6)]
 
 
+@pytest.mark.parametrize("value", ["%IMAGE%:1.0", "%HOST%"])
+def test_words_for_sed_make_a_template(value: str) -> None:
+    loaded = Loaded()
+    load_bytes(f"{SERVICE % 'cart'}spec:\n  type: {value}\n".encode(), "a.yaml", "default", loaded)
+    assert [(item.rule.code, item.line) for item in loaded.findings] == [("MESH008", 1)]
+    assert "placeholders % %" in loaded.findings[0].message
+    # A word elsewhere does not excuse another fault, and in a text it may be meant.
+    for text in ("spec: {type: '%HOST%'\n", "spec: [50%\n"):
+        loaded = Loaded()
+        load_bytes(f"{SERVICE % 'cart'}{text}".encode(), "a.yaml", "default", loaded)
+        assert [item.rule.code for item in loaded.findings] == ["MESH001"]
+
+
 def test_placeholders_in_texts_are_meant() -> None:
     loaded = Loaded()
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {alert: '{{ $labels.pod }} is down'}\n"
