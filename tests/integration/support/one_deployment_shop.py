@@ -5,7 +5,7 @@ The routes are VirtualServices, or HTTPRoutes at a Gateway and, for clients in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,7 +70,8 @@ class Shop:
 
     def shares(self) -> dict[str, int | None]:
         """Subset -> weight, of the VirtualService; those without requests are left out."""
-        found = self._objects.get_namespaced_custom_object(*ISTIO.split("/"), self._namespace, "virtualservices", BEHIND)
+        where = (*ISTIO.split("/"), self._namespace, "virtualservices")
+        found = self._objects.get_namespaced_custom_object(*where, BEHIND)
         route = found["spec"]["http"][0]["route"]
         shares = {entry["destination"].get("subset", ""): entry.get("weight") for entry in route}
         return {subset: weight for subset, weight in shares.items() if weight != 0}
@@ -86,5 +87,7 @@ class Shop:
         return shops.deployments(self._api, self._namespace)
 
     def snapshot(self, of_gateway_api: bool = False) -> dict[str, Any]:
-        custom = {ISTIO: ("virtualservices", "destinationrules", "gateways")}
-        return shops.snapshot(self._api, self._namespace, {**custom, **({API: ("httproutes",)} if of_gateway_api else {})})
+        custom: dict[str, Sequence[str]] = {ISTIO: ("virtualservices", "destinationrules", "gateways")}
+        if of_gateway_api:
+            custom[API] = ("httproutes",)
+        return shops.snapshot(self._api, self._namespace, custom)
