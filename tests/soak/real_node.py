@@ -48,10 +48,11 @@ class RealLab:
     def node(self) -> str:
         return f"{self.name}-real"
 
-    def playbook(self, name: str, **variables: Any) -> None:
+    def playbook(self, name: str, tags: str = "", **variables: Any) -> None:
         own = {"lab_name": self.name, "lab_port_offset": self.offset, "lab_real_node": True}
         extra = json.dumps({**own, **variables})
         argv = ["ansible-playbook", f"playbooks/{name}.yml", "-i", "inventories/lab", "-e", extra]
+        argv += ["--tags", tags] if tags else []
         run = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
 
@@ -62,10 +63,12 @@ class RealLab:
         run = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout + run.stderr
 
-    def kubectl(self, *arguments: str, check: bool = True, **options: Any) -> str:
+    def kubectl_argv(self, *arguments: str) -> list[str]:
         kubectl = json.loads((self.folder / "tools.json").read_text())["kubectl"]
-        argv = [kubectl, f"--kubeconfig={self.folder / 'kubeconfig'}", *arguments]
-        run = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
+        return [kubectl, f"--kubeconfig={self.folder / 'kubeconfig'}", *arguments]
+
+    def kubectl(self, *arguments: str, check: bool = True, **options: Any) -> str:
+        run = subprocess.run(self.kubectl_argv(*arguments), capture_output=True, text=True, check=False, **options)
         assert run.returncode == 0 or not check, run.stderr
         return run.stdout + ("" if check else run.stderr)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import standin
 from ..settings import Settings
+from . import databases
 from .archive import Entry, Image
 from .config import PAUSE_IMAGE
 from .contents import compiled, libraries, program, python
@@ -145,7 +146,7 @@ def images(node: Node) -> list[Image]:
     """All of them."""
     settings = node.settings
     mesh = [proxy(settings), pilot(settings), install_cni(settings)]
-    return [pause(), busybox(), *static(settings), *mesh, *applications()]
+    return [pause(), busybox(), *static(settings), *mesh, *applications(), *databases.images()]
 
 
 def fingerprint(node: Node) -> str:
@@ -157,7 +158,7 @@ def fingerprint(node: Node) -> str:
     tools += ["envoy", "pilot-agent", "pilot-discovery", "install-cni", "istio-cni"]
     files = [Path(CATATONIT), BUSYBOX, IPTABLES, *(Path(node.settings.tool(name)) for name in tools)]
     files += sorted([*HERE.glob("standin*.py"), *(HERE / "node").glob("*.py"), *(HERE / "templates").iterdir()])
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(f"{sys.version} {databases.versions()}".encode())
     for path in files:
         stat = path.stat()
         digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}".encode())
