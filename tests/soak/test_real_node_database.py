@@ -118,7 +118,8 @@ def test_only_the_application_reaches_the_databases(lab: RealLab) -> None:
     application["spec"]["containers"][0]["securityContext"] = {
         "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
     }  # fmt: skip
-    lab.apply(application, pod("stranger", "sleep", "3600"))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restaurant-management"}}
+    lab.apply(namespace, application, pod("stranger", "sleep", "3600"))
     addresses = {
         item["metadata"]["labels"]["app"]: item["status"]["podIP"] for item in lab.get("-n", NAMESPACE, "pods")["items"]
     }
