@@ -183,8 +183,9 @@ def test_istios_retired_addresses_are_named_by_their_check_alone() -> None:
 
 
 def test_no_file_is_too_long_to_read() -> None:
+    generated = {ROOT / "changelogs/changelog.yaml"}
     for path in tracked_files():
-        if path.suffix in {".py", ".yml", ".yaml", ".sh", ".j2"}:
+        if path.suffix in {".py", ".yml", ".yaml", ".sh", ".j2"} and path not in generated:
             assert len(path.read_text().splitlines()) <= 400, path.relative_to(ROOT)
 
 
