@@ -52,7 +52,7 @@ RETURN = r"""
 services:
   description:
     - The services, each with workloads, subsets, routes, mtls, traffic and health.
-    - RV(services[].health) is V(healthy), V(degraded), V(failed), V(idle) or V(not measured). A service is idle if
+    - RV(services.health) is V(healthy), V(degraded), V(failed), V(idle) or V(not measured). A service is idle if
       Prometheus scrapes its proxies and knows of no request. If it does not scrape them, without a sidecar or without a
       Prometheus, the service is not measured.
   returned: success
