@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -22,7 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.service_registry import port_number, ports_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import Workload
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Signals, Traffic
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._topology.traffic import Name, Signals, Traffic
 
 NOT_MEASURED = "not measured"
 
@@ -30,6 +30,7 @@ NOT_MEASURED = "not measured"
 def services(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> list[Object]:
     """Every Service of the namespaces (of all, if none is given) with what is behind it."""
     found = []
+    clients = {client for client, _server in traffic.calls}
     for service in sorted(mesh.of(SERVICE), key=lambda item: (item.namespace, item.name)):
         if namespaces and service.namespace not in namespaces:
             continue
@@ -45,7 +46,9 @@ def services(mesh: Mesh, traffic: Traffic, namespaces: list[str]) -> list[Object
                 "subsets": _subsets(mesh, service),
                 "routes": _routes_to(mesh, service),
                 "traffic": signals.as_dict() if signals else None,
-                "health": _health(mesh, traffic, signals, behind),
+                "health": health(
+                    signals, _is_ready(behind), _is_scraped(mesh, traffic, behind), _is_client(clients, behind)
+                ),
             }
         )
     return found
@@ -211,17 +214,12 @@ def health(signals: Signals | None, ready: bool, scraped: bool, sends: bool) -> 
     return "degraded" if signals.error_share > 0.001 or not ready else "healthy"
 
 
-def _health(mesh: Mesh, traffic: Traffic, signals: Signals | None, behind: Sequence[Workload]) -> str:
-    return health(signals, _is_ready(behind), _is_scraped(mesh, traffic, behind), _is_client(traffic, behind))
-
-
 def _is_scraped(mesh: Mesh, traffic: Traffic, behind: Sequence[Workload]) -> bool:
     """Whether Prometheus has the metrics of at least one proxy. A pod without a proxy counts no requests."""
     with_proxy = [workload for workload in behind if mesh.has_sidecar(workload) is not False]
     return any((pod.namespace, pod.name) in traffic.scraped for workload in with_proxy for pod in workload.pods)
 
 
-def _is_client(traffic: Traffic, behind: Sequence[Workload]) -> bool:
+def _is_client(clients: Set[Name], behind: Sequence[Workload]) -> bool:
     """Whether at least one of the workloads sends requests."""
-    clients = {client for client, _server in traffic.calls}
     return any((workload.namespace, workload.name) in clients for workload in behind)
