@@ -13,6 +13,7 @@ not shown, or empty. If the reader prefers no motion, and in print, all lines ar
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -70,7 +71,8 @@ def wrapped(line: str) -> list[str]:
 
 def times(recorded: Recorded, seconds: float) -> list[float]:
     """When each line appears. Waits beyond a line's reading time share what is left of ``seconds``."""
-    waits = [max(at - before, STEP) for (before, _), (at, _) in zip([(0.0, ""), *recorded], recorded, strict=False)]
+    moments = [0.0, *(at for at, line in recorded)]
+    waits = [max(at - before, STEP) for before, at in itertools.pairwise(moments)]
     longer = sum(wait - STEP for wait in waits)
     share = min(1.0, max(seconds - END - STEP * len(waits), 0) / longer) if longer else 1.0
     shown, now = [], 0.0
@@ -82,7 +84,7 @@ def times(recorded: Recorded, seconds: float) -> list[float]:
 
 def animated(command: str, recorded: Recorded, seconds: float) -> str:
     recorded = [(at, part) for at, line in recorded for part in wrapped(line)]
-    drawn = picture(command, [line for _, line in recorded])
+    drawn = picture(command, [line for at, line in recorded])
     # The command and an empty line come first.
     rules = [f".line-{number}{{animation-delay:{at:.2f}s}}" for number, at in enumerate(times(recorded, seconds), 2)]
     style = (
