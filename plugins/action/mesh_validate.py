@@ -2,40 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module mesh_validate, inside Ansible's own process where it can, and shows the findings as plain text.
-
-What a task returns, a callback writes as YAML or JSON, with quotes and in one column.
-"""
+"""Runs the module mesh_validate, inside Ansible's own process where it can, and adds the findings as plain text."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible.utils.color import ANSIBLE_COLOR
-from ansible.utils.display import Display
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import text
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.validation import Validated
 from ansible_collections.corpv3.service_mesh.plugins.modules import mesh_validate
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.module_action import ModuleAction
 
-display = Display()
-
-
 class ActionModule(ModuleAction):
     module = mesh_validate
 
     def run_module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         result = super().run_module(arguments, variables)
-        if "findings" in result and not self._task.no_log:
-            several = len(variables.get("ansible_play_hosts_all") or ()) > 1
-            host = variables["inventory_hostname"] if several else ""
-            if shown := shown_of(result, arguments, host, ANSIBLE_COLOR):
-                display.display(shown.rstrip("\n"))
+        if "findings" in result:
+            result["shown"] = shown_of(result, arguments, ANSIBLE_COLOR)
         return result
 
 
-def shown_of(result: dict[str, Any], arguments: dict[str, Any], host: str = "", coloured: bool = False) -> str:
+def shown_of(result: dict[str, Any], arguments: dict[str, Any], coloured: bool = False) -> list[str]:
     """What option ``show`` asks for. Of a failed validation, the task that fails has the verdict."""
     show = arguments.get("show") or "nothing"
     notes = [f"note: {note}" for note in result["notes"]]
@@ -43,7 +33,7 @@ def shown_of(result: dict[str, Any], arguments: dict[str, Any], host: str = "", 
     passed = result["passed"]
     lines: list[str] = []
     if show == "nothing":
-        return ""
+        return []
     if show == "all" or not passed:
         validated = Validated(result["findings"], result["summary"], result["undecided"], result["notes"])
         found = text(
@@ -57,4 +47,4 @@ def shown_of(result: dict[str, Any], arguments: dict[str, Any], host: str = "", 
         lines = [*found.rstrip("\n").split("\n"), *notes, *files] if found.strip() else [*notes, *files]
     elif result["summary"]["warning"] or files:
         lines = [result["msg"], *files]
-    return "".join(f"{line}\n" for line in ([f"[{host}]", *lines] if host and lines else lines))
+    return lines

@@ -20,10 +20,6 @@ options:
     description: None.
     type: list
     elements: str
-  warn:
-    description: Whether to write the sentence as a warning, too.
-    type: bool
-    default: false
 """
 
 EXAMPLES = r"""
@@ -45,7 +41,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible.utils.display import Display
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._preflight.variables import (
     described,
     misspelt,
@@ -65,10 +60,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         given = {name: value for name, value in (variables or {}).items() if name not in _ANSIBLES}
         found = misspelt(given, _read(), _prefixes())
-        sentence = described(found) if found else ""
-        if sentence and self.get_option("warn"):
-            Display().warning(sentence)
-        return [sentence]
+        return [described(found) if found else ""]
 
 
 @functools.cache

@@ -156,11 +156,12 @@ options:
         type: path
   show:
     description:
-      - What C(ansible-playbook) shows of the findings as plain text, without the quotes of YAML or JSON, the worst
-        first with the line of the source. The text is that of the console program C(mesh-validate).
-      - V(all) shows everything. V(brief) does so if a finding fails the validation. Otherwise it shows the number of
+      - What RV(shown) has of the findings as text for people, the worst first with the line of the source. The text is
+        that of the console program C(mesh-validate). Module M(corpv3.service_mesh.show) shows it without the quotes of
+        YAML or JSON.
+      - V(all) is everything. V(brief) is everything if a finding fails the validation. Otherwise it is the number of
         warnings if there are any, and the reports.
-      - If the validation fails, the message of the failed task has the conclusion.
+      - If the validation fails, RV(msg) has the conclusion.
     type: str
     choices: [nothing, brief, all]
     default: nothing
@@ -306,6 +307,11 @@ passed:
 table:
   description: The findings as human-readable lines.
   returned: always
+  type: list
+  elements: str
+shown:
+  description: The lines that O(show) asks for.
+  returned: with an action plugin, as in a task
   type: list
   elements: str
 undecided:

@@ -15,7 +15,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "meta/argument_specs.yml").exists())
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
-MODULES = sorted(path for path in (ROOT / "plugins/modules").glob("*.py") if path.name != "__init__.py")
+# Those that connect to a cluster; the others only show text.
+MODULES = sorted(
+    path for path in (ROOT / "plugins/modules").glob("*.py") if path.stem not in ("__init__", "show", "refuse")
+)
 
 
 def load(path: str) -> Any:

@@ -68,18 +68,18 @@ def summary(lacking: Iterable[Right]) -> list[dict[str, Any]]:
 
 
 def described(lacking: Iterable[Right]) -> list[str]:
-    """Each resource in words, with all its verbs."""
-    lines = []
+    """In words: the resources of one place for which the same verbs are lacking, with these verbs."""
+    resources: dict[tuple[str, str], list[str]] = {}
     for entry in summary(lacking):
         resource = ".".join(filter(None, (entry["resource"], entry["group"])))
         what = " ".join(filter(None, (resource, entry["name"])))
         place = f"in namespace {entry['namespace']}" if entry["namespace"] else "in all namespaces"
-        lines.append(f"{', '.join(entry['verbs'])}: {what} {place}")
-    return lines
+        resources.setdefault((", ".join(entry["verbs"]), place), []).append(what)
+    return [f"{verbs}: {', '.join(names)} {place}" for (verbs, place), names in resources.items()]
 
 
 def listed(lacking: Iterable[Right]) -> str:
-    """The same, each in a line of its own; begins with a line break."""
+    """The same, each line on its own; begins with a line break."""
     return "".join(f"\n- {line}" for line in described(lacking))
 
 

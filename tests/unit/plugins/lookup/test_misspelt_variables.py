@@ -35,7 +35,8 @@ def play(tmp_path: Path, **variables: object) -> subprocess.CompletedProcess[str
 def test_a_warning_by_default(tmp_path: Path) -> None:
     done = play(tmp_path)
     assert done.returncode == 0, done.stdout
-    warning = next(line for line in done.stderr.splitlines() if "nothing reads" in line)
+    warning = next(line for line in done.stdout.splitlines() if "nothing reads" in line)
+    assert warning.startswith("WARNING: ")
     for name, meant in (
         ("istio_gateway_replica_min", "istio_gateway_replicas_min"),
         ("service_mesh_enviroment", "service_mesh_environment"),

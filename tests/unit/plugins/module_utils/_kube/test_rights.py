@@ -49,8 +49,9 @@ class TestExpanded:
 
 def test_what_is_missing_is_reported_by_resource() -> None:
     nodes, token = Right("get", "", "nodes"), Right("create", "", "serviceaccounts/token", "a", "reader")
-    assert described([GET, LIST, nodes, token]) == [
-        "get, list: deployments.apps in namespace a",
+    pods = [Right(verb, "", "pods", "a") for verb in ("get", "list")]
+    assert described([GET, LIST, nodes, token, *pods]) == [
+        "get, list: deployments.apps, pods in namespace a",
         "get: nodes in all namespaces",
         "create: serviceaccounts/token reader in namespace a",
     ]
