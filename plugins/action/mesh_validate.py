@@ -15,6 +15,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.vali
 from ansible_collections.corpv3.service_mesh.plugins.modules import mesh_validate
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.module_action import ModuleAction
 
+
 class ActionModule(ModuleAction):
     module = mesh_validate
 

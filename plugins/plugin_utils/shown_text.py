@@ -15,18 +15,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 
 
 def titles_come_late() -> bool:
     """Whether the callback writes a task's title together with its result, so after everything that the task shows.
 
     It does where it leaves out results, as this repository's ansible.cfg has it. Callbacks inherit these options from
-    the default one.
+    the default one. If it is not loaded, nothing is known.
     """
-    return not all(
-        C.config.get_config_value(option, plugin_type="callback", plugin_name="default")
-        for option in ("display_skipped_hosts", "display_ok_hosts")
-    )
+    try:
+        return not all(
+            C.config.get_config_value(option, plugin_type="callback", plugin_name="default")
+            for option in ("display_skipped_hosts", "display_ok_hosts")
+        )
+    except AnsibleError:
+        return False
 
 
 def lines_of(text: Any) -> list[str]:

@@ -37,7 +37,7 @@ def problem(name: str, value: Any, option: Mapping[str, Any], errors: Sequence[s
     """
     expected = str(option.get("type", "str"))
     choices = [str(choice) for choice in option.get("choices") or ()]
-    if isinstance(value, (list, tuple)) and expected == "list" or isinstance(value, Mapping) and expected == "dict":
+    if (isinstance(value, (list, tuple)) and expected == "list") or (isinstance(value, Mapping) and expected == "dict"):
         # An entry of it.
         return f"{name}: {'; '.join(errors)}."
     if choices:

@@ -19,7 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.shown_text imp
 
 ROOT = Path(__file__).resolve().parents[4]
 # A quote, a colon and more columns than the terminal: YAML would quote and wrap it, JSON escape it.
-WIDE = f"it's 1: {'wide ' * 40}\"end\""
+WIDE = f'it\'s 1: {"wide " * 40}"end"'
 OURS = ROOT / "ansible.cfg"
 
 

@@ -19,7 +19,9 @@ def play(folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
     """What the playbooks check first, in a play that has role istio but does not run it."""
     names = {"ansible.builtin.import_role": {"name": "corpv3.service_mesh.preflight", "tasks_from": "names"}}
     role = {"ansible.builtin.import_role": {"name": "corpv3.service_mesh.istio"}, "tags": ["never"]}
-    (folder / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [names, role]}]))
+    (folder / "play.yml").write_text(
+        json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [names, role]}])
+    )
     argv = [str(Path(sys.executable).with_name("ansible-playbook")), "play.yml", "-e", json.dumps(variables)]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".ansible/collections")
@@ -51,5 +53,7 @@ def test_all_of_them_at_once(tmp_path: Path) -> None:
 
 def test_valid_values(tmp_path: Path) -> None:
     # As -e gives them: text, which Ansible reads as numbers.
-    done = play(tmp_path, istio_gateway_replicas_min="3", istio_istiod_values={"a": 1}, service_mesh_trace_sampling="0.5")
+    done = play(
+        tmp_path, istio_gateway_replicas_min="3", istio_istiod_values={"a": 1}, service_mesh_trace_sampling="0.5"
+    )
     assert done.returncode == 0, done.stdout
