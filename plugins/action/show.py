@@ -28,5 +28,5 @@ class ActionModule(ActionBase):
         lines = headed(lines_of(arguments["text"]), variables)
         if any(lines):
             display.display("\n".join(["", *lines] if late else lines))
-        # Its title would stand below its text. Without a result it has none.
+        # Its title would be below its text. Without a result it has none.
         return {**result, "changed": False, **({"skipped": True} if late else {})}

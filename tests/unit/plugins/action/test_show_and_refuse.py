@@ -46,7 +46,7 @@ def test_text_is_shown_as_it_is_below_its_title(tmp_path: Path, configuration: P
     at = lines.index(WIDE)
     assert lines[at + 1] == "  b"
     titles = [number for number, line in enumerate(lines) if line.startswith("TASK [show]")]
-    # A title after the text would stand above the next one's.
+    # A title after the text would be above the next one's.
     assert [number < at for number in titles] == ([] if configuration == OURS else [True, False])
 
 
