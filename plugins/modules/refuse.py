@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: The value of O(result).
+  description: Where the reasons are. They are the task's error.
   type: str
   returned: always
 """
