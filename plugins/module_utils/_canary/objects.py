@@ -153,35 +153,80 @@ class CanaryObjects:
         """To read weights: covers every route to one of the service's subsets."""
         return Split(self.service, weights=dict.fromkeys(self.backends.subsets(), 0))
 
-    def sides(self, stable: str, canary: str) -> tuple[str, str]:
-        """The stable and the canary's subset: as given, or by the present traffic."""
-        live, known = self.live_weights(), self.backends.subsets()
-        where = f"{self.namespace}/{self.where.names[0]}"
+    def stable_side(self, given: str, canary: str) -> str:
+        """The stable subset: as given, or by the present traffic. Routes for some clients only do not decide.
+
+        ``canary``: the canary's subset as given. Raises CanaryFailure if it is open.
+        """
+        every = self._any_split()
+        live = self.route().weights(every)
+        where = self.called(f"{self.namespace}/{self.where.names[0]}")
         if not live:
-            raise CanaryFailure(f"{self.called(where)} has no route to a subset of {self.service}.")
-        full = {subset for route in live.values() for subset, weight in route.items() if weight == 100} - {canary}
-        if not stable and len(full) != 1:
             raise CanaryFailure(
-                f"{self.called(where)} already splits the traffic ({live}), without a run. Give one subset all traffic "
+                f"{where} has no route to a subset of {self.service}, so it has no side without the canary: name the "
+                "subset in the route. Or set target.deployment and target.way=copy, which adds the subsets."
+            )
+        some = self.route().for_some(every)
+        general = {name: weights for name, weights in live.items() if name not in some} or live
+        full = {subset for route in general.values() for subset, weight in route.items() if weight == 100} - {canary}
+        if not given and len(full) != 1:
+            raise CanaryFailure(
+                f"{where} already splits the traffic ({live}), without a run. Give one subset all traffic "
                 "first, for example with module traffic_shift. Or set stable.subset, if some routes are to stay as "
                 "they are."
             )
-        found = stable or full.pop()
-        others = sorted(set(known) - {found})
-        if canary:
-            others = [canary] if canary in others else []
-        if found not in known or len(others) != 1:
+        return given or full.pop()
+
+    def canary_side(self, stable: str, given: str, image: str) -> str:
+        """The canary's subset: as given, the only other one, or the only one that has the image already.
+
+        Raises CanaryFailure if it is open, or if the stable one does not have all the traffic of their routes.
+        """
+        known = self.backends.subsets()
+        others = sorted(set(known) - {stable})
+        if given:
+            others = [given] if given in others else []
+        if len(others) > 1:
+            others = [subset for subset in others if self._has_image(subset, image)] or others
+        if stable not in known or len(others) != 1:
             raise CanaryFailure(
-                f"{self.backends.known()}. With {found} as the stable one, the canary's subset is ambiguous: set "
+                f"{self.backends.known()}. With {stable} as the stable one, the canary's subset is ambiguous: set "
                 "canary.subset."
             )
-        meant = self.route().weights(Split(self.service, weights={found: 100, others[0]: 0}, base=found))
-        if any(route.get(found) != 100 for route in meant.values()):
+        meant = self.route().weights(self._between(stable, others[0]))
+        if any(route.get(stable) != 100 for route in meant.values()):
+            where = f"{self.namespace}/{self.where.names[0]}"
             raise CanaryFailure(
-                f"stable.subset is {found}, but {where} routes traffic elsewhere, without a run: {meant}. "
-                f"Give {found} all traffic first, for example with module traffic_shift."
+                f"stable.subset is {stable}, but {where} routes traffic elsewhere, without a run: {meant}. "
+                f"Give {stable} all traffic first, for example with module traffic_shift."
             )
-        return found, others[0]
+        return others[0]
+
+    def _between(self, stable: str, canary: str) -> Split:
+        """The split before a run's first step."""
+        return Split(self.service, weights={stable: 100, canary: 0}, base=stable)
+
+    def _has_image(self, subset: str, image: str) -> bool:
+        with contextlib.suppress(CanaryFailure):
+            return self.slot(subset).image == image
+        return False
+
+    def kept_pods(self, stable: Slot, canary: Slot) -> tuple[Slot, Slot]:
+        """The sides, each with the pods that it keeps because routes that the run does not shift use it."""
+        used = self._used_elsewhere(stable.subset, canary.subset)
+        return self._keeping(stable, used), self._keeping(canary, used)
+
+    def _used_elsewhere(self, stable: str, canary: str) -> set[str]:
+        every, between, used = self._any_split(), self._between(stable, canary), set[str]()
+        for route in self.routes():
+            ours = route.weights(between)
+            others = (weights for name, weights in route.weights(every).items() if name not in ours)
+            used |= {subset for weights in others for subset, weight in weights.items() if weight}
+        return used
+
+    def _keeping(self, slot: Slot, used: set[str]) -> Slot:
+        pods = self.workloads.get(slot.workload)["spec"].get("replicas", 1) if slot.subset in used else 0
+        return replace(slot, idle=pods)
 
     def slot(self, subset: str) -> Slot:
         deployment = self._workload(subset)

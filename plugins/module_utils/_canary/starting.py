@@ -61,17 +61,19 @@ def new_start(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None
 def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:
     if not params["image_tag"] and not params["image"]:
         raise CanaryFailure("set either image_tag or image.")
-    given = [params[side].get("subset") or "" for side in ("stable", "canary")]
-    stable, canary = (objects.slot(subset) for subset in objects.sides(*given))
+    given, wanted = (params[side].get("subset") or "" for side in ("stable", "canary"))
+    stable = objects.slot(objects.stable_side(given, wanted))
+    image = params["image"] or image_with(stable.image, params["image_tag"])
+    if image == stable.image:
+        return None
+    canary = objects.slot(objects.canary_side(stable.subset, wanted, image))
     deployment = wanted_target(params)["deployment"]
     if deployment and deployment not in (stable.workload, canary.workload):
         raise CanaryFailure(
             f"target.deployment is {deployment}, and the two sides are {stable.workload} and {canary.workload}: "
             "correct it, or set target.way=copy."
         )
-    image = params["image"] or image_with(stable.image, params["image_tag"])
-    if image == stable.image:
-        return None
+    stable, canary = objects.kept_pods(stable, canary)
     state = new_run(params, objects.where, stable, replace(canary, image=image), 0, time.time())
     pods, __ = objects.both(state)
     new = replace(state, **_capacity(pods, stable))

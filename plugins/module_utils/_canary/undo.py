@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import left_pods
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.transitions import RequestRefused
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
@@ -75,6 +76,8 @@ class Reversible(CanaryService):
             )
         if problem := self.objects.owners_problem([now.workload, before.workload], self._params["managed_by_others"]):
             raise CanaryFailure(problem)
+        if not state.copy:
+            now, before = self.objects.kept_pods(now, before)
         (pods,) = self._of(state).pods(now)
         return state, undoing(self._params, state, now, before, pods.wanted, pods.template, time.time())
 
@@ -148,5 +151,5 @@ def describe_undo(state: State) -> list[str]:
         f"{state.stable.subset}",
         f"{state.capacity} ready pods of {state.canary.workload}, then all traffic to them at once, without steps and "
         "unmeasured",
-        f"then {state.stable.workload} to 0 pods",
+        f"then {left_pods(state.stable)}",
     ]

@@ -127,6 +127,10 @@ class GatewayRoute(RouteObject):
             for index in rules.places(split)
         }
 
+    def for_some(self, split: Split) -> set[str]:
+        rules = self._rules
+        return {rules.named(index) for index in rules.places(split) if rules.is_for_some(index)}
+
     def protocols(self, split: Split) -> set[str]:
         return {self.protocol} if self._rules.places(split) else set()
 

@@ -52,6 +52,11 @@ class Rules:
         """What results and messages call a rule."""
         return str(self.entries[index].get("name") or f"rules[{index}]")
 
+    def is_for_some(self, index: int) -> bool:
+        """Whether each match is for some clients only."""
+        matches = self.entries[index].get("matches") or [{}]
+        return all(match.get("headers") or match.get("queryParams") for match in matches)
+
     def labels(self, rule: Entry) -> list[str]:
         return [label(backend, self.namespace) for backend in backends_of(rule)]
 

@@ -186,6 +186,12 @@ class Route(Protocol):
         One without a name is called by its place. Of a destination with another host, the host is named too.
         """
 
+    def for_some(self, split: Split) -> set[str]:
+        """Of the routes that the split is about, those for some clients only, such as testers by a header.
+
+        By their names in :meth:`weights`.
+        """
+
     def protocols(self, split: Split) -> set[str]:
         """Of the routes that the split is about: ``http``, ``tls``, ``tcp``."""
 

@@ -17,14 +17,18 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.front_routes import (
+    NOT_OF_REQUESTS,
+    set_affinity,
+    set_match_route,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
     AFFINITY_SUFFIX,
     NETWORKING,
-    Affinity,
     Destinations,
-    MatchRoute,
     Mirror,
     RouteObject,
     Shares,
@@ -40,12 +44,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights i
 # An entry of one of the lists below, or a destination of one.
 Entry = dict[str, Any]
 PROTOCOLS = ("http", "tls", "tcp")
-# What follows the name of the route for which it looks for cookies.
-_AFFINITY = re.compile(r"(\d+-)?affinity")
 # The gateway that stands for every sidecar.
 MESH = "mesh"
-# Fields of a match that do not choose among requests.
-_NOT_OF_REQUESTS = ("name", "gateways", "statPrefix")
+# Fields of a match by which it is for some clients only.
+_OF_CLIENTS = {"headers", "withoutHeaders", "queryParams", "sourceLabels", "sourceNamespace"}
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,24 @@ class VirtualService(RouteObject):
             base = routes[http[0]]
             if split.mirror:
                 _set_mirror(self, base, split, split.mirror)
+            to = partial(_destination, self, copy.deepcopy(base), split)
             if split.affinity:
-                _set_affinity(self, routes, base, split, split.affinity)
+                set_affinity(routes, base, split, split.affinity, to)
             for entry in split.match_routes:
-                _set_match_route(self, routes, base, split, entry)
+                set_match_route(routes, base, entry, to)
         return VirtualService(result)
 
     def weights(self, split: Split) -> dict[str, dict[str, int]]:
         return {
-            str(route.get("name") or f"{protocol}[{index}]"): {
-                self._label(destination, split.host): _weight(destination, route) for destination in route["route"]
-            }
-            for protocol, index, route in self._places(split)
+            _called(place): {self._label(each, split.host): _weight(each, place[2]) for each in place[2]["route"]}
+            for place in self._places(split)
+        }
+
+    def for_some(self, split: Split) -> set[str]:
+        return {
+            _called(place)
+            for place in self._places(split)
+            if place[2].get("match") and all(_OF_CLIENTS & match.keys() for match in place[2]["match"])
         }
 
     def protocols(self, split: Split) -> set[str]:
@@ -181,7 +189,7 @@ class VirtualService(RouteObject):
     def _matches(self) -> set[str]:
         """What its HTTP routes match, in a form that can be compared. A route without a match takes every request."""
         return {
-            json.dumps({key: value for key, value in match.items() if key not in _NOT_OF_REQUESTS}, sort_keys=True)
+            json.dumps({key: value for key, value in match.items() if key not in NOT_OF_REQUESTS}, sort_keys=True)
             for route in self._spec.get("http", [])
             for match in route.get("match") or [{}]
         }
@@ -218,6 +226,12 @@ class VirtualService(RouteObject):
         host, subset = destination["destination"]["host"], _subset(destination)
         ours = full_host(host, self.namespace) == full_host(service, self.namespace)
         return subset if ours else f"{host}/{subset}".rstrip("/")
+
+
+def _called(place: tuple[str, int, Entry]) -> str:
+    """What weights and messages call a route, by its protocol and its index."""
+    protocol, index, route = place
+    return str(route.get("name") or f"{protocol}[{index}]")
 
 
 def _set_weights(of: VirtualService, route: Entry, split: Split) -> None:
@@ -262,114 +276,6 @@ def _set_mirror(of: VirtualService, route: Entry, split: Split, mirror: Mirror) 
         return
     route["mirror"] = _destination(of, route, split, mirror.subset)
     route["mirrorPercentage"] = {"value": mirror.percentage}
-
-
-def _set_affinity(of: VirtualService, routes: list[Entry], base: Entry, split: Split, affinity: Affinity) -> None:
-    """The routes that look for the cookie, in front of the route that draws and sets it."""
-    prefix = f"{base.get('name', '')}-"
-    own = [route for route in routes if _AFFINITY.fullmatch(str(route.get("name", "")).removeprefix(prefix))]
-    place = routes.index(own[0]) if own else routes.index(base)
-    routes[:] = [route for route in routes if all(route is not mine for mine in own)]
-    # Routes are copied from the base, so before the base sets cookies.
-    for destination in base["route"]:
-        _set_cookie(destination, affinity.cookie, "")
-    if not affinity.present:
-        return
-    value = affinity.value or affinity.subset
-    found = [_looking_for(of, base, split, affinity, f"{prefix}affinity", value, {affinity.subset: 100})]
-    cookies = {affinity.subset: affinity.set_cookie(value)}
-    if affinity.moved is not None:
-        (other,) = set(split.weights) - {affinity.subset}
-        step = len(affinity.moved)
-        cookies[other] = affinity.set_cookie(f"{value}.{step}")
-        shares = [{affinity.subset: moved, other: 100 - moved} for moved in affinity.moved]
-        for number, weights_there in [(step, {other: 100}), *enumerate(shares)]:
-            name = f"{prefix}{number}-affinity"
-            route = _looking_for(of, base, split, affinity, name, f"{value}.{number}", weights_there)
-            if number < step:
-                _set_cookies(route, cookies, affinity.cookie)
-            found.append(route)
-    _set_cookies(base, cookies, affinity.cookie)
-    routes[place:place] = found
-
-
-def _looking_for(
-    of: VirtualService,
-    base: Entry,
-    split: Split,
-    affinity: Affinity,
-    name: str,
-    value: str,
-    shares: Mapping[str, int],
-) -> Entry:
-    """A route of the requests with this cookie."""
-    entry = MatchRoute(name, cookie={affinity.cookie: value})
-    targets: list[Entry] = [{"destination": _destination(of, base, split, subset)} for subset in shares]
-    if len(shares) > 1:
-        targets = [{**target, "weight": share} for target, share in zip(targets, shares.values(), strict=True)]
-    return _narrowed(base, entry, targets)
-
-
-def _set_cookies(route: Entry, cookies: Mapping[str, str], name: str) -> None:
-    for destination in route["route"]:
-        subset = destination["destination"].get("subset")
-        if subset in cookies:
-            _set_cookie(destination, name, cookies[subset])
-
-
-def _set_cookie(destination: Entry, name: str, cookie: str) -> None:
-    """Set, or with an empty cookie take away, the header; nothing empty stays behind."""
-    add = destination.get("headers", {}).get("response", {}).get("add", {})
-    if cookie:
-        destination.setdefault("headers", {}).setdefault("response", {}).setdefault("add", {})["Set-Cookie"] = cookie
-    elif str(add.get("Set-Cookie", "")).startswith(f"{name}="):
-        del add["Set-Cookie"]
-        for path in (("response", "add"), ("response",), ()):
-            parent = destination["headers"] if path else destination
-            keys = path or ("headers",)
-            for key in keys[:-1]:
-                parent = parent[key]
-            if not parent[keys[-1]]:
-                del parent[keys[-1]]
-
-
-def _set_match_route(of: VirtualService, routes: list[Entry], base: Entry, split: Split, entry: MatchRoute) -> None:
-    if entry.name == base.get("name") or not entry.name:
-        raise TrafficFailure("a route of match_routes needs a name of its own, other than the route's.")
-    existing = next((route for route in routes if route.get("name") == entry.name), None)
-    if not entry.present:
-        if existing is not None:
-            routes.remove(existing)
-        return
-    target = {"destination": _destination(of, base, split, entry.subset)}
-    wanted = _narrowed(base, entry, [target])
-    if existing is None:
-        routes.insert(routes.index(base), wanted)
-    else:
-        routes[routes.index(existing)] = wanted
-
-
-def _narrowed(base: Entry, entry: MatchRoute, targets: list[Entry]) -> Entry:
-    """The base for fewer requests, with destinations of its own."""
-    wanted = copy.deepcopy(base)
-    for key in ("mirror", "mirrorPercentage", "mirrors"):
-        wanted.pop(key, None)
-    wanted["name"] = entry.name
-    wanted["match"] = [_with_headers(match, entry) for match in base.get("match") or [{}]]
-    wanted["route"] = targets
-    return wanted
-
-
-def _with_headers(match: Mapping[str, Any], entry: MatchRoute) -> dict[str, Any]:
-    headers: dict[str, Any] = {name: dict(how) for name, how in entry.headers.items()}
-    for name, value in entry.cookie.items():
-        headers["cookie"] = {"regex": rf"^(.*?;\s*)?{re.escape(name)}={re.escape(value)}(;.*)?$"}
-    if not headers:
-        raise TrafficFailure(f"match_routes: route '{entry.name}' has neither headers nor a cookie: it would take all.")
-    taken = set(headers) & set(match.get("headers", {}))
-    if taken:
-        raise TrafficFailure(f"match_routes: '{entry.name}': the route already matches header {', '.join(taken)}.")
-    return {**match, "headers": {**match.get("headers", {}), **headers}}
 
 
 def _destination(of: VirtualService, route: Entry, split: Split, subset: str) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""The runbooks' blocks of commands, and a bash that runs them on the lab as they stand."""
+"""The blocks of commands of the runbooks and of other pages, and a bash that runs them on the lab as they stand."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import signal
 import subprocess
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +50,13 @@ def pages() -> list[str]:
 
 
 def blocks(page: str) -> list[Block]:
+    """Those of a runbook."""
+    return blocks_of(FOLDER / f"{page}.md")
+
+
+def blocks_of(path: Path) -> list[Block]:
     """The blocks of a page that are for bash, in their order."""
-    text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
+    text, page = path.read_text(encoding="utf-8"), path.stem
     found = []
     for fence in _FENCE.finditer(text):
         if fence["language"] == "bash":
@@ -67,7 +74,10 @@ def preparation() -> str:
 class Shell:
     """Runs the blocks of one page: what one has set, the next one knows. Every command of a block must succeed."""
 
-    def __init__(self, kubeconfig: Path, folder: Path, variables: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, kubeconfig: Path, folder: Path, variables: Mapping[str, object] | None = None, cwd: Path = ROOT
+    ) -> None:
+        self.cwd = cwd
         lab = kubeconfig.resolve().parent
         settings = json.loads((lab / "settings.json").read_text(encoding="utf-8"))
         offset = settings["port_offset"]
@@ -89,16 +99,10 @@ class Shell:
         self._environment.update(values)
 
     def run(self, text: str) -> subprocess.CompletedProcess[str]:
-        script = [
-            preparation(),
-            f"[ ! -e '{self._state}' ] || . '{self._state}'",
-            text,
-            # Without those that bash itself keeps.
-            f"export -p | sed '/^declare -[a-z]*r/d' > '{self._state}'",
-        ]
         return subprocess.run(
-            ["bash", "-aeuo", "pipefail", "-c", "\n".join(script)],
-            cwd=ROOT,
+            # Without the variables that bash itself keeps.
+            self._argv(text, f"export -p | sed '/^declare -[a-z]*r/d' > '{self._state}'"),
+            cwd=self.cwd,
             env={**os.environ, **self._environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -106,3 +110,27 @@ class Shell:
             text=True,
             check=False,
         )
+
+    @contextmanager
+    def running(self, text: str) -> Iterator[None]:
+        """A block for another terminal, until the end of the context."""
+        process = subprocess.Popen(
+            self._argv(text),
+            cwd=self.cwd,
+            env={**os.environ, **self._environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield
+            assert process.poll() is None, f"it ended: {text}"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+    def _argv(self, *texts: str) -> list[str]:
+        script = [preparation(), f"[ ! -e '{self._state}' ] || . '{self._state}'", *texts]
+        return ["bash", "-aeuo", "pipefail", "-c", "\n".join(script)]

@@ -78,9 +78,9 @@ def finish_promotion(seen: Observation, policy: Policy) -> Decision:
         return Autoscale(False, wanted_scaler(state, seen.acknowledged).target)
     if back and (returning := _return(seen, policy)):
         return returning
-    if idle_wanted > 0:
-        return Scale(idle.workload, 0)
-    if idle_pods and seen.now - state.changed_at < policy.ready_timeout:
+    if idle_wanted > idle.idle:
+        return Scale(idle.workload, idle.idle)
+    if idle_pods > idle.idle and seen.now - state.changed_at < policy.ready_timeout:
         return Wait(f"{idle_pods} pods of {'the copy' if back else 'the old version'} to go", planned=True)
     reason = f"{state.canary.image} is the stable version now"
     if back:
@@ -133,8 +133,8 @@ def finish_rollback(seen: Observation, policy: Policy) -> Decision:
         return Scale(state.stable.workload, state.capacity)
     if seen.stable_given:
         return Restore(state.stable.workload)
-    if seen.canary_wanted > 0:
-        return _drained(seen, policy, state.canary.workload) or Scale(state.canary.workload, 0)
+    if seen.canary_wanted > state.canary.idle:
+        return _drained(seen, policy, state.canary.workload) or Scale(state.canary.workload, state.canary.idle)
     return Write(state.moved(seen.now, policy.actor, state.reason, phase=Phase.FAILED))
 
 

@@ -264,10 +264,17 @@ def describe_plan(state: State, min_ready: int) -> list[str]:
 def _end(state: State) -> str:
     original, canary = state.stable.workload, state.canary.workload
     if not state.returns:
-        return f", and {original} to 0 pods"
+        return f", and {left_pods(state.stable)}"
     return (
         f"; {original} gets the tested pod template, and all traffic as soon as its pods are ready; {canary} to 0 pods"
     )
+
+
+def left_pods(slot: Slot) -> str:
+    """What a side has once it no longer gets requests by the routes of the run, in words."""
+    if not slot.idle:
+        return f"{slot.workload} to 0 pods"
+    return f"{slot.workload} to {slot.idle} pods, because other routes send requests to {slot.subset}"
 
 
 def _versions(stable: Slot, canary: Slot) -> str:

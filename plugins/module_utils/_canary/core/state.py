@@ -48,11 +48,13 @@ class Slot:
     """One version: a subset, the Deployment behind it, and the image of its pods.
 
     The subset is one of the DestinationRule, or the name of a Service if the route is one of the Gateway API.
+    ``idle``: the pods that it keeps without a share of the run's routes, because other routes send requests to it.
     """
 
     subset: str
     workload: str
     image: str
+    idle: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -216,10 +218,13 @@ class State:
 
 def dump(state: State) -> str:
     run = asdict(state)
-    # Versions that know no copies read the states of all other runs.
+    # Versions that know neither copies nor kept pods read the states of all other runs.
     for name in ("copy", "patch", "canary_template"):
         if not run[name]:
             del run[name]
+    for side in ("stable", "canary"):
+        if not run[side]["idle"]:
+            del run[side]["idle"]
     written = {"format": FORMAT, "run": run.pop("run"), "service": run.pop("service"), **_written(run.pop("where"))}
     return json.dumps({**written, **run}, separators=(",", ":"))
 

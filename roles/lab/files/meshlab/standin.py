@@ -1,4 +1,6 @@
-"""The restaurant's stand-in: one small program that answers as any of the seven services would.
+"""The stand-in: one small program that answers as any of the restaurant's seven services would.
+
+Or as one of the four of Istio's sample application Bookinfo, so that its files can be applied to the lab.
 
 Started with one JSON argument: {"port", "service", "version", "pod", "faults"}. It needs nothing but the standard
 library and imports nothing of the lab, so that it starts at once.
@@ -26,6 +28,9 @@ PORTS = {
     "auth-service": 8004,
     "notification-service": 8005,
 }
+# Of Istio's sample all services listen at one port.
+BOOKINFO = ("productpage", "details", "reviews", "ratings")
+PORTS |= dict.fromkeys(BOOKINFO, 9080)
 # What api-gateway hands on, by the first part of the path behind /api/v1/.
 BACKENDS = {
     "orders": "order-service",
@@ -43,13 +48,13 @@ ORDER_CALLS = (
     ("notification-service", "POST", "/api/v1/notifications"),
 )
 # Headers that a well-behaved service hands on: tracing, and what header and cookie routes look at.
-PROPAGATED = ("traceparent", "tracestate", "b3", "cookie", "authorization", "user-agent")
+PROPAGATED = ("traceparent", "tracestate", "b3", "cookie", "authorization", "user-agent", "end-user")
 CALL_SECONDS = 30
 # The pace in which a fault uses CPU: no request waits for longer than this.
 CONSUME_SECONDS = 0.02
 # Of its own network namespace, that is.
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
-REASONS = {200: "OK", 201: "Created", 404: "Not Found", 502: "Bad Gateway", 503: "Service Unavailable"}
+REASONS = {200: "OK", 201: "Created", 302: "Found", 404: "Not Found", 502: "Bad Gateway", 503: "Service Unavailable"}
 
 
 class Faults:
@@ -226,6 +231,8 @@ class StandIn:
     async def serve_path(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
         """What the real service would do."""
         parts = path.strip("/").split("/")
+        if self.service in BOOKINFO:
+            return await self.serve_book(method, parts, headers, body)
         if self.service == "frontend":
             if path == "/order":
                 return await self.call("api-gateway", "POST", "/api/v1/orders", headers, body)
@@ -241,6 +248,29 @@ class StandIn:
         if self.service == "order-service" and method == "POST":
             return await self.place_order(headers)
         return 200, {parts[2]: [], "service": self.service}, {}
+
+    async def serve_book(self, method: str, parts: list[str], headers: Headers, body: bytes) -> Answer:
+        """As the sample's services: productpage calls reviews, which call ratings from the second version on."""
+        if self.service == "productpage":
+            return await self.product_page(method, parts, headers, body)
+        if parts[0] != self.service:
+            return 404, {"error": "no such path"}, {}
+        if self.service == "reviews" and self.version != "v1":
+            # Reviews without stars are answered, too.
+            await self.call("ratings", "GET", "/ratings/0", headers, b"")
+        return 200, {"id": "0", "service": self.service}, {}
+
+    async def product_page(self, method: str, parts: list[str], headers: Headers, body: bytes) -> Answer:
+        """The page of the only book, its reviews, and the login that makes a reader known to the services behind."""
+        if method == "POST" and parts == ["login"]:
+            user = dict(pair.partition("=")[::2] for pair in body.decode().split("&")).get("username", "")
+            location = headers.get("referer", "/productpage")
+            return 302, {}, {"location": location, "set-cookie": f"session={user}; Path=/"}
+        cookies = dict(pair.strip().partition("=")[::2] for pair in headers.get("cookie", "").split(";"))
+        known = {"end-user": cookies["session"]} if "session" in cookies else {}
+        if parts == ["productpage"] or parts[:3] == ["api", "v1", "products"]:
+            return await self.call("reviews", "GET", "/reviews/0", {**headers, **known}, b"")
+        return 404, {"error": "no such path"}, {}
 
     async def place_order(self, headers: Headers) -> Answer:
         """An order calls the services behind it; one that fails fails the order."""

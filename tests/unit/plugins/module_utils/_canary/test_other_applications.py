@@ -75,10 +75,69 @@ def test_of_a_killed_run_an_abort_rolls_back_the_route_that_it_shifted(reviews: 
     assert routes(reviews) == [{"v2": None}, {"v1": 100, "v3": 0}]
 
 
+def test_the_sides_are_found_by_the_route_for_all_and_by_the_image(reviews: FakeCluster) -> None:
+    """With three subsets, and a route of testers."""
+    with reviews.lock:
+        of_v3 = reviews.objects["Deployment", f"{SERVICE}-v3"]["spec"]["template"]["spec"]["containers"][0]
+        of_v3["image"] = "reviews-v3:1"
+    running = Running(reviews, routes=[], image="reviews-v3:1")
+    until(lambda: routes(reviews) == [{"v2": None}, {"v1": 75, "v3": 25}])
+    running.cancelled = "enough"
+    running.wait()
+
+
+def test_the_version_of_the_stable_side_is_no_change_whatever_else_there_is(reviews: FakeCluster) -> None:
+    result = Running(reviews, routes=[], image="order-service:1").wait()
+    assert (result.state, result.changed) == (None, False)
+
+
+def test_a_side_keeps_the_pods_that_testers_use(reviews: FakeCluster) -> None:
+    """A canary of the version that testers see already is rolled back, and they still have it."""
+    running = Running(reviews, **{**ONE, "canary": {"subset": "v2"}})
+    until(lambda: routes(reviews)[1] == {"v1": 75, "v2": 25})
+    running.cancelled = "enough"
+    end = running.wait()
+    assert end.state and end.state.phase == Phase.FAILED
+    assert routes(reviews) == [{"v2": None}, {"v1": 100, "v2": 0}]
+    assert reviews.replicas(f"{SERVICE}-v2") == 1
+
+
+def test_the_previous_version_keeps_the_pods_that_testers_use(
+    reviews: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CanaryService, "_watch", lambda *__: Good())
+    http = [{"match": [TESTERS], "route": to("v3")}, {"route": to("v2")}]
+    reviews.edit("VirtualService", SERVICE)["spec"]["http"] = http
+    reviews.edit("Deployment", f"{SERVICE}-v3")["spec"]["replicas"] = 2
+    end = Running(reviews, routes=[], image="order-service:3", stable={"subset": "v2"}, canary={"subset": "v3"},
+                  step_duration="0s").wait()  # fmt: skip
+    assert end.state and end.state.phase == Phase.SUCCEEDED
+    assert reviews.replicas(f"{SERVICE}-v2") == 0
+    back = Running(reviews, "undo", routes=[], state="undone").wait()
+    assert back.state and back.state.phase == Phase.SUCCEEDED
+    assert routes(reviews) == [{"v3": None}, {"v2": 100, "v3": 0}]
+    assert reviews.replicas(f"{SERVICE}-v3") == 2
+
+
+def test_the_testers_of_another_route_test_the_canary(reviews: FakeCluster) -> None:
+    """Their own route would take all of their requests, so that of the run goes in front, and goes again."""
+    match = {"headers": {"end-user": {"exact": "jason"}}}
+    running = Running(reviews, **ONE, strategy="ab", steps=[], match=match)
+    until(lambda: routes(reviews) == [{"v3": None}, {"v2": None}, {"v1": None}])
+    running.cancelled = "enough"
+    running.wait()
+    assert routes(reviews) == [{"v2": None}, {"v1": None}]
+
+
+def test_a_route_to_all_pods_needs_a_copy(reviews: FakeCluster) -> None:
+    reviews.edit("VirtualService", SERVICE)["spec"]["http"] = [{"route": [{"destination": {"host": "elsewhere"}}]}]
+    with pytest.raises(CanaryFailure, match=r"no route to a subset of order-service.* set target\.deployment and"):
+        Running(reviews, routes=[], image="order-service:3").wait()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"stable": {}}, "already splits the traffic .* Or set stable.subset, if some routes are to stay"),
         ({"canary": {}}, "define the subsets v1, v2, v3 of .* canary's subset is ambiguous: set canary.subset"),
         ({"stable": {"subset": "v3"}, "canary": {"subset": "v2"}}, "stable.subset is v3, but .* elsewhere"),
     ],
