@@ -16,11 +16,12 @@ from kubernetes import client
 
 from ..support.canary_lab import QUICK, Lab, success
 from ..support.canary_records import bad, failed, read, share
-from ..support.gateway_shop import BEHIND, EDGE, HOST, NAMESPACE, Shop, installed
+from ..support.gateway_shop import HOST, NAMESPACE, Shop, installed
 from ..support.playbooks import RunPlaybook
 from ..support.shop_requests import requests_to, wait_served
+from ..support.shops import BEHIND, EDGE
 
-RUN = {**QUICK, "canary_namespace": NAMESPACE, "canary_services": [], "canary_metrics": [success()]}
+RUN = {**QUICK, "canary_namespace": NAMESPACE, "canary_metrics": [success()]}
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ from kubernetes import client
 
 from ..support.canary_lab import QUICK, Lab, success
 from ..support.canary_records import failed, read
-from ..support.one_deployment_shop import BEHIND, COPY, HOST, NAMESPACE, RULE, Shop, installed
+from ..support.one_deployment_shop import COPY, HOST, NAMESPACE, RULE, Shop, installed
 from ..support.playbooks import RunPlaybook
 from ..support.shop_requests import requests_to, wait_served
+from ..support.shops import BEHIND
 
 ORIGINAL = f"{BEHIND}-v1"
 RUN = {
     **QUICK,
     "canary_namespace": NAMESPACE,
-    "canary_services": [],
     "canary_service": BEHIND,
     "canary_target": {"deployment": ORIGINAL, "way": "copy"},
     "canary_metrics": [success()],

@@ -11,23 +11,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 from kubernetes import client
 
+from . import shops
 from .playbooks import ROOT
+from .shops import BEHIND, EDGE, PORTS, Object, deployment, plain_object, service
 
 NAMESPACE = "gateway-shop"
 HOST = "shop.example.com"
 INGRESS = "istio-ingressgateway.istio-system.svc.cluster.local"
 GATEWAY = {"name": "shop", "namespace": "istio-system"}
 API = "gateway.networking.k8s.io/v1"
-# The stand-in's services, by their ports: the first calls the second.
-EDGE, BEHIND = "api-gateway", "menu-service"
-PORTS = {EDGE: 8000, BEHIND: 8003}
 SIDES = {"blue": 1, "green": 0}
-Object = dict[str, Any]
 
 
 def definitions() -> list[Object]:
@@ -40,62 +37,40 @@ def definitions() -> list[Object]:
     return [obj for obj in found if obj["kind"] == "CustomResourceDefinition"]
 
 
-def service(name: str, app: str, **labels: str) -> Object:
-    ports = [{"name": "http", "port": PORTS[app], "targetPort": PORTS[app]}]
-    return _object("v1", "Service", name, {"selector": {"app": app, **labels}, "ports": ports})
-
-
-def deployment(app: str, version: str, replicas: int) -> Object:
-    labels = {"app": app, "version": version}
-    container = {"name": app, "image": f"shop/{app}:1", "ports": [{"containerPort": PORTS[app]}]}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return _object("apps/v1", "Deployment", f"{app}-{version}", spec)
-
-
 def route(app: str, parent: Object) -> Object:
     backends = [
         {"name": f"{app}-{version}", "port": PORTS[app], "weight": 100 * weight} for version, weight in SIDES.items()
     ]
-    return _object(API, "HTTPRoute", app, {"parentRefs": [parent], "rules": [{"backendRefs": backends}]})
+    return plain_object(API, "HTTPRoute", app, {"parentRefs": [parent], "rules": [{"backendRefs": backends}]})
 
 
-def gateway() -> Object:
+def mesh_parent(app: str) -> Object:
+    """For clients in the mesh."""
+    return {"group": "", "kind": "Service", "name": app, "port": PORTS[app]}
+
+
+def gateway(host: str) -> Object:
     """Served by the mesh's ingress gateway, so it must be in that one's namespace."""
     routes = {"namespaces": {"from": "All"}}
-    listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": HOST, "allowedRoutes": routes}
+    listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": host, "allowedRoutes": routes}
     address = {"type": "Hostname", "value": INGRESS}
     spec = {"gatewayClassName": "istio", "addresses": [address], "listeners": [listener]}
-    return _object(API, "Gateway", GATEWAY["name"], spec, GATEWAY["namespace"])
+    return plain_object(API, "Gateway", GATEWAY["name"], spec, GATEWAY["namespace"])
 
 
 def objects() -> list[Object]:
-    found = [gateway()]
+    found = [gateway(HOST)]
     for app in PORTS:
         found += [service(app, app), *(service(f"{app}-{version}", app, version=version) for version in SIDES)]
-        found += [deployment(app, version, replicas) for version, replicas in SIDES.items()]
-    in_mesh = {"group": "", "kind": "Service", "name": BEHIND, "port": PORTS[BEHIND]}
-    return [*found, route(EDGE, GATEWAY), route(BEHIND, in_mesh)]
+        found += [deployment(app, version, replicas, version=version) for version, replicas in SIDES.items()]
+    return [*found, route(EDGE, GATEWAY), route(BEHIND, mesh_parent(BEHIND))]
 
 
 @contextmanager
 def installed(kubectl: list[str]) -> Iterator[None]:
     """``kubectl``: the command, with its kubeconfig. Removes all of it at the end."""
-    known = definitions()
-    _apply(kubectl, known)
-    names = [f"crd/{obj['metadata']['name']}" for obj in known]
-    subprocess.run([*kubectl, "wait", "--for=condition=Established", "--timeout=60s", *names], check=True)
-    labels = {"istio-injection": "enabled"}
-    _apply(kubectl, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}])
-    try:
-        _apply(kubectl, objects())
-        rolled_out = [f"deployment/{app}-blue" for app in PORTS]
-        for name in rolled_out:
-            subprocess.run([*kubectl, "-n", NAMESPACE, "rollout", "status", name, "--timeout=120s"], check=True)
+    with shops.installed(kubectl, NAMESPACE, objects(), [f"{app}-blue" for app in PORTS], definitions()):
         yield
-    finally:
-        subprocess.run([*kubectl, "delete", "namespace", NAMESPACE, "--timeout=120s"], check=True)
-        subprocess.run([*kubectl, "delete", *names], check=True)
 
 
 class Shop:
@@ -131,12 +106,3 @@ class Shop:
             for name, __, version in [deployment.metadata.name.rpartition("-")]
             if name == app
         }
-
-
-def _object(api_version: str, kind: str, name: str, spec: Object, namespace: str = NAMESPACE) -> Object:
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
-
-
-def _apply(kubectl: list[str], objects: list[Object]) -> None:
-    text = yaml.safe_dump_all(objects)
-    subprocess.run([*kubectl, "apply", "--server-side", "-f", "-"], input=text, text=True, check=True)

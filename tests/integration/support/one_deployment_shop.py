@@ -1,125 +1,93 @@
-"""A shop as most applications are: one Deployment and one Service for each part, and routes to all of its pods."""
+"""A shop as most applications are: one Deployment and one Service for each part, and routes to all of its pods.
+
+The routes are VirtualServices, or HTTPRoutes at a Gateway and, for clients in the mesh, at a Service.
+"""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import yaml
 from kubernetes import client
+
+from . import shops
+from .gateway_shop import API, GATEWAY, definitions, gateway, mesh_parent
+from .shops import BEHIND, EDGE, PORTS, Object, plain_object
 
 NAMESPACE = "one-deployment-shop"
 HOST = "one.example.com"
-# The stand-in's services, by their ports: the first calls the second.
-EDGE, BEHIND = "api-gateway", "menu-service"
-PORTS = {EDGE: 8000, BEHIND: 8003}
 COPY, RULE = f"{BEHIND}-v1-canary", f"{BEHIND}-canary"
 ISTIO = "networking.istio.io/v1"
-Object = dict[str, Any]
+_LEVEL = [{"name": "LOG_LEVEL", "value": "info"}]
 
 
-def _object(api_version: str, kind: str, name: str, spec: Object) -> Object:
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec}
-
-
-def deployment(app: str, replicas: int = 2) -> Object:
-    labels = {"app": app, "version": "v1"}
-    container = {
-        "name": app,
-        "image": f"shop/{app}:1",
-        "ports": [{"containerPort": PORTS[app]}],
-        "env": [{"name": "LOG_LEVEL", "value": "info"}],
-    }
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    selector = {"matchLabels": {"app": app}}
-    return _object(
-        "apps/v1", "Deployment", f"{app}-v1", {"replicas": replicas, "selector": selector, "template": template}
-    )
-
-
-def objects(host: str) -> list[Object]:
+def _application() -> list[Object]:
     found = []
-    for app, port in PORTS.items():
-        ports = [{"name": "http", "port": port, "targetPort": port}]
-        found += [_object("v1", "Service", app, {"selector": {"app": app}, "ports": ports}), deployment(app)]
+    for app in PORTS:
+        found += [shops.service(app, app), shops.deployment(app, "v1", 2, _LEVEL)]
+    return found
+
+
+def _by_virtual_services(host: str) -> list[Object]:
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}
-    gateway = {"selector": {"istio": "ingressgateway"}, "servers": [server]}
+    edge = {"selector": {"istio": "ingressgateway"}, "servers": [server]}
     to = {app: [{"route": [{"destination": {"host": app, "port": {"number": PORTS[app]}}}]}] for app in PORTS}
     return [
-        *found,
-        _object(ISTIO, "Gateway", "shop", gateway),
-        _object(ISTIO, "VirtualService", "edge", {"hosts": [host], "gateways": ["shop"], "http": to[EDGE]}),
-        _object(ISTIO, "VirtualService", BEHIND, {"hosts": [BEHIND], "http": to[BEHIND]}),
+        plain_object(ISTIO, "Gateway", "shop", edge),
+        plain_object(ISTIO, "VirtualService", "edge", {"hosts": [host], "gateways": ["shop"], "http": to[EDGE]}),
+        plain_object(ISTIO, "VirtualService", BEHIND, {"hosts": [BEHIND], "http": to[BEHIND]}),
     ]
+
+
+def _by_http_routes() -> list[Object]:
+    parents = {EDGE: GATEWAY, BEHIND: mesh_parent(BEHIND)}
+    rules = {app: [{"backendRefs": [{"name": app, "port": port}]}] for app, port in PORTS.items()}
+    routes = [plain_object(API, "HTTPRoute", app, {"parentRefs": [parents[app]], "rules": rules[app]}) for app in PORTS]
+    return [gateway(HOST), *routes]
 
 
 @contextmanager
 def installed(kubectl: list[str], namespace: str = NAMESPACE, host: str = HOST) -> Iterator[None]:
-    """``kubectl``: the command, with its kubeconfig. Removes all of it at the end."""
-    labels = {"istio-injection": "enabled"}
-    _apply(kubectl, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}])
-    try:
-        _apply([*kubectl, "-n", namespace], objects(host))
-        for app in PORTS:
-            wait = ["rollout", "status", f"deployment/{app}-v1", "--timeout=180s"]
-            subprocess.run([*kubectl, "-n", namespace, *wait], check=True)
+    """With VirtualServices. ``kubectl``: the command, with its kubeconfig. Removes all of it at the end."""
+    rolled_out = [f"{app}-v1" for app in PORTS]
+    with shops.installed(kubectl, namespace, [*_application(), *_by_virtual_services(host)], rolled_out):
         yield
-    finally:
-        subprocess.run([*kubectl, "delete", "namespace", namespace, "--timeout=180s"], check=True)
+
+
+@contextmanager
+def installed_with_http_routes(kubectl: list[str]) -> Iterator[None]:
+    rolled_out = [f"{app}-v1" for app in PORTS]
+    with shops.installed(kubectl, NAMESPACE, [*_application(), *_by_http_routes()], rolled_out, definitions()):
+        yield
 
 
 class Shop:
     """What the tests look at."""
 
     def __init__(self, api: client.ApiClient, namespace: str = NAMESPACE) -> None:
-        self._namespace = namespace
-        self._objects, self._apps = client.CustomObjectsApi(api), client.AppsV1Api(api)
-        self._core = client.CoreV1Api(api)
+        self._api, self._objects, self._namespace = api, client.CustomObjectsApi(api), namespace
 
     def shares(self) -> dict[str, int | None]:
-        """Subset -> weight, of the route; those without requests are left out."""
-        group, version = ISTIO.split("/")
-        found = self._objects.get_namespaced_custom_object(group, version, self._namespace, "virtualservices", BEHIND)
+        """Subset -> weight, of the VirtualService; those without requests are left out."""
+        where = (*ISTIO.split("/"), self._namespace, "virtualservices")
+        found = self._objects.get_namespaced_custom_object(*where, BEHIND)
         route = found["spec"]["http"][0]["route"]
         shares = {entry["destination"].get("subset", ""): entry.get("weight") for entry in route}
         return {subset: weight for subset, weight in shares.items() if weight != 0}
 
+    def backends(self, app: str) -> dict[str, int | None]:
+        """Service -> weight, of the HTTPRoute; those without requests are left out."""
+        found = self._objects.get_namespaced_custom_object(*API.split("/"), self._namespace, "httproutes", app)
+        shares = {entry["name"]: entry.get("weight") for entry in found["spec"]["rules"][0]["backendRefs"]}
+        return {name: weight for name, weight in shares.items() if weight != 0}
+
     def deployments(self) -> dict[str, tuple[int, str, str]]:
         """Name -> replicas, image, LOG_LEVEL."""
-        found = {}
-        for each in self._apps.list_namespaced_deployment(self._namespace).items:
-            (container,) = each.spec.template.spec.containers
-            found[each.metadata.name] = (each.spec.replicas, container.image, container.env[0].value)
-        return found
+        return shops.deployments(self._api, self._namespace)
 
-    def snapshot(self) -> dict[str, Any]:
-        """What the owner of the namespace has: without status, and what the API server and controllers keep."""
-        group, version = ISTIO.split("/")
-        found = [
-            *self._apps.list_namespaced_deployment(self._namespace).items,
-            *self._core.list_namespaced_service(self._namespace).items,
-        ]
-        plain = [client.ApiClient().sanitize_for_serialization(each) for each in found]
-        for plural in ("virtualservices", "destinationrules", "gateways"):
-            plain += self._objects.list_namespaced_custom_object(group, version, self._namespace, plural)["items"]
-        leases = client.CoordinationV1Api(self._core.api_client).list_namespaced_lease(self._namespace).items
-        own = {
-            f"{each.get('kind', '')} {each['metadata']['name']} {sorted(each['spec'])}": {
-                "labels": each["metadata"].get("labels"),
-                "annotations": {
-                    key: value
-                    for key, value in (each["metadata"].get("annotations") or {}).items()
-                    if key != "deployment.kubernetes.io/revision"
-                },
-                "spec": each["spec"],
-            }
-            for each in plain
-        }
-        return {**own, "leases": [each.metadata.name for each in leases]}
-
-
-def _apply(kubectl: list[str], objects: list[Object]) -> None:
-    text = yaml.safe_dump_all(objects)
-    subprocess.run([*kubectl, "apply", "--server-side", "-f", "-"], input=text, text=True, check=True)
+    def snapshot(self, of_gateway_api: bool = False) -> dict[str, Any]:
+        custom: dict[str, Sequence[str]] = {ISTIO: ("virtualservices", "destinationrules", "gateways")}
+        if of_gateway_api:
+            custom[API] = ("httproutes",)
+        return shops.snapshot(self._api, self._namespace, custom)
