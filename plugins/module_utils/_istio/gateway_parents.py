@@ -19,6 +19,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 
 GATEWAY_API = "gateway.networking.k8s.io"
+# The kinds of routes that may be for clients in the mesh, as those of a VirtualService are.
+MESH_KINDS = ("HTTPRoute", "GRPCRoute")
 _GATEWAY = "Gateway"
 # Of what clients in the mesh call. The other parents are Gateways, and what adds listeners to them.
 _OF_MESH = ("Service", "ServiceEntry")
@@ -82,6 +84,20 @@ def parent(reference: Mapping[str, Any], namespace: str) -> Parent:
 
 def parents_of(spec: Mapping[str, Any], namespace: str) -> list[Parent]:
     return [parent(reference, namespace) for __, reference in items(spec, "parentRefs")]
+
+
+def called_in_mesh(route: Object, namespace: str) -> set[str]:
+    """The hosts whose clients in the mesh a route is for, as clients of ``namespace`` have it.
+
+    A route of another namespace than the Service's is for the clients there alone, as its owner wants it.
+    """
+    own = str(route["metadata"].get("namespace", ""))
+    parents = parents_of(route.get("spec") or {}, own)
+    return {
+        f"{each.name}.{each.namespace}.svc.cluster.local"
+        for each in parents
+        if each.in_mesh and own in (each.namespace, namespace)
+    }
 
 
 def unaccepted(obj: Object, parents: Iterable[Parent], get: Callable[[Ref], Object | None]) -> list[str]:

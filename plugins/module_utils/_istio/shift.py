@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route i
     service_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import kind_of
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import Readable, Writable
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure, Readable, Writable
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.conditional_put import Written, conditional_put
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects, Ref
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.rights import Right
 
 FIELD_MANAGER = "corpv3-service-mesh-traffic"
@@ -120,7 +121,18 @@ def refuse_dropped_fields(ref: Ref, answered: Route, split: Split) -> None:
 
 def refuse_rivals(cluster: Readable, routes: Sequence[Route]) -> None:
     """Raise TrafficFailure where another object decides about what one of these routes."""
-    listed = cache(lambda api_version, kind: cluster.list(api_version, kind))  # pylint: disable=unnecessary-lambda
+    own = {route.kind for route in routes}
+
+    @cache
+    def listed(api_version: str, kind: str) -> Objects:
+        try:
+            return cluster.list(api_version, kind)
+        except ApiFailure as failure:
+            # An account that shifts VirtualServices need not have rights for kinds of the Gateway API.
+            if failure.status != http.client.FORBIDDEN or kind in own or api_version == NETWORKING:
+                raise
+            return []
+
     competing = sorted({name for route in routes for name in route.rivals(listed)})
     if competing:
         raise TrafficFailure(

@@ -25,6 +25,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.front_r
     set_affinity,
     set_match_route,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_parents import (
+    GATEWAY_API,
+    MESH_KINDS,
+    called_in_mesh,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import (
     AFFINITY_SUFFIX,
     NETWORKING,
@@ -140,17 +145,29 @@ class VirtualService(RouteObject):
         """In the mesh, Istio takes one VirtualService of a host and drops the others.
 
         At a gateway it merges them, so only the same match in two of them is open. One that is exported to other
-        namespaces alone routes the clients there, as its owner wants it.
+        namespaces alone routes the clients there, as its owner wants it. Beside a route of the Gateway API for the
+        same clients in the mesh, it is open which of the two counts.
         """
         own = self.claims()
         others = map(VirtualService, listed(self.api_version, self.kind))
-        return sorted(
+        found = {
             f"{other.namespace}/{other.name}"
             for other in others
             if (other.namespace, other.name) != (self.namespace, self.name)
             and other.is_seen_in(self.namespace)
             and any(self._conflicts(other, gateway) for __, gateway in own & other.claims())
-        )
+        }
+        called = {host for host, gateway in own if gateway == MESH}
+        return sorted({*found, *self._gateway_api_rivals(called, listed)})
+
+    def _gateway_api_rivals(self, called: set[str], listed: Callable[[str, str], Iterable[Object]]) -> set[str]:
+        """``called``: the hosts whose clients in the mesh this object routes."""
+        return {
+            f"{kind} {route['metadata'].get('namespace', '')}/{route['metadata']['name']}"
+            for kind in (MESH_KINDS if called else ())
+            for route in listed(f"{GATEWAY_API}/v1", kind)
+            if called & called_in_mesh(route, self.namespace)
+        }
 
     def sources(self) -> Sources:
         """By istiod's source, pilot/pkg/networking/core/route/route.go. Without hosts it is a delegate."""

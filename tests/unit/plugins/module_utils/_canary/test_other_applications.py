@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.failures import CanaryFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.service import CanaryService
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import Phase
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import TrafficFailure
 
 from ....support.canary_calls import Running, cluster, leave, until
 from ....support.canary_cluster import EDGE, SERVICE, FakeCluster, deployment
@@ -133,6 +134,20 @@ def test_a_route_to_all_pods_needs_a_copy(reviews: FakeCluster) -> None:
     reviews.edit("VirtualService", SERVICE)["spec"]["http"] = [{"route": [{"destination": {"host": "elsewhere"}}]}]
     with pytest.raises(CanaryFailure, match=r"no route to a subset of order-service.* set target\.deployment and"):
         Running(reviews, routes=[], image="order-service:3").wait()
+
+
+def test_a_route_of_the_gateway_api_for_the_same_clients_is_a_rival(reviews: FakeCluster) -> None:
+    parent = {"group": "", "kind": "Service", "name": SERVICE}
+    reviews.put("HTTPRoute", {"metadata": {"name": "split"}, "spec": {"parentRefs": [parent], "rules": [{}]}})
+    with pytest.raises(TrafficFailure, match="HTTPRoute shop/split routes the same host"):
+        Running(reviews, **ONE).wait()
+    assert not [write for write in reviews.writes if write[1] != "Lease"]
+    # An account with rights for VirtualServices alone cannot know.
+    reviews.refuse = lambda verb, kind, name: 403 if kind in ("HTTPRoute", "GRPCRoute") else 0
+    running = Running(reviews, **ONE)
+    until(lambda: routes(reviews)[1] == {"v1": 75, "v3": 25})
+    running.cancelled = "enough"
+    running.wait()
 
 
 @pytest.mark.parametrize(

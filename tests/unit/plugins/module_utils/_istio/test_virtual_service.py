@@ -47,10 +47,8 @@ def weights(obj: dict[str, Any], wanted: Split) -> dict[str, dict[str, int]]:
 
 
 def rivals(obj: dict[str, Any], others: list[dict[str, Any]]) -> list[str]:
-    kinds: list[tuple[str, str]] = []
-    found = VirtualService(obj).rivals(lambda *kind: kinds.append(kind) or others)
-    assert kinds == [("networking.istio.io/v1", "VirtualService")]
-    return found
+    known = {("networking.istio.io/v1", "VirtualService"): others}
+    return VirtualService(obj).rivals(lambda *kind: known.get(kind, []))
 
 
 def split(**options: Any) -> Split:
@@ -251,6 +249,28 @@ def test_m17_a_gateway_merges_what_does_not_match_the_same() -> None:
     everything["metadata"] = {"name": "everything", "namespace": "shop"}
     assert rivals(everything, [everything, orders]) == []
     assert rivals(everything, [at_edge("other", "/", tls=[{"match": [{"sniHosts": ["a"]}]}])]) == ["shop/other"]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "parent", "counts"),
+    [
+        ("shop", {"group": "", "kind": "Service", "name": HOST}, True),
+        ("ops", {"group": "", "kind": "Service", "name": HOST, "namespace": "shop"}, False),
+        ("shop", {"group": "", "kind": "Service", "name": "another"}, False),
+        ("shop", {"name": HOST}, False),
+    ],
+    ids=["of the service's namespace", "for clients elsewhere", "another service", "a Gateway"],
+)
+def test_a_route_of_the_gateway_api_is_a_rival_for_clients_in_the_mesh(
+    namespace: str, parent: dict[str, str], counts: bool
+) -> None:
+    route = {"metadata": {"name": "split", "namespace": namespace}, "spec": {"parentRefs": [parent], "rules": [{}]}}
+
+    def listed(api_version: str, kind: str) -> list[dict[str, Any]]:
+        return [route] if (api_version, kind) == ("gateway.networking.k8s.io/v1", "HTTPRoute") else []
+
+    assert VirtualService(virtual_service()).rivals(listed) == (["HTTPRoute shop/split"] if counts else [])
+    assert VirtualService(virtual_service(gateways=["edge"])).rivals(listed) == []
 
 
 @pytest.mark.parametrize(
