@@ -94,6 +94,29 @@ options:
       - Only with O(target.way=copy). O(image) or O(image_tag) may be set as well.
     type: dict
     default: {}
+  configuration:
+    description:
+      - ConfigMaps and Secrets of the Deployment that have another content for the new version.
+      - Each becomes a new, immutable object, named by its content, and the pod template refers to that one. The object
+        that the Deployment uses now is not changed. Only with O(target.way=copy).
+      - O(state=detached) removes those that no Deployment refers to any more.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: Kind of the object.
+        type: str
+        choices: [ConfigMap, Secret]
+        required: true
+      name:
+        description: Name of the object that the Deployment uses, without the digits that an earlier canary added.
+        type: str
+        required: true
+      data:
+        description: Keys and their new texts. A key without a value is removed, other keys stay as they are.
+        type: dict
+        required: true
   image_tag:
     description: Tag, or digest such as C(sha256:...), of the new image in the repository of the present one.
     type: str

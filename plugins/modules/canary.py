@@ -44,7 +44,7 @@ attributes:
     support: full
   idempotent:
     support: full
-    details: There is no run for an image, or a patch, that the stable side already has.
+    details: There is no run for an image, a patch or a configuration that the stable side already has.
 options:
   service:
     description:
@@ -316,8 +316,8 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    # Headers may hold credentials.
-    run_module(create_module(options()), run, "provider")
+    # Headers may hold credentials, and so may the content of a Secret.
+    run_module(create_module(options()), run, "provider", "configuration")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.providers.envoy import Clients, proxy_rights
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import canary_rights, copy_rights
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.rights import (
+    canary_rights,
+    configuration_rights,
+    copy_rights,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way, port_forward_rights
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod_options import READER
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Split
@@ -23,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted(path.name for path in (ROOT / "docs").glob("*.yml"))
 APPLICATION, ISTIO = "restaurant-management", "istio-system"
 # Files with a Role of its own for Secrets.
-BY_DECISION = ["smoke-components.yml", "validation-secrets.yml"]
+BY_DECISION = ["canary-secrets.yml", "smoke-components.yml", "validation-secrets.yml"]
 # For service_mesh_cluster_uid, which the playbooks read and none of their modules.
 CLUSTER_UID = Right("get", "", "namespaces", "", "kube-system")
 
@@ -51,6 +55,11 @@ def test_a_canary() -> None:
 def test_a_canary_by_copy() -> None:
     wanted = {right for kind in OF_CANARIES for right in copy_rights(APPLICATION, kind)}
     assert granted("canary-copy.yml") == wanted
+
+
+def test_a_canary_with_another_configuration() -> None:
+    for kind in ("ConfigMap", "Secret"):
+        assert granted(f"canary-{kind.lower()}s.yml") == set(configuration_rights(APPLICATION, [kind]))
 
 
 def test_only_copies_need_the_rights_for_them() -> None:

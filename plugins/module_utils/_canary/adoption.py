@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.configuration import Configuration
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.copies import Copies, copy_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import (
     CANARY,
@@ -117,6 +118,7 @@ class Adoption:
         if self._objects.kind.by_service:
             rest += [self._service_change(name) for name in names]
         rest += self._deployment_changes()
+        rest += Configuration(self._cluster, self._namespace, self._service).unused()
         return [each for each in routes if each], [each for each in rest if each]
 
     def write(self, change: Change) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import without
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.configuration import renamed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.copying import (
     copy_of,
     merge_patch,
@@ -53,8 +54,16 @@ class Copies:
             )
         return found
 
-    def changed(self, live: Object, patch: Mapping[str, Any], container: str, image: str) -> Object:
-        """The pod template with the change, as the API server would store it."""
+    def changed(
+        self, live: Object, patch: Mapping[str, Any], container: str, image: str, names: Mapping[str, str]
+    ) -> Object:
+        """The pod template with the change, as the API server would store it.
+
+        ``names``: of ConfigMaps and Secrets that take the place of others.
+        """
+        return renamed(self._patched(live, patch, container, image), names)
+
+    def _patched(self, live: Object, patch: Mapping[str, Any], container: str, image: str) -> Object:
         if not patch and not image:
             template: Object = live["spec"]["template"]
             return template
@@ -77,7 +86,8 @@ class Copies:
             live = self._workloads.get(state.stable.workload)
             container = self._workloads.container(live)
             image = state.canary.image if container and state.canary.image != state.stable.image else ""
-            template = self.changed(live, state.patch, str(container["name"]) if container else "", image)
+            named = str(container["name"]) if container else ""
+            template = self.changed(live, state.patch, named, image, state.configuration)
         else:
             template = self._workloads.get(state.canary.workload)["spec"]["template"]
         done = conditional_put(

@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.backends import selected, slices
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.configuration import Configuration, Renames
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.copies import Copies
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import (
     CANARY,
@@ -50,7 +51,7 @@ _OTHER_KINDS = {
 
 @dataclass(frozen=True)
 class Sides:
-    """What a run with a copy would have as its sides. ``template``: of the canary's pods."""
+    """What a run with a copy would have as its sides. ``template``: of the canary's pods. ``renames``: there."""
 
     stable: Slot
     canary: Slot
@@ -58,6 +59,7 @@ class Sides:
     template: Object
     # The templates of the two sides are the same.
     same: bool
+    renames: Renames
 
 
 class SidesFinder:
@@ -68,7 +70,15 @@ class SidesFinder:
         self._namespace, self._service = objects.namespace, objects.service.partition(".")[0]
         self._copies = Copies(objects)
 
-    def sides(self, deployment: str, keep: str, patch: Mapping[str, Any], image: str, image_tag: str) -> Sides:
+    def sides(
+        self,
+        deployment: str,
+        keep: str,
+        patch: Mapping[str, Any],
+        image: str,
+        image_tag: str,
+        configuration: Sequence[Mapping[str, Any]] = (),
+    ) -> Sides:
         """Raises CanaryFailure and AdoptionFailure if the application does not allow a copy."""
         original = self._original(deployment)
         whole = self._copies.whole_service()
@@ -104,7 +114,7 @@ class SidesFinder:
         value = str(copies.get(label) or copy_value(str(pod[label])))
         copy = Copy(deployment, copy_name(deployment), keep, label, value)
         names = self._names(known, side, {label: pod[label]}, {label: value})
-        return self._planned(original, there, copy, names, patch, image, image_tag)
+        return self._planned(original, there, copy, names, patch, image, image_tag, configuration)
 
     def _original(self, deployment: str) -> Object:
         found = self._workloads.find(deployment)
@@ -148,6 +158,7 @@ class SidesFinder:
         patch: Mapping[str, Any],
         image: str,
         image_tag: str,
+        configuration: Sequence[Mapping[str, Any]],
     ) -> Sides:
         for route in self._objects.routes():
             if is_plain(route, self._objects.service):
@@ -162,7 +173,9 @@ class SidesFinder:
         container = self._workloads.needed_container(live) if image or image_tag else None
         if container and image_tag:
             image = image_with(str(container["image"]), image_tag)
-        template = self._copies.changed(live, patch, str(container["name"]) if container else "", image)
+        renames = Configuration(self._cluster, self._namespace, self._service).renames(live, configuration)
+        named = str(container["name"]) if container else ""
+        template = self._copies.changed(live, patch, named, image, renames.names)
         before = live["spec"]["template"]
         own = (copy.original, names[0]), (copy.name, names[1])
         stable, canary = reversed(own) if promoted else own
@@ -172,6 +185,7 @@ class SidesFinder:
             copy,
             self._copies.for_workload(canary[0], copy, original, template),
             template == before,
+            renames,
         )
 
     def _refuse_strangers(self, original: Object, copy: Copy, kind: str) -> None:

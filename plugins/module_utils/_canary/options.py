@@ -16,6 +16,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.options import options as analysis_options
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.configuration import (
+    KINDS,
+    configuration_problems,
+    digest_of,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.copying import patch_problems
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import (
     GIVE_UP,
@@ -98,6 +103,16 @@ def options() -> dict[str, Any]:
             },
         },
         "patch": {"type": "dict", "default": {}},
+        "configuration": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "kind": {"type": "str", "choices": list(KINDS), "required": True},
+                "name": {"type": "str", "required": True},
+                "data": {"type": "dict", "required": True},
+            },
+        },
         "image_tag": _TEXT,
         "image": _TEXT,
         "container": _TEXT,
@@ -207,7 +222,10 @@ def _target_problems(params: Mapping[str, Any]) -> Iterator[str]:
         yield "target.way is copy, and target.deployment is empty: name the Deployment to copy."
     if params["patch"] and target["way"] != COPY:
         yield "patch is set, and target.way is slots, where only the image can change: set target.way to copy."
+    if params["configuration"] and target["way"] != COPY:
+        yield "configuration is set, and target.way is slots, where only the image can change: set target.way to copy."
     yield from patch_problems(params["patch"] or {})
+    yield from configuration_problems(params["configuration"])
 
 
 def new_run(
@@ -256,6 +274,9 @@ def changed_terms(state: State, params: Mapping[str, Any]) -> dict[str, str]:
         "patch": (state.patch, params["patch"] or {}),
     }
     found |= {name: _both(*both) for name, both in wanted.items() if both[0] != both[1]}
+    if state.configuration_digest != digest_of(params["configuration"]):
+        # Their contents may be secret.
+        found["configuration"] = "the run has other contents than this call"
     steps = [[_step_words(step) for step in plan] for plan in (state.steps, plan_of(params))]
     # Another strategy always has other steps.
     if steps[0] != steps[1] and "strategy" not in found:

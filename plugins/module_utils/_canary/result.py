@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adopter import described
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import Change
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.configuration import SECRET
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.plan import describe_plan
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import State
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.table import (
@@ -142,7 +143,10 @@ def shown(obj: Object | None) -> Object:
     if obj is None:
         return {}
     metadata = {key: obj["metadata"][key] for key in ("name", "labels", "annotations") if key in obj["metadata"]}
-    return {"metadata": metadata, "spec": obj["spec"]}
+    content: Object = {key: obj[key] for key in ("spec", "data", "type", "immutable") if key in obj}
+    if obj.get("kind") == SECRET and "data" in content:
+        content["data"] = dict.fromkeys(content["data"], "(not shown)")
+    return {"metadata": metadata, **content}
 
 
 def ended(result: Result) -> dict[str, Any]:

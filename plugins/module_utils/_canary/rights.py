@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.options import lacking_for_source
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.configuration import KINDS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import RouteNames
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.istiod import Way
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
@@ -69,6 +70,15 @@ def copy_rights(namespace: str, kind: type[Route] = VirtualService) -> list[Righ
     ]
 
 
+def configuration_rights(namespace: str, kinds: Sequence[str] = KINDS) -> list[Right]:
+    """What a canary with another content of these kinds needs besides. In docs, each kind has a manifest of its own."""
+    return [
+        Right(verb, CORE, f"{kind.lower()}s", namespace)
+        for kind in sorted(set(kinds))
+        for verb in ("get", "list", "create", "delete")
+    ]
+
+
 def lacking_for_run(account: Account, params: Mapping[str, Any], where: RouteNames, copies: bool = False) -> str:
     """The missing rights of the account, in words. Empty if it has all. ``params``: those of module canary.
 
@@ -83,8 +93,15 @@ def lacking_for_run(account: Account, params: Mapping[str, Any], where: RouteNam
         if copies
         else ""
     )
+    kinds = [entry["kind"] for entry in params.get("configuration") or ()]
+    contents = problem(
+        account,
+        configuration_rights(params["namespace"], kinds),
+        "change the content of ConfigMaps or Secrets for a canary",
+        " and ".join(f"docs/canary-{kind.lower()}s.yml" for kind in sorted(set(kinds))),
+    )
     own = problem(account, canary_rights(params["namespace"], kind, where.names), "run a canary", source)
-    return "\n".join(filter(None, (own, copy, lacking_for_source(account, params) if measures else "")))
+    return "\n".join(filter(None, (own, copy, contents, lacking_for_source(account, params) if measures else "")))
 
 
 def lacking_for_proof(account: Account, params: Mapping[str, Any]) -> str:

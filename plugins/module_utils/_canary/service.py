@@ -23,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.opti
     target_of,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adopter import Adopter
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.configuration import Configuration
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.decision import Observation
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.ends import (
     RECONCILE,
@@ -143,6 +144,7 @@ class CanaryService:
             start = new_start(self.objects, self._params)
             if start is None:
                 return Result(None, False, "the image is already the stable one")
+            Configuration(self._cluster, self._namespace, self._service).make(start.contents)
             self.objects.write(state, start.state)
             self._log(f"run {start.state.run}: {start.state.reason}")
             for line in start.differences:

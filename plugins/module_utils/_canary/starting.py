@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.adoption import Adoption
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.copy_sides import SidesFinder
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.adoption import Change
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.configuration import digest_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.copying import differences
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.state import Slot, State
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.core.terms import OtherTerms
@@ -35,11 +36,15 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects 
 
 @dataclass(frozen=True)
 class Start:
-    """A run before its first step. ``differences``: of the two sides, in words. ``objects``: what the run makes."""
+    """A run before its first step. ``differences``: of the two sides, in words. ``objects``: what the run makes.
+
+    ``contents``: those of them that must exist before the state is written, because it does not have their content.
+    """
 
     state: State
     differences: Sequence[str] = ()
     objects: Sequence[Change] = ()
+    contents: Sequence[Change] = ()
 
 
 def new_start(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:
@@ -85,10 +90,15 @@ def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | No
 
 def _with_copy(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:
     target = wanted_target(params)
-    if not (params["image_tag"] or params["image"] or params["patch"]):
-        raise CanaryFailure("set image_tag, image or patch.")
+    if not (params["image_tag"] or params["image"] or params["patch"] or params["configuration"]):
+        raise CanaryFailure("set image_tag, image, patch or configuration.")
     sides = SidesFinder(objects).sides(
-        target["deployment"], target["keep"], params["patch"] or {}, params["image"], params["image_tag"]
+        target["deployment"],
+        target["keep"],
+        params["patch"] or {},
+        params["image"],
+        params["image_tag"],
+        params["configuration"],
     )
     if sides.same:
         return None
@@ -97,6 +107,8 @@ def _with_copy(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | Non
         new_run(params, objects.where, sides.stable, sides.canary, 0, time.time()),
         copy=copy,
         patch=params["patch"] or {},
+        configuration=sides.renames.names,
+        configuration_digest=digest_of(params["configuration"]),
     )
     objects = CanaryObjects(
         objects.cluster, objects.namespace, objects.service, objects.where, params["container"], _subsets(state)
@@ -108,7 +120,8 @@ def _with_copy(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | Non
     new = replace(state, copy=ready, **_capacity(pods, sides.stable))
     live: Object = objects.workloads.get(sides.stable.workload)["spec"]["template"]
     found = [path for path in differences(live, sides.template) if not path.endswith(copy.label)]
-    return Start(new, [f"the change: {', '.join(found)}"], changes)
+    contents = sides.renames.made
+    return Start(new, [f"the change: {', '.join(found)}"], [*contents, *changes], contents)
 
 
 def _subsets(state: State) -> Sequence[str]:

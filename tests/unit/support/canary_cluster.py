@@ -121,7 +121,13 @@ class FakeCluster:
             return {"apiVersion": ref.api_version, "kind": ref.kind, **self._live(ref.kind, found)} if found else None
 
     def list(
-        self, api_version: str, kind: str, namespace: str = "", labels: str = "", fields: str = ""
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str = "",
+        labels: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
     ) -> list[Object]:
         self._fail("list", kind, "")
         with self.lock:

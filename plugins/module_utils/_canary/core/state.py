@@ -146,6 +146,9 @@ class State:
     copy: Copy | None = None  # pylint: disable=unsupported-binary-operation
     # What the pod template of the canary's Deployment gets apart from the image: a strategic merge patch.
     patch: Mapping[str, Any] = field(default_factory=dict)
+    # ConfigMap/NAME or Secret/NAME -> the name of the one with the canary's content, and a digest of these contents.
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    configuration_digest: str = ""
     # Fingerprint of the template that the run gave the canary's Deployment. Empty before, and without a copy.
     canary_template: str = ""
     history: tuple[Event, ...] = ()
@@ -219,7 +222,7 @@ class State:
 def dump(state: State) -> str:
     run = asdict(state)
     # Versions that know neither copies nor kept pods read the states of all other runs.
-    for name in ("copy", "patch", "canary_template"):
+    for name in ("copy", "patch", "canary_template", "configuration", "configuration_digest"):
         if not run[name]:
             del run[name]
     for side in ("stable", "canary"):
