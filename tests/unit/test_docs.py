@@ -96,13 +96,29 @@ def test_every_playbook_begins_with_what_the_site_shows_of_it() -> None:
     assert not without
 
 
+def every_test() -> set[str]:
+    """The names of all tests."""
+    paths = (ROOT / "tests").rglob("test_*.py")
+    return {name for path in paths for name in re.findall(r"def (test_\w+)", path.read_text())}
+
+
+def test_each_item_of_the_peers_that_canaries_have_names_a_test() -> None:
+    section = (ROOT / "docs/canary.md").read_text().split("## Beside Flagger and Argo Rollouts\n")[1].split("\n## ")[0]
+    __, *rows = re.findall(r"^\| ([^|*]+) \| (\w+) \| ([^|]*)\|$", section, re.MULTILINE)
+    assert len(rows) > 50
+    assert {status for __, status, __ in rows} == {"has", "partly", "lacks"}
+    there = every_test()
+    for item, status, proof in rows:
+        named = re.findall(r"`(test_\w+)`", proof)
+        assert status != "has" or named, item
+        assert set(named) <= there, item
+
+
 def test_every_finding_of_the_canarys_review_has_tests_of_its_name() -> None:
     section = (ROOT / "docs/canary.md").read_text().split("## What a review found\n")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| ([BM]\d+) \|.*\| ([^|]+) \|$", section, re.MULTILINE))
     assert list(rows) == [f"B{number}" for number in range(1, 8)] + [f"M{number}" for number in range(1, 20)]
-    there = {
-        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
-    }
+    there = every_test()
     for finding, named in rows.items():
         tests = re.findall(r"`(\w+)`", named)
         assert tests, finding
