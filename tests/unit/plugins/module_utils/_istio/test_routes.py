@@ -17,7 +17,7 @@ UTILS = Path(__file__).resolve().parents[5] / "plugins/module_utils"
 CALLERS = sorted([*(UTILS / "_istio").glob("*.py"), *(UTILS / "_canary").rglob("*.py")])
 # Fields of the specs of routes.
 FIELDS = {"http", "tls", "tcp", "exportTo", "gateways", "mirrorPercentage", "parentRefs", "backendRefs"}
-OWN_FILES = {"virtual_service.py", "gateway_route.py", "gateway_rules.py"}
+OWN_FILES = {"virtual_service.py", "gateway_route.py", "gateway_rules.py", "gateway_parents.py"}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
