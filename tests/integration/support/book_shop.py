@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kubernetes import client
+
+from . import shops
 
 NAMESPACE = "bookinfo"
 HOST = "books.example.com"
@@ -26,12 +30,11 @@ def image(service: str, version: str) -> str:
 
 def write_sample(folder: Path) -> None:
     """``folder``: takes the place of an unpacked release of Istio."""
-    to_v1 = [_virtual_service(service, [_to(service, "v1")]) for service in VERSIONS]
     for path, objects in {
         "platform/kube/bookinfo.yaml": _application(),
         "networking/bookinfo-gateway.yaml": _edge(),
         "networking/destination-rule-all.yaml": [_rule(service) for service in VERSIONS],
-        "networking/virtual-service-all-v1.yaml": to_v1,
+        "networking/virtual-service-all-v1.yaml": _to_v1(),
         "networking/virtual-service-reviews-test-v2.yaml": [
             _virtual_service("reviews", [{"match": [TESTER], **_to("reviews", "v2")}, _to("reviews", "v1")])
         ],
@@ -39,6 +42,19 @@ def write_sample(folder: Path) -> None:
         file = folder / "samples/bookinfo" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
+
+
+@contextmanager
+def installed(kubectl: list[str]) -> Iterator[None]:
+    """All requests at v1. ``kubectl``: the command, with its kubeconfig. Removes all of it at the end."""
+    objects = [*_application(), *_edge(), *(_rule(service) for service in VERSIONS), *_to_v1()]
+    names = [f"{service}-{version}" for service, versions in VERSIONS.items() for version in versions]
+    with shops.installed(kubectl, NAMESPACE, objects, names):
+        yield
+
+
+def _to_v1() -> list[Object]:
+    return [_virtual_service(service, [_to(service, "v1")]) for service in VERSIONS]
 
 
 def _object(api_version: str, kind: str, name: str, spec: Object, **labels: str) -> Object:
@@ -99,14 +115,24 @@ class BookShop:
     def __init__(self, api: client.ApiClient) -> None:
         self._objects, self._apps = client.CustomObjectsApi(api), client.AppsV1Api(api)
 
+    def route(self) -> Object:
+        group, version = ISTIO.split("/")
+        found: Object = self._objects.get_namespaced_custom_object(
+            group, version, NAMESPACE, "virtualservices", "reviews"
+        )
+        return found
+
     def routes(self) -> list[dict[str, int | None]]:
         """Subset -> weight, of each route to reviews."""
-        group, version = ISTIO.split("/")
-        found = self._objects.get_namespaced_custom_object(group, version, NAMESPACE, "virtualservices", "reviews")
         return [
             {entry["destination"]["subset"]: entry.get("weight") for entry in route["route"]}
-            for route in found["spec"]["http"]
+            for route in self.route()["spec"]["http"]
         ]
+
+    def deployment(self, name: str) -> Object:
+        found = self._apps.read_namespaced_deployment(name, NAMESPACE)
+        plain: Object = self._apps.api_client.sanitize_for_serialization(found)
+        return {"apiVersion": "apps/v1", "kind": "Deployment", **plain}
 
     def replicas(self) -> dict[str, int]:
         """Version of reviews -> pods."""
