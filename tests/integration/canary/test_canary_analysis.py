@@ -227,7 +227,8 @@ def test_a_fault_that_begins_while_both_providers_watch(analyst: Analyst, kubeco
         with Load(40):
             thread = threading.Thread(target=lambda watch=watch, results=results: results.extend(analyst(watch)))
             thread.start()
-            time.sleep(6)
+            # A slow machine takes some seconds to its first measurement.
+            time.sleep(12)
             analyst.fault(error_rate=0.5)
             begin = (Path(kubeconfig).parent / FAULTS).stat().st_mtime
             thread.join()
