@@ -27,11 +27,9 @@ _WITH_LOAD = {
     "test_canary_analysis",
     "test_canary_gateway_api",
     "test_canary_operator",
-    "test_canary_own_application",
     "test_canary_playbooks",
     "test_canary_rollback",
     "test_canary_target",
-    "test_canary_target_gateway_api",
 }
 # They need no lab, so they can still run beside what takes the mesh away.
 _WITHOUT_LAB = {

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from ..support.canary_lab import QUICK, Lab, success
-from ..support.canary_records import failed, read, sent_within, versions
-from ..support.one_deployment_shop import HOST, NAMESPACE, Shop, installed_with_http_routes
-from ..support.playbooks import RunPlaybook
-from ..support.shop_requests import requests_to, wait_served
-from ..support.shops import BEHIND, EDGE
+from ..integration.support.canary_lab import QUICK, Lab, success
+from ..integration.support.canary_records import failed, read, sent_within, versions
+from ..integration.support.one_deployment_shop import HOST, NAMESPACE, Shop, installed_with_http_routes
+from ..integration.support.playbooks import RunPlaybook
+from ..integration.support.shop_requests import requests_to, wait_served
+from ..integration.support.shops import BEHIND, EDGE
 
 AT = pytest.mark.parametrize("app", [pytest.param(EDGE, id="at a Gateway"), pytest.param(BEHIND, id="at a Service")])
 

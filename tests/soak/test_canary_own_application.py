@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 
-from ..support.book_shop import HOST, NAMESPACE, REVIEWS, BookShop, write_sample
-from ..support.canary_lab import ROOT
-from ..support.canary_records import Record, failed, read, sent_within, versions
-from ..support.runbook_pages import Shell, blocks_of
-from ..support.shop_requests import requests_to, wait_served
+from ..integration.support.book_shop import HOST, NAMESPACE, REVIEWS, BookShop, write_sample
+from ..integration.support.canary_lab import ROOT
+from ..integration.support.canary_records import Record, failed, read, sent_within, versions
+from ..integration.support.runbook_pages import Shell, blocks_of
+from ..integration.support.shop_requests import requests_to, wait_served
 
 TEXTS = [block.text for block in blocks_of(ROOT / "docs/own-application.md") if not block.elsewhere]
 (INSTALL, USERS, INVENTORY, PLAN, RUN, UNDO, SLOW, ROLLED_BACK, TESTERS, JASON, AB, REMOVE) = TEXTS
