@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         passed: dict[str, Any] = super().run(tmp, task_vars or {})
-        _, arguments = self.validate_argument_spec({"msg": {"type": "raw", "required": True}})
+        __, arguments = self.validate_argument_spec({"msg": {"type": "raw", "required": True}})
         if not arguments["msg"]:
             return {**passed, "changed": False, **({"skipped": True} if titles_come_late() else {})}
         text = "\n".join(lines_of(shortened(arguments["msg"], display.verbosity > 0)))

@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        _, arguments = self.validate_argument_spec({"text": {"type": "raw", "required": True}})
+        __, arguments = self.validate_argument_spec({"text": {"type": "raw", "required": True}})
         late = titles_come_late()
         lines = headed(lines_of(arguments["text"]), variables)
         if any(lines):

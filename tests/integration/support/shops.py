@@ -27,7 +27,7 @@ def service(name: str, app: str, **labels: str) -> Object:
     return plain_object("v1", "Service", name, {"selector": {"app": app, **labels}, "ports": ports})
 
 
-def deployment(app: str, version: str, replicas: int, env: Sequence[Object] = (), **selected: str) -> Object:
+def deployment(app: str, version: str, replicas: int, env: Sequence[Object] = (), /, **selected: str) -> Object:
     """``selected``: labels that its selector has in addition to the app's."""
     container: Object = {"name": app, "image": f"shop/{app}:1", "ports": [{"containerPort": PORTS[app]}]}
     template = {
