@@ -80,7 +80,8 @@ def test_one_that_fails_is_rolled_back(lab: Lab, shop: Shop, run_playbook: RunPl
         time.sleep(1)
     print(f"fault to weight 0: {zero - begin:.1f} s; {bad(read(load.output))}")
     assert "request-success-rate" in " ".join(call.text.split()), call.tail
-    assert not [record for record in failed(read(load.output)) if record.sent > zero + 1]
+    # Beside another lab, a weight takes up to two seconds to the proxies. The soak has one.
+    assert not [record for record in failed(read(load.output)) if record.sent > zero + 3]
     assert shop.replicas(BEHIND)[canary] == 0
 
 

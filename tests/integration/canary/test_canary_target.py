@@ -96,7 +96,8 @@ def test_one_that_fails_leaves_nothing(whole_lab: Lab, shop: Shop, run_playbook:
         time.sleep(1)
     print(f"fault to weight 0: {zero - begin:.1f} s")
     assert "request-success-rate" in " ".join(call.text.split()), call.tail
-    assert not [record for record in failed(read(load.output)) if record.sent > zero + 1]
+    # Beside another lab, a weight takes up to two seconds to the proxies. The soak has one.
+    assert not [record for record in failed(read(load.output)) if record.sent > zero + 3]
     assert shop.deployments()[COPY][0] == 0
     detached = run_playbook("canary_detach.yml", variables=RUN)
     assert detached.rc == 0, detached.stdout
