@@ -19,7 +19,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = "restaurant-management"
-MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("[!_]*.py"))
+# Those without a function main are action plugins, and only their documentation is there.
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("[!_]*.py") if "\ndef main(" in path.read_text())
 
 Tasks = list[dict[str, Any]]
 
