@@ -23,6 +23,7 @@ from ansible_collections.corpv3.service_mesh.plugins.modules import canary
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.last_word import last_word
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.module_action import ModuleAction
 from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.progress import Follower, terminal
+from ansible_collections.corpv3.service_mesh.plugins.plugin_utils.shown_text import host_of
 
 display = Display()
 
@@ -72,5 +73,5 @@ def _file(inside: bool) -> Iterator[str]:
 
 def _prefix(task_vars: dict[str, Any]) -> str:
     """The host's name, if the lines of several hosts are mixed."""
-    several = len(task_vars.get("ansible_play_hosts_all") or ()) > 1
-    return f"[{task_vars['inventory_hostname']}] " if several else ""
+    host = host_of(task_vars)
+    return f"[{host}] " if host else ""

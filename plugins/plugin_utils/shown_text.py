@@ -42,7 +42,13 @@ def lines_of(text: Any) -> list[str]:
     return [str(text)]
 
 
+def host_of(variables: Mapping[str, Any]) -> str:
+    """The host's name, if the play has several hosts."""
+    several = len(variables.get("ansible_play_hosts_all") or ()) > 1
+    return str(variables["inventory_hostname"]) if several else ""
+
+
 def headed(lines: list[str], variables: Mapping[str, Any]) -> list[str]:
     """Below the host's name, if the play has several hosts."""
-    several = len(variables.get("ansible_play_hosts_all") or ()) > 1
-    return [f"[{variables['inventory_hostname']}]", *lines] if several else lines
+    host = host_of(variables)
+    return [f"[{host}]", *lines] if host else lines

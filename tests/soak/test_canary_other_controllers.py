@@ -5,7 +5,6 @@ The tools themselves do not run here: tests/integration/support/gitops_loop.py d
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..integration.support.book_shop import HOST, NAMESPACE, REVIEWS, BookShop, 
 from ..integration.support.canary_lab import QUICK, success
 from ..integration.support.canary_records import failed, read
 from ..integration.support.gitops_loop import ARGO_CD, FLUX, GitOpsLoop
-from ..integration.support.playbooks import RunPlaybook
+from ..integration.support.playbooks import RunPlaybook, kubectl_of
 from ..integration.support.shop_requests import requests_to, wait_served
 
 V1, V3 = "reviews-v1", "reviews-v3"
@@ -38,8 +37,7 @@ TOOLS = pytest.mark.parametrize("marks", [pytest.param(ARGO_CD, id="Argo CD"), p
 
 @pytest.fixture
 def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[BookShop]:
-    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
-    with installed([tools["kubectl"], "--kubeconfig", kubeconfig]):
+    with installed(kubectl_of(kubeconfig)):
         wait_served(HOST, 120, REVIEWS)
         yield BookShop(api)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from kubernetes import client
 from ..integration.support.canary_lab import QUICK, Lab, success
 from ..integration.support.canary_records import failed, read, sent_within, versions
 from ..integration.support.one_deployment_shop import HOST, NAMESPACE, Shop, installed_with_http_routes
-from ..integration.support.playbooks import RunPlaybook
+from ..integration.support.playbooks import RunPlaybook, kubectl_of
 from ..integration.support.shop_requests import requests_to, wait_served
 from ..integration.support.shops import BEHIND, EDGE
 
@@ -36,8 +35,7 @@ def wanted(app: str, **variables: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
-    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
-    with installed_with_http_routes([tools["kubectl"], "--kubeconfig", kubeconfig]):
+    with installed_with_http_routes(kubectl_of(kubeconfig)):
         wait_served(HOST, 120)
         yield Shop(api)
 

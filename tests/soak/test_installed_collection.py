@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -18,7 +17,7 @@ from kubernetes import client
 
 from ..integration.support.canary_lab import success
 from ..integration.support.one_deployment_shop import BEHIND, Shop, installed
-from ..integration.support.playbooks import ROOT, lab_address
+from ..integration.support.playbooks import ROOT, kubectl_of, lab_address
 from ..integration.support.shop_requests import requests_to, wait_served
 
 NAMESPACE, HOST = "install-shop", "install.example.com"
@@ -82,8 +81,7 @@ def command_of(name: str, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
-    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
-    with installed([tools["kubectl"], "--kubeconfig", kubeconfig], NAMESPACE, HOST):
+    with installed(kubectl_of(kubeconfig), NAMESPACE, HOST):
         wait_served(HOST, 120)
         yield Shop(api, NAMESPACE)
 

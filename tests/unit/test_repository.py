@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from ..module_files import MODULES
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "meta/argument_specs.yml").exists())
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
-# Those that connect to a cluster; the others only show text.
-MODULES = sorted(path for path in (ROOT / "plugins/modules").glob("[!_]*.py") if "\ndef main(" in path.read_text())
 
 
 def load(path: str) -> Any:

@@ -5,7 +5,6 @@ The shop has routes, Services and Deployments of its own, and sets no variable o
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from kubernetes import client
 from ..support.canary_lab import QUICK, Lab, success
 from ..support.canary_records import bad, failed, read, share
 from ..support.gateway_shop import HOST, NAMESPACE, Shop, installed
-from ..support.playbooks import RunPlaybook
+from ..support.playbooks import RunPlaybook, kubectl_of
 from ..support.shop_requests import requests_to, wait_served
 from ..support.shops import BEHIND, EDGE
 
@@ -26,8 +25,7 @@ RUN = {**QUICK, "canary_namespace": NAMESPACE, "canary_metrics": [success()]}
 
 @pytest.fixture(scope="module")
 def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
-    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
-    with installed([tools["kubectl"], "--kubeconfig", kubeconfig]):
+    with installed(kubectl_of(kubeconfig)):
         wait_served(HOST, 60)
         yield Shop(api)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from kubernetes import client
 from ..support.canary_lab import QUICK, Lab, success
 from ..support.canary_records import failed, read
 from ..support.one_deployment_shop import COPY, HOST, NAMESPACE, RULE, Shop, installed
-from ..support.playbooks import RunPlaybook
+from ..support.playbooks import RunPlaybook, kubectl_of
 from ..support.shop_requests import requests_to, wait_served
 from ..support.shops import BEHIND
 
@@ -31,8 +30,7 @@ DEBUG = {"spec": {"containers": [{"name": BEHIND, "env": [{"name": "LOG_LEVEL", 
 
 @pytest.fixture(scope="module")
 def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
-    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
-    with installed([tools["kubectl"], "--kubeconfig", kubeconfig]):
+    with installed(kubectl_of(kubeconfig)):
         wait_served(HOST, 120)
         yield Shop(api)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
 from ..support.accounts import Accounts, accounts, documented
 from ..support.canary_lab import FINAL, NAMESPACE, Call, Lab
-from ..support.playbooks import ROOT
+from ..support.playbooks import ROOT, kubectl_of
 
 __all__ = ["accounts"]
 
@@ -53,12 +51,11 @@ def reconciled(lab: Lab, kubeconfig: str) -> Call:
 @pytest.mark.parametrize("name", ["canary-reconcile.yml", "canary-rulebook.yml"])
 def test_the_api_server_accepts_the_manifest(kubeconfig: str, name: str) -> None:
     """In a namespace that exists and is restricted: a dry run makes none."""
-    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
     objects = [each for each in yaml.safe_load_all((SERVICES / name).read_text()) if each["kind"] != "Namespace"]
     for each in objects:
         each["metadata"].pop("namespace", None)
     words = ["-n", NAMESPACE, "apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-"]
-    command = [tools["kubectl"], "--kubeconfig", kubeconfig, *words]
+    command = [*kubectl_of(kubeconfig), *words]
     done = subprocess.run(command, input=yaml.safe_dump_all(objects), capture_output=True, text=True, check=False)
     # A pod that does not fit the level gets a warning.
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,8 @@ import yaml
 from kubernetes.client import ApiClient
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
+
+from .playbooks import kubectl_of
 
 
 class Objects:
@@ -49,8 +50,7 @@ class Objects:
 
 def reader_of(kubeconfig: str, namespace: str, account: str) -> dict[str, Any]:
     """The administrator's kubeconfig with a token of the account instead."""
-    kubectl = json.loads((Path(kubeconfig).parent / "tools.json").read_text())["kubectl"]
-    command = [kubectl, "--kubeconfig", kubeconfig, "-n", namespace, "create", "token", account]
+    command = [*kubectl_of(kubeconfig), "-n", namespace, "create", "token", account]
     token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     config: dict[str, Any] = yaml.safe_load(Path(kubeconfig).read_text())
     config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]

@@ -27,6 +27,12 @@ def lab_address(port: int) -> str:
     return f"http://127.0.0.1:{port + LAB['lab_port_offset']}"
 
 
+def kubectl_of(kubeconfig: str) -> list[str]:
+    """The lab's kubectl, with its kubeconfig."""
+    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
+    return [tools["kubectl"], "--kubeconfig", kubeconfig]
+
+
 _RECAP = re.compile(r"^(\S+)\s+:((?:\s+\w+=\d+)+)", re.MULTILINE)
 
 

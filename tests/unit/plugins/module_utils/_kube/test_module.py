@@ -15,9 +15,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.files 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.api import ApiFailure
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.module import create_module, run_module
 
+from .....module_files import MODULES
+
 ROOT = Path(__file__).resolve().parents[5]
-# Those without a function main are action plugins, and only their documentation is there.
-MODULES = sorted(path for path in (ROOT / "plugins/modules").glob("[!_]*.py") if "\ndef main(" in path.read_text())
 SPEC = {"name": {"type": "str"}, "provider": {"type": "dict"}, "empty": {"type": "dict"}}
 PROVIDER = {"headers": {"Authorization": "Bearer of-a-person"}}
 
