@@ -62,7 +62,8 @@ def objects() -> list[Object]:
     found = [gateway(HOST)]
     for app in PORTS:
         found += [service(app, app), *(service(f"{app}-{version}", app, version=version) for version in SIDES)]
-        found += [deployment(app, version, replicas, version=version) for version, replicas in SIDES.items()]
+        for version, replicas in SIDES.items():
+            found.append(deployment(app, version, replicas, selected={"version": version}))
     return [*found, route(EDGE, GATEWAY), route(BEHIND, mesh_parent(BEHIND))]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -27,7 +28,13 @@ def service(name: str, app: str, **labels: str) -> Object:
     return plain_object("v1", "Service", name, {"selector": {"app": app, **labels}, "ports": ports})
 
 
-def deployment(app: str, version: str, replicas: int, env: Sequence[Object] = (), /, **selected: str) -> Object:
+def deployment(
+    app: str,
+    version: str,
+    replicas: int,
+    env: Sequence[Object] = (),
+    selected: Mapping[str, str] = MappingProxyType({}),
+) -> Object:
     """``selected``: labels that its selector has in addition to the app's."""
     container: Object = {"name": app, "image": f"shop/{app}:1", "ports": [{"containerPort": PORTS[app]}]}
     template = {
