@@ -59,7 +59,7 @@ def planned(canary: Detachable, params: Mapping[str, Any]) -> dict[str, Any]:
     state = start.state
     if existing != state:
         canary.objects.write(existing, state, dry_run=True)
-    plan = [*describe_plan(state, params["min_ready"]), *start.differences]
+    plan = [*describe_plan(state, params["min_ready"]), *start.remarks]
     diff = _with_objects(_diff(state, plan), start.objects)
     return {**report(state), "changed": True, "plan": plan, "table": plan, "diff": diff}
 

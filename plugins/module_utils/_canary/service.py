@@ -147,7 +147,7 @@ class CanaryService:
             Configuration(self._cluster, self._namespace, self._service).make(start.contents)
             self.objects.write(state, start.state)
             self._log(f"run {start.state.run}: {start.state.reason}")
-            for line in start.differences:
+            for line in start.remarks:
                 self._log(line)
             return self._drive(start.state, lease, changed=True)
 

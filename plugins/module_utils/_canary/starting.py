@@ -29,20 +29,21 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.option
     wanted_target,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.pods import Pods
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.unmeasured import unmeasured
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import image_with
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import refuse_rivals
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Ref
 
 
 @dataclass(frozen=True)
 class Start:
-    """A run before its first step. ``differences``: of the two sides, in words. ``objects``: what the run makes.
+    """A run before its first step. ``remarks``: what to know of it before, in words. ``objects``: what the run makes.
 
     ``contents``: those of them that must exist before the state is written, because it does not have their content.
     """
 
     state: State
-    differences: Sequence[str] = ()
+    remarks: Sequence[str] = ()
     objects: Sequence[Change] = ()
     contents: Sequence[Change] = ()
 
@@ -60,7 +61,8 @@ def new_start(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None
     if problem := objects.owners_problem(workloads, params["managed_by_others"], _existing(start)):
         raise CanaryFailure(problem)
     refuse_rivals(objects.cluster, objects.routes())
-    return start
+    service = objects.cluster.get(Ref("v1", "Service", objects.namespace, objects.service.partition(".")[0]))
+    return replace(start, remarks=[*start.remarks, *unmeasured(objects.kind, service, params["metrics"])])
 
 
 def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:

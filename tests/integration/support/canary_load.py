@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
@@ -76,15 +76,11 @@ class Connection(asyncio.Protocol):
             self.answer.set_result((int(status_line.split(" ")[1]), headers.get("x-served-by", "")))
 
 
-class Generator:
+class Schedule:
     """Sends on a schedule that answers do not move."""
 
-    def __init__(self, url: str, headers: Sequence[str], rate: float, timeout: float, output: TextIO) -> None:
-        parts = urlsplit(url)
-        self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._request = "\r\n".join([f"GET {parts.path or '/'} HTTP/1.1", *headers, "", ""]).encode()
+    def __init__(self, rate: float, timeout: float, output: TextIO) -> None:
         self._pause, self._timeout, self._output = 1 / rate, timeout, output
-        self._idle: list[Connection] = []
         self._in_progress: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -108,22 +104,46 @@ class Generator:
         flushing.cancel()
 
     async def _one(self, due: float) -> None:
-        sent = time.time()
-        status, served = 0, ""
-        connection: Connection | None = None
+        sent, status = time.time(), 0
         try:
             async with asyncio.timeout(self._timeout):
-                connection = await self._connection()
-                sent = time.time()
-                status, served = await connection.ask(self._request)
+                sent, status, served = await self.exchange()
         except OSError as error:
             served = f"!{type(error).__name__} {error}"
-            if connection:
-                connection.close()
-        if connection and connection.usable:
-            self._idle.append(connection)
         record = {"due": due, "sent": sent, "answered": time.time(), "status": status, "served": served}
         self._output.write(json.dumps(record) + "\n")
+
+    async def exchange(self) -> tuple[float, int, str]:
+        """One request: when it was sent, its status, and who answered. Raises OSError if there is no answer."""
+        raise NotImplementedError
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            self._output.flush()
+
+
+class Requests(Schedule):
+    """On as few connections as there are requests in progress."""
+
+    def __init__(self, url: str, headers: Sequence[str], rate: float, timeout: float, output: TextIO) -> None:
+        super().__init__(rate, timeout, output)
+        parts = urlsplit(url)
+        self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
+        self._request = "\r\n".join([f"GET {parts.path or '/'} HTTP/1.1", *headers, "", ""]).encode()
+        self._idle: list[Connection] = []
+
+    async def exchange(self) -> tuple[float, int, str]:
+        connection = await self._connection()
+        sent = time.time()
+        try:
+            status, served = await connection.ask(self._request)
+        except (OSError, asyncio.CancelledError):
+            connection.close()
+            raise
+        if connection.usable:
+            self._idle.append(connection)
+        return sent, status, served
 
     async def _connection(self) -> Connection:
         while self._idle:
@@ -135,20 +155,17 @@ class Generator:
         __, made = await loop.create_connection(Connection, *self._address)
         return made
 
-    async def _flush(self) -> None:
-        while True:
-            await asyncio.sleep(_FLUSH_SECONDS)
-            self._output.flush()
-
 
 class Load:
     """The generator as a process; open from the first answer on."""
+
+    program = __file__
 
     def __init__(
         self, url: str, headers: Sequence[str], output: Path, rate: float = 100, timeout: float = TIMEOUT
     ) -> None:
         self.output, self.rate = output, rate
-        self._argv = [sys.executable, __file__, "--url", url, "--output", str(output)]
+        self._argv = [sys.executable, self.program, "--url", url, "--output", str(output)]
         self._argv += [f"--header={header}" for header in headers]
         self._argv += ["--rate", str(rate), "--timeout", str(timeout)]
         self._process: subprocess.Popen[bytes] | None = None
@@ -174,9 +191,9 @@ class Load:
             self._process.wait()
 
 
-def main() -> None:
+def run(description: str | None, generator: Callable[[str, Sequence[str], float, float, TextIO], Schedule]) -> None:
     """Send until SIGTERM."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
     parser.add_argument("--header", action="append", required=True, help="as 'Host: restaurant.corpv3.com'")
     parser.add_argument("--output", required=True)
@@ -184,16 +201,16 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=TIMEOUT)
     options = parser.parse_args()
 
-    async def run() -> None:
+    async def send() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         with open(options.output, "w", encoding="utf-8") as output:
-            await Generator(options.url, options.header, options.rate, options.timeout, output).run(stop)
+            await generator(options.url, options.header, options.rate, options.timeout, output).run(stop)
 
-    asyncio.run(run())
+    asyncio.run(send())
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, Requests)

@@ -37,11 +37,11 @@ def definitions() -> list[Object]:
     return [obj for obj in found if obj["kind"] == "CustomResourceDefinition"]
 
 
-def route(app: str, parent: Object) -> Object:
+def route(app: str, parent: Object, kind: str = "HTTPRoute") -> Object:
     backends = [
         {"name": f"{app}-{version}", "port": PORTS[app], "weight": 100 * weight} for version, weight in SIDES.items()
     ]
-    return plain_object(API, "HTTPRoute", app, {"parentRefs": [parent], "rules": [{"backendRefs": backends}]})
+    return plain_object(API, kind, app, {"parentRefs": [parent], "rules": [{"backendRefs": backends}]})
 
 
 def mesh_parent(app: str) -> Object:
@@ -77,12 +77,13 @@ def installed(kubectl: list[str]) -> Iterator[None]:
 class Shop:
     """What the tests look at."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, namespace: str = NAMESPACE, plural: str = "httproutes") -> None:
         self._objects, self._apps = client.CustomObjectsApi(api), client.AppsV1Api(api)
+        self._namespace, self._plural = namespace, plural
 
     def route(self, name: str) -> Object:
         group, version = API.split("/")
-        found: Object = self._objects.get_namespaced_custom_object(group, version, NAMESPACE, "httproutes", name)
+        found: Object = self._objects.get_namespaced_custom_object(group, version, self._namespace, self._plural, name)
         return found
 
     def weights(self, name: str) -> dict[str, int]:
@@ -100,7 +101,7 @@ class Shop:
         return time.time()
 
     def replicas(self, app: str) -> dict[str, int]:
-        found = self._apps.list_namespaced_deployment(NAMESPACE).items
+        found = self._apps.list_namespaced_deployment(self._namespace).items
         return {
             version: deployment.spec.replicas
             for deployment in found

@@ -23,8 +23,8 @@ def plain_object(api_version: str, kind: str, name: str, spec: Object, namespace
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def service(name: str, app: str, **labels: str) -> Object:
-    ports = [{"name": "http", "port": PORTS[app], "targetPort": PORTS[app]}]
+def service(name: str, app: str, protocol: str = "http", **labels: str) -> Object:
+    ports = [{"name": protocol, "port": PORTS[app], "targetPort": PORTS[app]}]
     return plain_object("v1", "Service", name, {"selector": {"app": app, **labels}, "ports": ports})
 
 

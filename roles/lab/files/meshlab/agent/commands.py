@@ -173,8 +173,10 @@ def _stand_in(context: PodContext, container: Object) -> Command:
         "pod": context.name,
         "faults": str(context.settings.faults),
     }
-    program = Path(__file__).parent.parent / "standin.py"
-    argv = [sys.executable, "-S", "-E", str(program), json.dumps(identity)]
+    # The one of gRPC needs a library, the other nothing but the standard library.
+    options, program = ([], "standin_grpc.py") if ports[0].get("name") == "grpc" else (["-S", "-E"], "standin.py")
+    path = Path(__file__).parent.parent / program
+    argv = [sys.executable, *options, str(path), json.dumps(identity)]
     return Command(context.inside(argv), environment(context.pod, container, context.ip, context.ip), context.folder)
 
 
