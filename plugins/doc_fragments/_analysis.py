@@ -242,8 +242,10 @@ options:
           - Which counters to use. V(source), the clients', also have requests that never reached the canary.
           - V(destination), the service's own, also have copies, which Istio's clients do not count. With provider
             V(envoy) the service's pods must be among O(provider.clients), as they are by default.
+          - V(waypoint), those of the service's waypoint in ambient mode, where clients have no counters. Only with
+            provider V(prometheus). Experimental, since it was tested without a waypoint.
         type: str
-        choices: [source, destination]
+        choices: [source, destination, waypoint]
         default: source
       error_codes:
         description:

@@ -25,6 +25,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.meas
     unseen,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import (
+    DESTINATION,
     DURATION,
     ERROR,
     FAIL,
@@ -249,7 +250,7 @@ class Analysis:
         reporter = metric.reporter
         if self._stage.copies_only and metric.name != GUARD:
             # Istio's proxies count a copy where it arrives, not where it is created.
-            reporter = "destination"
+            reporter = DESTINATION
         if metric.name == DURATION:
             return self._source.durations(begin, reporter, metric.maximum or 0.0)
         return self._source.requests(begin, reporter)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import (
@@ -18,7 +18,9 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metr
     GRPC,
     GUARD,
     SHARE,
+    SOURCE,
     SUCCESS,
+    WAYPOINT,
     AnalysisFailure,
     Compare,
     Metric,
@@ -57,6 +59,8 @@ def metric_of(given: Mapping[str, Any], provider: str) -> Metric:
     )
     if provider == "envoy" and metric.query:
         raise AnalysisFailure(f"{where}: a query needs provider prometheus.")
+    if provider == "envoy" and metric.reporter == WAYPOINT:
+        raise AnalysisFailure(f"{where}: reporter waypoint needs provider prometheus: waypoints are not read directly.")
     if not metric.threshold:
         raise AnalysisFailure(f"{where} has neither threshold_range nor compare, so it could never fail.")
     if not metric.query:
@@ -109,8 +113,8 @@ def _refuse_unprovable(metric: Metric, where: str) -> None:
         raise AnalysisFailure(f"{where}: compare has neither max_ratio nor max_delta, so it could never fail.")
 
 
-def guard_of(given: Mapping[str, Any], provider: str, since: float | None) -> Metric:
-    """The guard of the whole service, as a metric of its own."""
+def guard_of(given: Mapping[str, Any], provider: str, since: float | None, metrics: Sequence[Metric] = ()) -> Metric:
+    """The guard of the whole service, as a metric of its own. ``metrics``: the others."""
     limit, increase = given["max_error_rate"], given["max_increase"]
     if limit is None and increase is None:
         raise AnalysisFailure("whole_service_guard has neither max_error_rate nor max_increase.")
@@ -125,6 +129,8 @@ def guard_of(given: Mapping[str, Any], provider: str, since: float | None) -> Me
         name=GUARD,
         window=seconds(given["window"], "whole_service_guard: window"),
         maximum=limit,
+        # In ambient mode, clients have no counters.
+        reporter=WAYPOINT if any(metric.reporter == WAYPOINT for metric in metrics) else SOURCE,
         compare=None if increase is None else Compare(max_delta=increase),
         error_codes=given["error_codes"] or "",
     )

@@ -23,6 +23,7 @@ SUCCESS, DURATION, GRPC, SHARE = BUILT_IN = (
     "traffic-share",
 )
 GUARD = "whole-service-errors"
+REPORTERS = SOURCE, DESTINATION, WAYPOINT = ("source", "destination", "waypoint")
 _HTTP_FAILURES = r"5.."
 # The faults of a server by OpenTelemetry's rules: unknown, deadline exceeded, unimplemented, internal, unavailable,
 # data loss.
@@ -60,7 +61,7 @@ class Metric:
     margin: float = 0
     percentile: float = 99
     compare: Compare | None = None
-    reporter: str = "source"
+    reporter: str = SOURCE
     error_codes: str = ""
     # For values of a query, which are not counts and have no known error rates.
     query: str = ""

@@ -17,6 +17,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.give
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.measure import Target
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import (
     COMPARE_MARGIN,
+    REPORTERS,
+    SOURCE,
     AnalysisFailure,
     Metric,
 )
@@ -119,7 +121,7 @@ def _metric() -> dict[str, Any]:
         },
         "percentile": {"type": "float", "default": 99},
         "compare": {"type": "dict", "options": compare},
-        "reporter": {"type": "str", "choices": ["source", "destination"], "default": "source"},
+        "reporter": {"type": "str", "choices": list(REPORTERS), "default": SOURCE},
     }
 
 
@@ -128,7 +130,7 @@ def metrics_of(params: Mapping[str, Any]) -> list[Metric]:
     provider = params["provider"]["type"]
     metrics = [metric_of(entry, provider) for entry in params["metrics"]]
     if params["whole_service_guard"]:
-        metrics.append(guard_of(params["whole_service_guard"], provider, moment(params["since"])))
+        metrics.append(guard_of(params["whole_service_guard"], provider, moment(params["since"]), metrics))
     if not metrics:
         raise AnalysisFailure("there is nothing to measure: set metrics or whole_service_guard.")
     return metrics

@@ -56,6 +56,7 @@ def test_options_of_a_metric() -> None:
         ({"query": "up"}, "prometheus", "built in and takes no query"),
         ({"name": "mine"}, "prometheus", "needs a query"),
         ({"name": "mine", "query": "up"}, "envoy", "needs provider prometheus"),
+        ({"reporter": "waypoint"}, "envoy", "reporter waypoint needs provider prometheus"),
         ({"window": "soon"}, "prometheus", "window is 'soon'"),
         ({"window": "0s"}, "prometheus", "window is '0s'"),
         ({"name": "request-duration", **limits(maximum=500), "percentile": 100}, "prometheus", "percentile"),
@@ -77,6 +78,9 @@ def test_options_that_contradict_themselves(change: Any, provider: str, message:
 
 def test_options_of_the_guard() -> None:
     given = {"window": "5m", "error_codes": "", "max_error_rate": None, "max_increase": 1.0}
+    at_waypoint = metric_of({**GIVEN, "reporter": "waypoint"}, "prometheus")
+    assert guard_of(given, "prometheus", 5.0, [at_waypoint]).reporter == "waypoint"
+    assert guard_of(given, "prometheus", 5.0, [metric_of(GIVEN, "prometheus")]).reporter == "source"
     assert guard_of(given, "prometheus", 5.0).compare == Compare(max_delta=1)
     for provider, since in (("envoy", 5.0), ("prometheus", None)):
         with pytest.raises(AnalysisFailure, match="time before the run"):

@@ -136,6 +136,13 @@ def test_m8_copies_are_counted_where_they_arrive(provider: Callable[[str], Sourc
 
 
 @pytest.mark.parametrize("provider", [proxies, prometheus])
+def test_a_waypoint_names_the_revision_of_an_endpoint(provider: Callable[[str], Source]) -> None:
+    source = provider("waypoint")
+    assert owners(source, "waypoint") == {"v1 200": 90, "v2 200": 9, "v2 500": 1}
+    assert owners(source, "source") == {}
+
+
+@pytest.mark.parametrize("provider", [proxies, prometheus])
 @pytest.mark.parametrize(("page", "slow"), [("answered", 0), ("timeout", 10)])
 def test_timeouts_are_slow_requests_of_the_canary(provider: Callable[[str], Source], page: str, slow: int) -> None:
     # A bucket into which nothing fell has not risen.
