@@ -143,6 +143,7 @@ ISTIO_CHARTS = {
     "istiod": "istio-control/istio-discovery",
     "istio-cni": "istio-cni",
     "gateway": "gateway",
+    "ztunnel": "ztunnel",
 }
 
 
@@ -220,6 +221,9 @@ def run_build(build: Build, cache: Path) -> bool:
     if _complete(build, target):
         return False
     go = find_go(cache)
+    if _has_binaries(build, target):
+        _export_istio_charts(go, build, target / "charts")
+        return True
     partial = target.with_name(target.name + ".partial")
     new = partial / ".new"
     new.mkdir(parents=True, exist_ok=True)
@@ -304,5 +308,9 @@ def _export_istio_charts(go: str, build: Build, target: Path) -> None:
 
 
 def _complete(build: Build, target: Path) -> bool:
-    charts = build.name != "istio" or (target / "charts").is_dir()
-    return charts and all((target / name).exists() for name in build.binaries.values())
+    charts = ISTIO_CHARTS if build.name == "istio" else ()
+    return _has_binaries(build, target) and all((target / "charts" / name).is_dir() for name in charts)
+
+
+def _has_binaries(build: Build, target: Path) -> bool:
+    return all((target / name).exists() for name in build.binaries.values())
