@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import BUILT_IN, GRPC
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_route import GRPCRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import GRPCRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.protocols import protocol_of
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.unmeasured import unmeasured
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_route import GRPCRoute, HTTPRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.routes import GRPCRoute, HTTPRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.virtual_service import VirtualService
 
 SUCCESS = {"name": "request-success-rate"}
