@@ -60,7 +60,7 @@ def shop(kubeconfig: str, api: client.ApiClient) -> Iterator[Shop]:
     kubectl = kubectl_of(kubeconfig)
     with installed(kubectl):
         settings = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"LEVEL": "info", "COLOR": "blue"}}
-        keys = {"apiVersion": "v1", "kind": "Secret", "stringData": {"PASSWORD": "of before"}}
+        keys = {"apiVersion": "v1", "kind": "Secret", "stringData": {"PASSWORD": "previous"}}
         named = {"settings": settings, "keys": keys}
         apply(kubectl, [{**obj, "metadata": {"name": name, "namespace": NAMESPACE}} for name, obj in named.items()])
         sources = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "keys"}}]

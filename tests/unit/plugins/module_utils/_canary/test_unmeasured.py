@@ -1,4 +1,4 @@
-"""A canary of a gRPC service whose metrics do not see gRPC errors is told so before it starts."""
+"""A plan for a gRPC service warns if its metrics do not see gRPC errors."""
 
 from __future__ import annotations
 
