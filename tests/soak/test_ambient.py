@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +24,7 @@ def ztunnel(api: client.ApiClient) -> client.V1DaemonSet | None:
 
 @pytest.mark.skipif(bool(INVENTORY), reason="changes the mesh, so only on the tests' own lab")
 def test_ambient_mode_is_installed_and_removed(
-    run_playbook: RunPlaybook, cluster_snapshot: Snapshot, api: client.ApiClient
+    run_playbook: RunPlaybook, cluster_snapshot: Snapshot, api: client.ApiClient, kubeconfig: str
 ) -> None:
     before = cluster_snapshot()
     plan = run_playbook("site.yml", "--tags", "istio", "--check", "--diff", variables=VARIABLES)
@@ -38,6 +41,11 @@ def test_ambient_mode_is_installed_and_removed(
     assert "true" in [each.value for each in istiod.env if each.name == "PILOT_ENABLE_AMBIENT"]
     again = run_playbook("site.yml", "--tags", "istio", variables=VARIABLES)
     assert (again.rc, again.changed) == (0, 0), again.stdout
+    refused = run_playbook("site.yml", "--tags", "istio")
+    assert refused.failed == 1, refused.stdout
+    assert "istio_ambient_enabled is false" in refused.text and ztunnel(api) is not None
+    tools = json.loads((Path(kubeconfig).parent / "tools.json").read_text(encoding="utf-8"))
+    subprocess.run([tools["helm"], "uninstall", "ztunnel", "-n", NAMESPACE, "--kubeconfig", kubeconfig], check=True)
     back = run_playbook("site.yml", "--tags", "istio")
     assert back.rc == 0, back.stdout
     assert ztunnel(api) is None
