@@ -26,7 +26,7 @@ from ..support.playbooks import LAB, ROOT, lab_address
 
 NAMESPACE = "stock-metrics"
 HOST = "stock-metrics.test"
-SERVICE = f"reviews.{NAMESPACE}.svc.cluster.local"
+SERVICE = f"opinions.{NAMESPACE}.svc.cluster.local"
 PRINCIPAL = "spiffe://cluster.local/ns/{}/sa/{}"
 Labels = dict[str, str]
 # Istio's labels -> how many.
@@ -40,7 +40,7 @@ GATEWAY = {
     "source_app": "istio-ingressgateway",
     "source_cluster": "Kubernetes",
     "destination_service": SERVICE,
-    "destination_service_name": "reviews",
+    "destination_service_name": "opinions",
     "destination_service_namespace": NAMESPACE,
     "connection_security_policy": "unknown",
     "request_protocol": "http",
@@ -59,15 +59,15 @@ NOWHERE = {
 }
 
 
-def reviews(version: str, answered: bool = True, connected: bool = True) -> Labels:
+def opinions(version: str, answered: bool = True, connected: bool = True) -> Labels:
     """What a client's proxy knows of the peer."""
     return {
-        "destination_workload": f"reviews-{version}",
+        "destination_workload": f"opinions-{version}",
         "destination_workload_namespace": NAMESPACE,
         "destination_principal": PRINCIPAL.format(NAMESPACE, "default") if connected else "unknown",
-        "destination_app": "reviews" if answered else "unknown",
+        "destination_app": "opinions" if answered else "unknown",
         "destination_version": version if answered else "unknown",
-        "destination_canonical_service": "reviews",
+        "destination_canonical_service": "opinions",
         "destination_canonical_revision": version,
         "destination_cluster": "Kubernetes",
         "source_principal": PRINCIPAL.format("istio-system", "istio-ingressgateway") if connected else "unknown",
@@ -96,17 +96,17 @@ class Mesh:
             connection.close()
 
     def pod(self, version: str) -> Any:
-        selector = f"app=reviews,version={version}"
+        selector = f"app=opinions,version={version}"
         (found,) = client.CoreV1Api(self.api).list_namespaced_pod(NAMESPACE, label_selector=selector).items
         return found
 
     @contextlib.contextmanager
     def hanging(self, version: str) -> Iterator[None]:
-        self._fault(service="reviews", version=version, hang=True)
+        self._fault(service="opinions", version=version, hang=True)
         try:
             yield
         finally:
-            self._fault(service="reviews", clear=True)
+            self._fault(service="opinions", clear=True)
 
     def _fault(self, **fault: Any) -> None:
         argv = [sys.executable, "-m", "meshlab", "--settings", str(self.state / "settings.json"), "fault"]
@@ -196,8 +196,8 @@ def workloads() -> list[dict[str, Any]]:
     port = [{"containerPort": 9080}]
     deployments = []
     for version in ("v1", "v2"):
-        labels = {"app": "reviews", "version": version}
-        container = {"name": "reviews", "image": "reviews:1", "ports": port}
+        labels = {"app": "opinions", "version": version}
+        container = {"name": "opinions", "image": "opinions:1", "ports": port}
         # As the role's charts do: the real program announces its metrics.
         scraped = {
             "prometheus.io/scrape": "true",
@@ -208,7 +208,7 @@ def workloads() -> list[dict[str, Any]]:
             {
                 "apiVersion": "apps/v1",
                 "kind": "Deployment",
-                "metadata": {"name": f"reviews-{version}", "namespace": NAMESPACE},
+                "metadata": {"name": f"opinions-{version}", "namespace": NAMESPACE},
                 "spec": {
                     "replicas": 1,
                     "selector": {"matchLabels": labels},
@@ -222,28 +222,28 @@ def workloads() -> list[dict[str, Any]]:
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": "reviews", "namespace": NAMESPACE},
-        "spec": {"selector": {"app": "reviews"}, "ports": [{"name": "http", "port": 9080}]},
+        "metadata": {"name": "opinions", "namespace": NAMESPACE},
+        "spec": {"selector": {"app": "opinions"}, "ports": [{"name": "http", "port": 9080}]},
     }
     return [service, *deployments]
 
 
 def routing() -> list[tuple[str, dict[str, Any]]]:
     def kind(name: str, spec: dict[str, Any]) -> dict[str, Any]:
-        return {"apiVersion": "networking.istio.io/v1", "kind": name, "metadata": {"name": "reviews"}, "spec": spec}
+        return {"apiVersion": "networking.istio.io/v1", "kind": name, "metadata": {"name": "opinions"}, "spec": spec}
 
     def route(prefix: str, subset: str, **more: Any) -> dict[str, Any]:
         return {
             "match": [{"uri": {"prefix": f"/{prefix}"}}],
             # What the stand-in answers.
-            "rewrite": {"uri": "/headers" if prefix == "headers" else "/api/v1/reviews"},
-            "route": [{"destination": {"host": "reviews", "subset": subset}}],
+            "rewrite": {"uri": "/headers" if prefix == "headers" else "/api/v1/opinions"},
+            "route": [{"destination": {"host": "opinions", "subset": subset}}],
             "timeout": "2s",
             "retries": {"attempts": 0},
             **more,
         }
 
-    copied = {"host": "reviews", "subset": "v2"}
+    copied = {"host": "opinions", "subset": "v2"}
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [HOST]}
     routes = [
         route("copied", "v1", mirror=copied),
@@ -255,16 +255,16 @@ def routing() -> list[tuple[str, dict[str, Any]]]:
     ]
     subsets = [{"name": version, "labels": {"version": version}} for version in ("v0", "v1", "v2")]
     return [
-        ("destinationrules", kind("DestinationRule", {"host": "reviews", "subsets": subsets})),
+        ("destinationrules", kind("DestinationRule", {"host": "opinions", "subsets": subsets})),
         ("gateways", kind("Gateway", {"selector": {"istio": "ingressgateway"}, "servers": [server]})),
-        ("virtualservices", kind("VirtualService", {"hosts": [HOST], "gateways": ["reviews"], "http": routes})),
+        ("virtualservices", kind("VirtualService", {"hosts": [HOST], "gateways": ["opinions"], "http": routes})),
     ]
 
 
 def test_an_answered_request_is_of_the_peer_that_answered(mesh: Mesh) -> None:
     source, destination = counted("source"), counted("destination")
     assert mesh.get("/v2")[0] == 200
-    expected = {**GATEWAY, **reviews("v2"), "response_code": "200", "response_flags": "-"}
+    expected = {**GATEWAY, **opinions("v2"), "response_code": "200", "response_flags": "-"}
     assert risen(source, "source") == [expected]
     # The server's proxy knows the client as well.
     labels_of_tls = {"reporter": "destination", "connection_security_policy": "mutual_tls"}
@@ -275,14 +275,14 @@ def test_a_request_without_an_answer_in_time_has_a_workload_and_no_version(mesh:
     before = counted("source")
     with mesh.hanging("v2"):
         assert mesh.get("/v2")[0] == 504
-    unanswered = reviews("v2", answered=False)
+    unanswered = opinions("v2", answered=False)
     expected = {**GATEWAY, **unanswered, "response_code": "504", "response_flags": "UT"}
     assert risen(before, "source") == [expected]
 
 
 def test_a_refused_connection_has_a_workload_and_no_version(mesh: Mesh) -> None:
     before = counted("source")
-    unconnected = reviews("v2", answered=False, connected=False)
+    unconnected = opinions("v2", answered=False, connected=False)
     expected = {**GATEWAY, **unconnected, "response_code": "503", "response_flags": "UF"}
     key = frozenset(expected.items())
     with mesh.refusing("v2"):
@@ -305,7 +305,7 @@ def test_a_client_that_hangs_up_is_code_0(mesh: Mesh) -> None:
     before = counted("source")
     with mesh.hanging("v2"):
         assert mesh.get("/v2", timeout=0.5)[0] == 0
-    unanswered = reviews("v2", answered=False)
+    unanswered = opinions("v2", answered=False)
     expected = {**GATEWAY, **unanswered, "response_code": "0", "response_flags": "DC"}
     assert risen(before, "source") == [expected]
 
@@ -329,7 +329,7 @@ def test_grpc_has_a_status_of_its_own(mesh: Mesh) -> None:
 def test_durations_have_the_same_labels(mesh: Mesh) -> None:
     assert mesh.get("/v1")[0] == 200
     before = counted("source", "istio_request_duration_milliseconds_count")
-    expected = frozenset({**GATEWAY, **reviews("v1"), "response_code": "200", "response_flags": "-"}.items())
+    expected = frozenset({**GATEWAY, **opinions("v1"), "response_code": "200", "response_flags": "-"}.items())
     deadline = time.monotonic() + 20
     while expected not in before:
         assert time.monotonic() < deadline, before
