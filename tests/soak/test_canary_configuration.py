@@ -33,7 +33,7 @@ CHANGE = [
     {"kind": "Secret", "name": "keys", "data": {"PASSWORD": PASSWORD}},
 ]
 # Of Kubernetes and of istiod, in every namespace.
-GIVEN = ("kube-root-ca.crt", "istio-ca-root-cert")
+GIVEN = ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl")
 
 
 class Contents:
