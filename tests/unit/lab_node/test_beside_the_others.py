@@ -38,6 +38,12 @@ def test_the_agent_leaves_the_real_node_s_pods_to_its_kubelet(settings: Settings
     assert not is_real(pod("lab-real"), settings)
 
 
+def test_a_ztunnel_is_simulated(settings: Settings) -> None:
+    for args, real in ((["proxy", "ztunnel"], False), (["proxy", "router"], True)):
+        spec = {"nodeName": "lab-node-0", "containers": [{"name": "istio-proxy", "args": args}]}
+        assert is_real({"metadata": {"namespace": "istio-system"}, "spec": spec}, settings) is real
+
+
 def test_simulated_nodes_report_a_kubelet_s_version_only_beside_a_real_one(settings: Settings) -> None:
     version = f"kubeletVersion: {tools.KUBERNETES_VERSION}"
     assert version in stages.kwok_config(settings)

@@ -92,13 +92,17 @@ def _requirement(key: str, operator: str, *values: str) -> dict[str, Any]:
 NOT_DELETED = _requirement(".metadata.deletionTimestamp", "DoesNotExist")
 
 
+# ztunnel's container has the same name.
+_ENVOY = '.name == "istio-proxy" and (.args | index("ztunnel") | not)'
+
+
 def _simulated(settings: Settings) -> list[dict[str, Any]]:
     """Requirements that only pods meet which the agent leaves alone; keep equal to agent.watch.is_real."""
     if not settings.pod_network:
         return []
     return [
         _requirement(".metadata.namespace", "NotIn", *settings.real_namespaces),
-        _requirement('.spec.containers.[] | select( .name == "istio-proxy" ) | .name', "DoesNotExist"),
+        _requirement(f".spec.containers.[] | select( {_ENVOY} ) | .name", "DoesNotExist"),
         _requirement('.metadata.labels["app"]', "NotIn", "istiod"),
     ]
 

@@ -28,9 +28,14 @@ def is_real(pod: Object, settings: Settings) -> bool:
         return False
     return (
         pod["metadata"]["namespace"] in settings.real_namespaces
-        or any(container["name"] == "istio-proxy" for container in pod["spec"]["containers"])
+        or any(_is_envoy(container) for container in pod["spec"]["containers"])
         or labels(pod).get("app") == "istiod"
     )
+
+
+def _is_envoy(container: Object) -> bool:
+    """ztunnel's container has the same name, and no program here."""
+    return bool(container["name"] == "istio-proxy" and "ztunnel" not in container.get("args", []))
 
 
 class Agent:
