@@ -121,7 +121,7 @@ def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: 
         without_files = outcome_of(Loaded(found.live), found.settings, chosen)
         known_live = Counter(fingerprint(finding) for finding in without_files.findings)
     whole = Loaded([*found.live, *found.files.resources], found.files.findings, found.files.omitted)
-    request = Request(policy, suppressions, baseline, params["namespaces"], known_live, meshes)
+    request = Request(policy, suppressions, baseline, params["namespaces"], known_live, meshes, not found.unread)
 
     def again(loaded: Loaded) -> Validated:
         return validate(loaded, found.settings, checks, request, found.file_count)

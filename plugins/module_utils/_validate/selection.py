@@ -177,7 +177,9 @@ def select(
     baseline: Counter[str],
     today: datetime.date,
     comments: LineComments | None = None,
+    is_whole: bool = True,
 ) -> Selection:
+    """``is_whole``: everything was read. Otherwise a suppression may match what was not."""
     expired = [item for item in suppressions if item.until and datetime.date.fromisoformat(item.until) < today]
     valid = [item for item in suppressions if item not in expired]
     used: set[Suppression] = set()
@@ -196,6 +198,7 @@ def select(
             known += 1
             continue
         kept.append(finding._replace(level=level) if level else finding)
-    unused = [f"{item.code} {item.resource}".strip() + " matches nothing" for item in valid if item not in used]
+    idle = [item for item in valid if item not in used] if is_whole else []
+    unused = [f"{item.code} {item.resource}".strip() + " matches nothing" for item in idle]
     unused += [f"{item.code} {item.resource}".strip() + f" expired on {item.until}" for item in expired]
     return Selection(kept, suppressed, known, unused)

@@ -55,7 +55,7 @@ class Request:
     namespaces: report findings in these only, empty for all; the rest of the input is context. Faults of the input
     itself are always reported. known_live: fingerprints of the findings that the mesh has without the files: of
     live objects only new findings count; None if all count. meshes: places that are a mesh each; without any, the
-    input is one.
+    input is one. is_whole: whether everything was read.
     """
 
     policy: Policy
@@ -64,6 +64,7 @@ class Request:
     namespaces: Sequence[str] = ()
     known_live: Counter[str] | None = None
     meshes: Sequence[Place] = ()
+    is_whole: bool = True
     today: datetime.date = field(default_factory=datetime.date.today)
 
 
@@ -92,7 +93,9 @@ def validate(
     comments = comments_of(loaded.resources)
     if comments.by_line:
         findings = located(findings)
-    selection = select(findings, request.policy, request.suppressions, request.baseline, request.today, comments)
+    selection = select(
+        findings, request.policy, request.suppressions, request.baseline, request.today, comments, request.is_whole
+    )
     kept, omitted = _capped(selection.kept, loaded.omitted)
     listed = in_order(located(kept))
     left = {id(finding) for finding in kept} if omitted else set()

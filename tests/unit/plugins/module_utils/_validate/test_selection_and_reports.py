@@ -82,6 +82,12 @@ def test_a_suppression_that_matches(entry: Any) -> None:
     assert chosen([finding()], entry).kept == []
 
 
+def test_a_suppression_may_match_what_was_not_read() -> None:
+    wanted = [suppression_of(entry) for entry in ("IST0102", {"code": "IST0101", "until": "2026-11-24"})]
+    selection = select([finding()], policy_of({}), wanted, Counter(), TODAY, is_whole=False)
+    assert selection.unused == ["IST0101 expired on 2026-11-24"]
+
+
 @pytest.mark.parametrize(
     ("entry", "note"),
     [
