@@ -299,12 +299,17 @@ def _go(go: str, build: Build, *arguments: str) -> str:
 
 def _export_istio_charts(go: str, build: Build, target: Path) -> None:
     """Copy the module's charts out of Go's module cache, under the names they are published by."""
+    # Another build's binaries may come from a cache, without the modules that they were made of.
+    _go(go, build, "mod", "download", "istio.io/istio")
     source = Path(_go(go, build, "list", "-m", "-f", "{{.Dir}}", "istio.io/istio").strip()) / "manifests" / "charts"
-    shutil.rmtree(target, ignore_errors=True)
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
     for name, folder_of_module in ISTIO_CHARTS.items():
-        shutil.copytree(source / folder_of_module, target / name)
-    for path in target.rglob("*"):
+        shutil.copytree(source / folder_of_module, partial / name)
+    for path in partial.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.replace(target)
 
 
 def _complete(build: Build, target: Path) -> bool:
