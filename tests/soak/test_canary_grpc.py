@@ -14,10 +14,9 @@ from ..integration.support.canary_lab import QUICK, Lab
 from ..integration.support.canary_records import bad, failed, read, sent_within, share
 from ..integration.support.grpc_shop import NAMESPACE, Shop, calls, installed
 from ..integration.support.playbooks import RunPlaybook, kubectl_of
-from ..integration.support.shops import BEHIND, EDGE
+from ..integration.support.shops import AT
 from .conftest import Report
 
-AT = pytest.mark.parametrize("app", [pytest.param(EDGE, id="at a Gateway"), pytest.param(BEHIND, id="at a Service")])
 SUCCESS = {"name": "grpc-success-rate", "threshold_range": {"min": 95}}
 # Until every proxy has a weight.
 SETTLED = 3

@@ -15,9 +15,7 @@ from ..integration.support.canary_records import failed, read, sent_within, vers
 from ..integration.support.one_deployment_shop import HOST, NAMESPACE, Shop, installed_with_http_routes
 from ..integration.support.playbooks import RunPlaybook, kubectl_of
 from ..integration.support.shop_requests import requests_to, wait_served
-from ..integration.support.shops import BEHIND, EDGE
-
-AT = pytest.mark.parametrize("app", [pytest.param(EDGE, id="at a Gateway"), pytest.param(BEHIND, id="at a Service")])
+from ..integration.support.shops import AT, BEHIND
 
 
 def wanted(app: str, **variables: Any) -> dict[str, Any]:

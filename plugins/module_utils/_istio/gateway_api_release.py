@@ -15,16 +15,17 @@ repository, v1.6.0). What is refused here would be refused by it, or would drop 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Object = Mapping[str, Any]
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
 _DEFINITION = "CustomResourceDefinition"
 _GROUPS = ("gateway.networking.k8s.io", "gateway.networking.x-k8s.io")
 _KINDS = (_DEFINITION, "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-_VERSION, _CHANNEL = (f"gateway.networking.k8s.io/{name}" for name in ("bundle-version", "channel"))
+# Annotations of a definition.
+BUNDLE = "gateway.networking.k8s.io/bundle-version"
+CHANNEL = "gateway.networking.k8s.io/channel"
 # Labels of programs that apply definitions again, which would revert a change.
 _OWNERS = ("app.kubernetes.io/managed-by", "addonmanager.kubernetes.io/mode")
 
@@ -49,7 +50,7 @@ def decide(release: Sequence[Object], live: Sequence[Object], version: str, chan
         return Decision(problems=problems)
     definitions = [obj for obj in release if obj["kind"] == _DEFINITION]
     existing = [obj for obj in live if obj["spec"]["group"] in _GROUPS]
-    newer = sorted({_annotation(obj, _VERSION) for obj in existing if _number(obj) > _number_of(version)})
+    newer = sorted({_annotation(obj, BUNDLE) for obj in existing if _number(obj) > _number_of(version)})
     if newer:
         return Decision(
             notes=[f"The Gateway API's definitions stay at {', '.join(newer)}, which is newer than {version}."]
@@ -72,7 +73,7 @@ def _manifest_problems(release: Sequence[Object], version: str, channel: str) ->
     definitions = [obj for obj in release if obj["kind"] == _DEFINITION]
     if not definitions:
         return ["The manifest has no definitions of the Gateway API."]
-    for key, wanted in ((_VERSION, f"v{version}"), (_CHANNEL, channel)):
+    for key, wanted in ((BUNDLE, f"v{version}"), (CHANNEL, channel)):
         others = sorted({_annotation(obj, key) or "(none)" for obj in definitions} - {wanted})
         if others:
             return [f"The manifest has definitions with {key} {', '.join(others)}, not {wanted}."]
@@ -92,13 +93,13 @@ def _owner_problem(obj: Object) -> str:
     for key in _OWNERS:
         if key in labels:
             return f"{name} has the label {key}={labels[key]}: its owner would revert a change."
-    if not _annotation(obj, _VERSION):
-        return f"{name} has no annotation {_VERSION}, so its release is unknown."
+    if not _annotation(obj, BUNDLE):
+        return f"{name} has no annotation {BUNDLE}, so its release is unknown."
     return ""
 
 
 def _channel_problem(existing: Sequence[Object], channel: str) -> list[str]:
-    others = {_annotation(obj, _CHANNEL) for obj in existing if obj["spec"]["group"] == _GROUPS[0]} - {channel, ""}
+    others = {_annotation(obj, CHANNEL) for obj in existing if obj["spec"]["group"] == _GROUPS[0]} - {channel, ""}
     return [
         f"The cluster has the {other} channel. Another channel would drop kinds or fields that are in use."
         for other in others
@@ -125,7 +126,7 @@ def _annotation(obj: Object, key: str) -> str:
 
 
 def _number(obj: Object) -> tuple[int, ...]:
-    return _number_of(_annotation(obj, _VERSION))
+    return _number_of(_annotation(obj, BUNDLE))
 
 
 def _number_of(version: str) -> tuple[int, ...]:

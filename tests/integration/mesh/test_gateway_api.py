@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ import pytest
 import yaml
 from kubernetes import client
 
-from ..support.playbooks import INVENTORY, ROOT, RunPlaybook
+from ..support.gateway_shop import gateway_api_module
+from ..support.playbooks import INVENTORY, RunPlaybook
 from ..support.snapshots import Snapshot
 
 pytestmark = pytest.mark.skipif(bool(INVENTORY), reason="changes definitions, so only on the tests' own lab")
@@ -23,9 +22,7 @@ POLICY = "safe-upgrades.gateway.networking.k8s.io"
 
 @pytest.fixture(scope="module")
 def release() -> Path:
-    """The module that the lab's istiod is built with."""
-    command = [sys.executable, str(ROOT / "tools/pinned.py"), "gateway-api"]
-    return Path(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+    return gateway_api_module()
 
 
 def manifest(release: Path, folder: Path, channel: str, version: str = "") -> dict[str, Any]:

@@ -27,12 +27,17 @@ API = "gateway.networking.k8s.io/v1"
 SIDES = {"blue": 1, "green": 0}
 
 
-def definitions() -> list[Object]:
-    """The CustomResourceDefinitions of the standard channel."""
+def gateway_api_module() -> Path:
+    """The module that the lab's istiod is built with."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools/pinned.py"), "gateway-api"], check=True, stdout=subprocess.PIPE, text=True
     )
-    folder = Path(done.stdout.strip()) / "config/crd/standard"
+    return Path(done.stdout.strip())
+
+
+def definitions() -> list[Object]:
+    """The CustomResourceDefinitions of the standard channel."""
+    folder = gateway_api_module() / "config/crd/standard"
     found = [obj for path in sorted(folder.glob("*.yaml")) for obj in yaml.safe_load_all(path.read_text()) if obj]
     return [obj for obj in found if obj["kind"] == "CustomResourceDefinition"]
 

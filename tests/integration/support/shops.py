@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+import pytest
 import yaml
 from kubernetes import client
 
 # The stand-in's services, by their ports: the first calls the second.
 EDGE, BEHIND = "api-gateway", "menu-service"
 PORTS = {EDGE: 8000, BEHIND: 8003}
+# For tests of both: the first one's route is at a Gateway, the second one's at its Service.
+AT = pytest.mark.parametrize("app", [pytest.param(EDGE, id="at a Gateway"), pytest.param(BEHIND, id="at a Service")])
 Object = dict[str, Any]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_api_release import BUNDLE, CHANNEL
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
     GATEWAY_CHANNEL,
@@ -29,8 +30,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data.store import Table
 
-BUNDLE = "gateway.networking.k8s.io/bundle-version"
-CHANNEL = "gateway.networking.k8s.io/channel"
 STANDARD = "standard"
 # Kinds of which Istio 1.29 and newer read v1 only.
 NEEDS_STABLE = {"Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute"}

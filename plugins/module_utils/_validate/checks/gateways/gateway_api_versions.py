@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_api_release import BUNDLE
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import ISTIO_VERSION, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
@@ -16,7 +17,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import (
-    BUNDLE,
     NEEDS_STABLE,
     api_definitions,
     bundle_of,

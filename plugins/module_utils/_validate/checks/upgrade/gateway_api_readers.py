@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_api_release import BUNDLE
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import is_istio_class
@@ -30,7 +31,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import (
-    BUNDLE,
     NEEDS_STABLE,
     STANDARD,
     api_definitions,
