@@ -218,7 +218,8 @@ def test_a_fault_that_begins_while_both_providers_watch(analyst: Analyst, kubeco
     for provider in (PROXIES, PROMETHEUS):
         watch = {
             "provider": provider,
-            "count": 60,
+            # The first failure ends it. On a slow machine the fault alone takes twenty seconds to be in effect.
+            "count": 240,
             "interval": "500ms",
             "since": str(time.time()),
             "metrics": [{**SUCCESS, "threshold_range": {"min": 90}}],

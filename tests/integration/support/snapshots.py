@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kubernetes import client
 from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError
 
 # These change by themselves.
 _RESTLESS = {"Event", "Lease"}
+# Seconds after which the API server no longer lists a group whose definitions were deleted.
+_SETTLED = 30
 
 
 class Digests(dict[str, str]):
@@ -30,7 +34,7 @@ def snapshots(api: client.ApiClient) -> Snapshot:
         answer: dict[str, Any] = json.loads(response.data)
         return answer
 
-    def snapshot() -> Digests:
+    def take() -> Digests:
         # What an earlier test deleted may take its time to go.
         going = {
             item["metadata"]["name"]
@@ -53,6 +57,16 @@ def snapshots(api: client.ApiClient) -> Snapshot:
                     ):
                         digests[_name(kind["kind"], item)] = _digest(item)
         return digests
+
+    def snapshot() -> Digests:
+        deadline = time.monotonic() + _SETTLED
+        while True:
+            try:
+                return take()
+            except NotFoundError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     return snapshot
 
