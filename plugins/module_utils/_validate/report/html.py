@@ -18,7 +18,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.repo
 
 _STYLE = """
 p.sum { color: var(--faint); margin-top: .3rem; }
-.lists { display: flex; flex-direction: column; gap: 1.2rem; }
+.lists { display: flex; flex-direction: column; gap: 1.2rem; margin-bottom: 2rem; }
 form { color: var(--faint); display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .8rem 0; }
 form label { white-space: nowrap; }
 :root:has(#show-error:not(:checked)) article.error, :root:has(#show-warning:not(:checked)) article.warning,
