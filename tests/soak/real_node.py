@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,17 +111,15 @@ def pod(name: str, *command: str, **fields: Any) -> Object:
 needs_real_node = pytest.mark.skipif(bool(why_not()), reason=why_not() or "runs")
 
 
-def real_lab(playbooks: Sequence[str] = (), **variables: Any) -> Iterator[RealLab]:
-    """For a fixture: a lab of its own. SERVICE_MESH_TEST_REAL_LAB=NAME:OFFSET names another one.
+def real_lab(**variables: Any) -> Iterator[RealLab]:
+    """For a fixture: a lab of its own, without a mesh. SERVICE_MESH_TEST_REAL_LAB=NAME:OFFSET names another one.
 
-    ``playbooks``: what runs on it first; without any, there is no mesh. ``variables``: of lab_up.yml.
+    ``variables``: of lab_up.yml.
     """
     name, __, offset = os.environ.get("SERVICE_MESH_TEST_REAL_LAB", "real:600").partition(":")
     found = RealLab(name, int(offset))
     try:
         found.playbook("lab_up", **variables)
-        for name in playbooks:
-            found.playbook(name)
         yield found
     finally:
         found.playbook("lab_down")

@@ -70,8 +70,6 @@ GATEWAY_VERSION = "gateway_api_version"
 GATEWAY_CHANNEL = "gateway_api_channel"
 # Files, charts and kustomizations of the input whose objects are not known: invalid ones, and templates.
 NOT_READ = "not_read"
-# The name of a kustomization's output -> real paths of the folders that it includes.
-BASES = "bases"
 # The name of another cluster of the mesh -> its Services.
 SERVICES_BY_CLUSTER = "services_by_cluster"
 

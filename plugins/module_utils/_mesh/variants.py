@@ -7,24 +7,25 @@
 """Places that are a mesh each: environments, clusters, overlays, demos, or the steps of a canary beside each other.
 
 They are recognized by what they define: folders or files beside each other that mostly define the same objects are
-variants, of which a cluster gets one. So are kustomizations of one base, even if each has a namespace of its own, and
-folders with names of environments, or below one with a name such as clusters. What is beside or above them belongs to
-each of them.
+variants, of which a cluster gets one. An object without a namespace may be that of any namespace. So are kustomizations
+whose objects mostly have the same names, even if each has a namespace of its own, and folders with names of
+environments, or below one with a name such as clusters. What is beside or above them belongs to each of them.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import BASES, Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CUSTOM_RESOURCE_DEFINITION,
     NAMESPACE,
+    Kind,
     Resource,
 )
 
@@ -37,7 +38,8 @@ _ENVIRONMENT = re.compile(
 # Folders of which each child is one of several, except those for all of them.
 _PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"})
 _FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
-_MADE = (" (built)", " (rendered)")
+_BUILT = " (built)"
+_MADE = (_BUILT, " (rendered)")
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
@@ -86,22 +88,26 @@ def variants_of(mesh: Mesh) -> Variants:
     # Of each folder: how many objects its children define, and how many of these another child defines, too.
     defined: dict[str, Counter[str]] = defaultdict(Counter)
     repeated: dict[str, Counter[str]] = defaultdict(Counter)
-    for file, number in _defined_once(mesh).items():
-        for parent, child in _steps(file):
-            defined[parent][child] += number
-    for definitions in mesh.definitions.values():
+    defined_once: Counter[str] = Counter()
+    for files in _files_by_object(mesh):
+        if len(files) == 1:
+            defined_once.update(files)
+            continue
         children: dict[str, set[str]] = defaultdict(set)
-        for file in {item.source.file for item in definitions if item.kind not in _SHARED and not item.is_live}:
+        for file in files:
             for parent, child in _steps(file):
                 children[parent].add(child)
         for parent, found in children.items():
             defined[parent].update(found)
             if len(found) > 1:
                 repeated[parent].update(found)
+    for file, number in defined_once.items():
+        for parent, child in _steps(file):
+            defined[parent][child] += number
     variants = {child for parent, found in repeated.items() for child in _mostly_repeated(defined[parent], found)}
     for parent, found in folders.items():
         variants |= _named(parent, found)
-    variants |= _of_one_base(mesh)
+    variants |= _alike(mesh)
     return Variants({file: _innermost(file, variants) for file in everything} if variants else {})
 
 
@@ -112,13 +118,22 @@ def _of_files(mesh: Mesh) -> Iterator[Resource]:
                 yield copy
 
 
-def _defined_once(mesh: Mesh) -> Counter[str]:
-    """File -> how many objects it defines that no other file does."""
-    return Counter(
-        item.source.file
-        for item in mesh.all()
-        if item.kind not in _SHARED and not item.is_live and not (item.name and item.identity in mesh.definitions)
-    )
+def _files_by_object(mesh: Mesh) -> Iterator[set[str]]:
+    """For each object, the files that define it. One without a namespace is taken for every other of its name."""
+    named: dict[tuple[Kind, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for item in _of_files(mesh):
+        if item.kind in _SHARED:
+            continue
+        if item.name:
+            namespace = item.namespace if item.states_namespace else ""
+            named[item.kind, item.name][namespace].add(item.source.file)
+        else:
+            yield {item.source.file}
+    for by_namespace in named.values():
+        if "" in by_namespace:
+            yield set().union(*by_namespace.values())
+        else:
+            yield from by_namespace.values()
 
 
 def _steps(file: str) -> Iterator[tuple[str, str]]:
@@ -146,17 +161,15 @@ def _named(parent: str, children: set[str]) -> set[str]:
     return found if len(found) > 1 else set()
 
 
-def _of_one_base(mesh: Mesh) -> set[str]:
-    """Kustomizations that include a folder which others include, too, with half of the objects named as theirs."""
-    bases: Mapping[str, Iterable[str]] = mesh.settings.facts.get(BASES) or {}
+def _alike(mesh: Mesh) -> set[str]:
+    """Kustomizations with half of the objects named as another one's."""
     named: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for resource in _of_files(mesh):
-        if resource.source.file in bases and resource.kind not in _SHARED:
+        if resource.source.file.endswith(_BUILT) and resource.kind not in _SHARED:
             named[resource.source.file].add((resource.kind.kind, resource.name))
     found: set[str] = set()
     for one, other in combinations(named, 2):
-        share_base = not set(bases[one]).isdisjoint(bases[other])
-        if share_base and 2 * len(named[one] & named[other]) >= max(len(named[one]), len(named[other])):
+        if 2 * len(named[one] & named[other]) >= max(len(named[one]), len(named[other])):
             found |= {one, other}
     return found
 

@@ -37,6 +37,14 @@ PLAIN_CONTROLLERS = frozenset(
     }
 )
 
+# Labels that the injector gives a pod which does not have them: from the first of these labels, else from the owner's
+# name, or "latest".
+_CANONICAL_NAME = "service.istio.io/canonical-name"
+_INJECTED: Mapping[str, tuple[str, ...]] = {
+    _CANONICAL_NAME: ("app.kubernetes.io/name", "app"),
+    "service.istio.io/canonical-revision": ("app.kubernetes.io/version", "version"),
+}
+
 
 class Workload:
     """Pods of one template, or one pod without a controller.
@@ -182,6 +190,12 @@ class LabelIndex:
         """All of the namespace if there are no labels."""
         if not labels:
             return list(self._by_namespace.get(namespace, ()))
+        if not _INJECTED.keys().isdisjoint(labels):
+            return [
+                workload
+                for workload in self._by_namespace.get(namespace, ())
+                if all(str(_label(workload, key)) == str(value) for key, value in labels.items())
+            ]
         wanted = [(namespace, str(key), str(value)) for key, value in labels.items()]
         rarest = min((self._by_label.get(key, []) for key in wanted), key=len)
         return [
@@ -193,3 +207,11 @@ class LabelIndex:
     def everywhere(self, labels: Mapping[str, Any]) -> Iterator[Workload]:
         for namespace in self._by_namespace:
             yield from self.matching(namespace, labels)
+
+
+def _label(workload: Workload, key: str) -> object:
+    """Of its pods, with what the injector adds."""
+    if key in workload.labels or key not in _INJECTED:
+        return workload.labels.get(key)
+    other = workload.name if key == _CANONICAL_NAME else "latest"
+    return next((workload.labels[name] for name in _INJECTED[key] if name in workload.labels), other)

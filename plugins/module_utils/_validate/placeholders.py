@@ -13,14 +13,19 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding
 
-# ${DOMAIN}, ${DOMAIN:=example.com}, $(NAMESPACE), $DOMAIN, {{ domain }}, <DOMAIN>, <<DOMAIN>>, %DOMAIN%, @DOMAIN@
+# ${DOMAIN}, ${DOMAIN:=example.com}, $(NAMESPACE), $DOMAIN, {{ domain }}, <DOMAIN>, <<DOMAIN>>, <path:secret#key>,
+# %DOMAIN%, @DOMAIN@
 _MARKED = re.compile(
     r"\$\{[^}\s]+\}|\$\([A-Za-z_]\w*\)|\$[A-Z_]{2,}\b|\{\{.+?\}\}"
-    r"|<<?[A-Za-z][\w .-]*>>?|%[A-Z_]{2,}%|@[A-Z_]{2,}@|__[A-Z_]+__"
+    r"|<<?[A-Za-z][\w .:/#-]*>>?|%[A-Z_]{2,}%|@[A-Z_]{2,}@|__[A-Z_]+__"
 )
 _QUOTED = re.compile(r"'([^']*)'")
-# A word in capitals stands for a value only where none of Istio's own constants can be.
-_CAPITALS = re.compile(r"(?<![A-Za-z])(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{4,})(?![a-z])")
+# DOMAIN, {domain}, {.domain}, your_domain, x.x.x.x: they stand for a value only where none of Istio's own constants can
+# be.
+_IN_A_NAME = re.compile(
+    r"(?<![A-Za-z])(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{4,})(?![a-z])"
+    r"|\{\.?[A-Za-z][\w.-]*\}|\byour_\w+|(?<![\w.])([a-z]{1,3})(?:\.\1){3}(?![\w.])"
+)
 _WITHOUT_CONSTANTS = frozenset(
     {
         "address",
@@ -53,7 +58,7 @@ def placeholder_of(finding: Finding) -> str:
     value = _value_at(resource.obj, finding.path)
     if not isinstance(value, str):
         return ""
-    found = _MARKED.search(value) or (_CAPITALS.search(value) if _has_no_constants(finding.path) else None)
+    found = _MARKED.search(value) or (_IN_A_NAME.search(value) if _has_no_constants(finding.path) else None)
     return found[0] if found else ""
 
 

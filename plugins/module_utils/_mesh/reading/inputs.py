@@ -65,7 +65,6 @@ class Reader:
         self._bytes = 0
         self._seen: set[str] = set()
         # Of the folder that is being read.
-        self._kustomizations = kustomizations.Kustomizations(set(), {})
         self._parts: set[str] = set()
 
     def read(self, paths: Iterable[str]) -> Loaded:
@@ -94,8 +93,7 @@ class Reader:
                     self._file(match)
 
     def _tree(self, folder: str) -> None:
-        self._kustomizations = kustomizations.kustomizations_of(folder)
-        self._parts = self._kustomizations.parts - {os.path.realpath(folder)}
+        self._parts = kustomizations.parts_of(folder) - {os.path.realpath(folder)}
         self._folder(folder)
 
     def _folder(self, folder: str) -> None:
@@ -190,7 +188,6 @@ class Reader:
         if problem:
             self._not_rendered(folder, shown, problem)
         else:
-            self.loaded.bases[f"{shown} (built)"] = self._kustomizations.bases_of(folder)
             load_text(text, f"{shown} (built)", self._namespace, self.loaded)
 
     def _not_rendered(self, folder: str, file: str, problem: str, line: int = 1) -> None:

@@ -13,8 +13,8 @@ not a whole object. A Component is never built alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import load_one
 
@@ -34,34 +34,12 @@ _LISTS = (
     "transformers",
     "validators",
 )
-# Of these, the ones whose folders are built into it.
-_BASES = ("bases", "resources")
 _MAX_BYTES = 1024 * 1024
 
 
-class Kustomizations(NamedTuple):
-    """Of a tree, by real paths.
-
-    parts: the folders and files that a kustomization includes, and Components. bases: kustomization -> its bases.
-    """
-
-    parts: set[str]
-    bases: Mapping[str, set[str]]
-
-    def bases_of(self, folder: str) -> set[str]:
-        """The folders that the kustomization of the folder is built from, those of its bases included."""
-        found: set[str] = set()
-        left = [os.path.realpath(folder)]
-        while left:
-            new = self.bases.get(left.pop(), set()) - found
-            found |= new
-            left += new
-        return found
-
-
-def kustomizations_of(tree: str) -> Kustomizations:
+def parts_of(tree: str) -> set[str]:
+    """The folders and files of the tree that a kustomization includes, and Components, as real paths."""
     found: set[str] = set()
-    bases: dict[str, set[str]] = {}
     for folder, folders, files in os.walk(tree):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in NAMES:
@@ -70,9 +48,7 @@ def kustomizations_of(tree: str) -> Kustomizations:
                 if kustomization.get("kind") == "Component":
                     found.add(os.path.realpath(folder))
                 found.update(_real(folder, _paths(kustomization, _LISTS)))
-                included = _real(folder, _paths(kustomization, _BASES))
-                bases[os.path.realpath(folder)] = {path for path in included if os.path.isdir(path)}
-    return Kustomizations(found, bases)
+    return found
 
 
 def _real(folder: str, paths: Iterable[str]) -> set[str]:

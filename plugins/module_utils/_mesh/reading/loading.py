@@ -125,13 +125,11 @@ class Loaded:
     """The resources that were read, and what was wrong with the texts.
 
     omitted: code -> how many of its findings there are besides the first MAX_FINDINGS.
-    bases: the name of a kustomization's output -> real paths of the folders that it was built from.
     """
 
     resources: list[Resource] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     omitted: Counter[str] = field(default_factory=Counter)
-    bases: dict[str, set[str]] = field(default_factory=dict)
     _found: Counter[str] = field(default_factory=Counter)
 
     def fault(self, rule: Rule, file: str, message: str, line: int = 1, column: int = 1) -> None:

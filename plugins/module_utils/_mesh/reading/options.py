@@ -16,7 +16,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collec
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
-    BASES,
     GATEWAY_CHANNEL,
     GATEWAY_VERSION,
     ISTIO_VERSION,
@@ -98,7 +97,6 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         reader = _read_files(params)
         _require_objects(params, reader)
         facts[NOT_READ] = _not_read(reader.loaded)
-        facts[BASES] = reader.loaded.bases
         if params["live"]:
             # Here, because what speaks to a cluster takes longer to import than a file to validate.
             from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import read_cluster

@@ -12,6 +12,7 @@ from collections import defaultdict
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import is_guess
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import DESTINATION_RULE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.service_registry import exported_to
@@ -77,7 +78,9 @@ def host_of_two_rules(mesh: Mesh, report: Report) -> None:
             # The first few are enough to name one.
             for other in group[:8]:
                 if other is not rule and (clash := _clash(rule, other)):
-                    report(rule, ("spec", "host"), f"host '{host}': {clash} DestinationRule {names([other])}")
+                    guess = is_guess([other], stated=rule.states_namespace)
+                    text = f"host '{host}': {clash} DestinationRule {names([other])}"
+                    report(rule, ("spec", "host"), text, milder=guess)
                     break
 
 

@@ -191,7 +191,9 @@ def route_to_unknown_subset(mesh: Mesh, report: Report) -> None:
         have = (
             f"; known subsets: {', '.join(known)}" if known else f"; no DestinationRule of the host {_has_any(rules)}"
         )
-        report(service, path, f"{subset} is in no DestinationRule{have}")
+        # Of a host of which the input has nothing at all, the rule may be there as well.
+        milder = not rules and not mesh.registry.owners(destination.host)
+        report(service, path, f"{subset} is in no DestinationRule{have}", milder=milder)
 
 
 def _has_any(rules: list[Resource]) -> str:

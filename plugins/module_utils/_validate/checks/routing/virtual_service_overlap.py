@@ -78,11 +78,14 @@ def _report_conflicts(report: Report, host: str, claims: list[_Claim]) -> None:
     for scope, found in by_scope.items():
         conflict = found if scope == "*" else [*found, *everywhere]
         group = [claim.service for claim in conflict]
+        stating = sum(service.states_namespace for service in group)
         for claim in conflict if len(conflict) > 1 else ():
             if id(claim.service) not in reported:
                 reported.add(id(claim.service))
                 message = f"host '{host}' is also in VirtualService {_others(group, claim.service)}"
-                report(claim.service, ("spec", "hosts", claim.place), message)
+                # Whether all others are in the same place is a guess.
+                alike = stating if claim.service.states_namespace else len(group) - stating
+                report(claim.service, ("spec", "hosts", claim.place), message, milder=alike == 1)
 
 
 @once_per_mesh

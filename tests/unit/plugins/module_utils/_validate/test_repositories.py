@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading import loading
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.kustomizations import kustomizations_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     Loaded,
     documents,
@@ -267,22 +266,3 @@ def test_documents_of_a_large_file_share_their_strings(monkeypatch: pytest.Monke
         one, other = (next(iter(resource.obj)) for resource in loaded.resources)
         assert one == other
         assert (one is other) == is_large
-
-
-def test_the_bases_of_a_kustomization_include_those_of_its_bases(tmp_path: Path) -> None:
-    files = {
-        "base": "resources: [a.yaml]",
-        "eu": "resources: [../base]\ncomponents: [../tls]",
-        "prod": "bases: [../eu]",
-    }
-    for name, text in files.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "kustomization.yaml").write_text(text)
-    (tmp_path / "tls").mkdir()
-    found = kustomizations_of(str(tmp_path))
-    assert found.bases_of(str(tmp_path / "prod")) == {str(tmp_path / "eu"), str(tmp_path / "base")}
-    assert found.bases_of(str(tmp_path / "base")) == set()
-    # A folder that includes itself ends as well.
-    (tmp_path / "base" / "kustomization.yaml").write_text("resources: [../prod]")
-    again = kustomizations_of(str(tmp_path)).bases_of(str(tmp_path / "prod"))
-    assert again == {str(tmp_path / name) for name in ("base", "eu", "prod")}

@@ -147,7 +147,10 @@ spec:
     assert found({**both, "a.yaml": gateway % "egressgateway"}, "IST0101") == [("IST0101", "error", "a.yaml")]
 
 
-@pytest.mark.parametrize("host", ["${HOST}", "$(HOST)", "<HOST>", "<<HOST>>", "YOUR_HOST", "{{ host }}", "@HOST@"])
+MARKED = ["${HOST}", "$(HOST)", "<HOST>", "<<HOST>>", "{{ host }}", "@HOST@", "<secret:host>", "<path:kv/shop#host>"]
+
+
+@pytest.mark.parametrize("host", [*MARKED, "YOUR_HOST", "your_host", "{.host}", "{host}"])
 def test_a_placeholder_is_undecided(host: str) -> None:
     text = f"""apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -212,17 +215,36 @@ def test_a_folder_for_all_and_other_folders_are_one_mesh(one: str, other: str) -
     assert both_with_host(one, other) == sorted([one, other])
 
 
-def test_kustomizations_of_one_base_are_variants_whatever_their_namespaces() -> None:
-    files = {}
-    for team, file in (("x", "cart/x (built)"), ("y", "cart/y (built)")):
-        place = f", namespace: {team}"
-        host = route("cart", host="cart.example.com", place=place)
-        files[file] = service("cart", place) + "---\n" + host
-    bases = {file: {"/repository/cart/base"} for file in files}
-    assert [code for code, _level, _file in found(files, "IST0109")] != []
-    assert found(files, "IST0109", bases=bases) == []
-    other = dict(zip(files, ({"/repository/cart/base"}, {"/repository/pay/base"}), strict=True))
-    assert found(files, "IST0109", bases=other) != []
+def kustomized(team: str, *others: str) -> str:
+    """The cart, in a namespace of the team's own, and other Services."""
+    place = f", namespace: {team}"
+    own = [service("cart", place), route("cart", host="cart.example.com", place=place)]
+    return "---\n".join([*own, *(service(name, place) for name in others)])
+
+
+def test_kustomizations_of_like_objects_are_variants_whatever_their_namespaces() -> None:
+    alike = {f"{team} (built)": kustomized(team) for team in ("x", "y")}
+    assert found(alike, "IST0109") == []
+    # Files with namespaces are where they are.
+    assert [code for code, *_rest in found({"x.yaml": alike["x (built)"], "y.yaml": alike["y (built)"]}, "IST0109")]
+    assert [code for code, *_rest in found({**alike, "y (built)": kustomized("y", "a", "b")}, "IST0109")]
+
+
+def test_an_object_without_a_namespace_may_be_the_one_with_it() -> None:
+    """A chart and plain files of one application, or two forms of an example."""
+    plain = {"plain/cart.yaml": service("cart"), "plain/route.yaml": route("cart", host="cart.example.com")}
+    chart = {
+        "chart/cart.yaml": service("cart", ""),
+        "chart/route.yaml": route("cart", host="cart.example.com", place=""),
+    }
+    assert found({**plain, **chart}, "IST0109") == []
+    # One of several objects is not a variant. The conflict is a guess.
+    more = {"plain/more.yaml": "---\n".join(service(name) for name in "abc")}
+    more["chart/more.yaml"] = "---\n".join(service(name, "") for name in "def")
+    assert found({**plain, **chart, **more}, "IST0109") == [
+        ("IST0109", "warning", "chart/route.yaml"),
+        ("IST0109", "warning", "plain/route.yaml"),
+    ]
 
 
 def test_what_is_laid_over_a_base_is_a_note() -> None:
