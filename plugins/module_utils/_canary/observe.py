@@ -59,6 +59,7 @@ def with_pods(seen: Observation, found: ObservedPods) -> Observation:
         stable_pods=stable.existing,
         canary_pods=canary.existing,
         canary_rolled_out=canary.rolled_out,
+        canary_problem=canary.problem,
         stable_gone=stable.gone,
         canary_gone=canary.gone,
         stable_image=stable.image,

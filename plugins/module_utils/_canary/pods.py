@@ -17,8 +17,11 @@ from typing import Any
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import PREVIOUS_TEMPLATE, RUN
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.endpoints import ready_endpoints
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object, Objects
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.readiness import pod_problems, replica_failure
 
 _TEMPLATE = "pod-template-hash"
+# Characters of a reason: the state of a run is an annotation, and a registry's answer may be long.
+_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Pods:
     # The run that gave it another template, if the previous one can be restored.
     given: str = ""
     gone: str = ""
+    # What keeps one of them from being ready, or from being created, in Kubernetes' words.
+    problem: str = ""
 
 
 def container_of(deployment: Object, named: str, service: str) -> Mapping[str, Any] | None:
@@ -78,4 +83,15 @@ def pods_of(deployment: Object, image: str, labels: Mapping[str, str] | None, po
         template=template_of(deployment),
         run=run,
         given=run if PREVIOUS_TEMPLATE in annotations else "",
+        problem=_problem(deployment, existing),
     )
+
+
+def _problem(deployment: Object, existing: Objects) -> str:
+    for pod in existing:
+        if not pod["metadata"].get("deletionTimestamp") and (problems := pod_problems(pod)):
+            text = f"{pod['metadata']['name']}: {'; '.join(problems)}"
+            break
+    else:
+        text = replica_failure(deployment)
+    return text if len(text) <= _REASON else f"{text[:_REASON]}..."

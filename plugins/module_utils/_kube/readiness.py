@@ -62,12 +62,18 @@ def _deployment(obj: Object) -> str:
         reasons.append(f"{status['replicas'] - updated} old pods still there")
     if not reasons:
         return ""
-    failure, progress = _condition(obj, "ReplicaFailure"), _condition(obj, "Progressing")
-    if failure.get("status") == "True":
-        reasons.append(_described(failure))
+    progress = _condition(obj, "Progressing")
+    if failure := replica_failure(obj):
+        reasons.append(failure)
     if progress.get("status") == "False":
         reasons.append(_described(progress))
     return "; ".join(reasons)
+
+
+def replica_failure(deployment: Object) -> str:
+    """Why its pods cannot be created, such as a quota or a webhook that refuses them; empty if they can."""
+    failure = _condition(deployment, "ReplicaFailure")
+    return _described(failure) if failure.get("status") == "True" else ""
 
 
 def _stateful_set(obj: Object) -> str:

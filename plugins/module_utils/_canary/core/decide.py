@@ -346,14 +346,10 @@ def _pods(seen: Observation, policy: Policy, capacity: int) -> Decision | None:
     # The duration of the step does not count against the pods.
     spent = min(seen.now - state.changed_at - (state.current.duration if state.current else 0), seen.scaled_for)
     if spent > policy.ready_timeout:
-        return Write(
-            rolled_back(
-                seen,
-                policy.actor,
-                f"{seen.canary_ready} of {needed} pods of {state.canary.workload} are ready after {spent:.0f} s",
-            )
-        )
-    return Wait(f"pods of {state.canary.workload}, {seen.canary_ready} of {needed} ready", policy.ready_timeout - spent)
+        why = f"{seen.canary_ready} of {needed} pods of {state.canary.workload} are ready after {spent:.0f} s"
+        return Write(rolled_back(seen, policy.actor, f"{why}: {seen.canary_problem}" if seen.canary_problem else why))
+    ready = f"{seen.canary_ready} of {needed} ready"
+    return Wait(f"pods of {state.canary.workload}, {ready}", policy.ready_timeout - spent, detail=seen.canary_problem)
 
 
 def _drain_stable(seen: Observation, policy: Policy) -> Decision:

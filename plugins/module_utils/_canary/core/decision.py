@@ -80,6 +80,8 @@ class Observation:
     canary_pods: int = 0
     # The Deployment runs its newest pods only.
     canary_rolled_out: bool = False
+    # What keeps one of its pods from being ready.
+    canary_problem: str = ""
     canary_image: str = ""
     canary_template: str = ""
     # The stable Deployment runs its newest pods only. The run has given it the tested template.

@@ -287,10 +287,11 @@ def test_proxies_that_never_acknowledge_roll_it_back() -> None:
 
 def test_pods_that_never_get_ready_roll_it_back() -> None:
     world = World(a_run())
-    world.changes = {"canary_ready": 0}
+    world.changes = {"canary_ready": 0, "canary_problem": "order-service-v2-x: container app waits: ImagePullBackOff"}
     end = world.run()
     assert end.phase == Phase.FAILED
     assert "0 of 1 pods of order-service-v2 are ready" in end.reason
+    assert end.reason.endswith(" s: order-service-v2-x: container app waits: ImagePullBackOff")
 
 
 def test_the_rollback_waits_for_a_stable_side_that_has_no_pods() -> None:
