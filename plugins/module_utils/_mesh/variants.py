@@ -38,6 +38,8 @@ _ENVIRONMENT = re.compile(
 # Folders of which each child is one of several, except those for all of them.
 _PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"})
 _FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
+# Objects of the same kinds and names that two kustomizations do not have by chance.
+_SEVERAL = 5
 _BUILT = " (built)"
 _MADE = (_BUILT, " (rendered)")
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -162,14 +164,16 @@ def _named(parent: str, children: set[str]) -> set[str]:
 
 
 def _alike(mesh: Mesh) -> set[str]:
-    """Kustomizations with half of the objects named as another one's."""
+    """Kustomizations with half of the objects named as another one's. Of a larger one, several of them are enough."""
     named: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for resource in _of_files(mesh):
         if resource.source.file.endswith(_BUILT) and resource.kind not in _SHARED:
             named[resource.source.file].add((resource.kind.kind, resource.name))
     found: set[str] = set()
     for one, other in combinations(named, 2):
-        if 2 * len(named[one] & named[other]) >= max(len(named[one]), len(named[other])):
+        common = len(named[one] & named[other])
+        sizes = sorted((len(named[one]), len(named[other])))
+        if 2 * common >= sizes[0 if common >= _SEVERAL else 1]:
             found |= {one, other}
     return found
 
