@@ -11,7 +11,7 @@ from .pki import FRONT_PROXY, Pki
 from .settings import Settings
 
 LOOPBACK = "127.0.0.1"
-# Resolved: the same files by another path are no reason to restart what runs.
+# Resolved, so that the same files by another path do not restart what runs.
 HERE = Path(__file__).resolve().parent
 # The annotation of the nodes that kwok simulates.
 SIMULATED_NODE = ("kwok.x-k8s.io/node", "fake")

@@ -24,6 +24,8 @@ Object = dict[str, Any]
 GATEWAY = ("istio-system", "istio-ingressgateway")
 SERVICE_PORTS = {80: "gateway", 443: "gateway_tls"}
 CHUNK = 65536
+# A dead endpoint is left soon; where all are slow, as on a busy machine, a client waits as it would without the lab.
+CONNECT_SECONDS = (1, 10)
 
 
 class Forwarder:
@@ -65,10 +67,11 @@ class Forwarder:
         """A connection to the next ready endpoint; the one after it where that does not answer."""
         targets = self._targets.get(port, [])
         first = next(self._turn)
-        for offset in range(len(targets)):
-            host, target_port = targets[(first + offset) % len(targets)]
-            with contextlib.suppress(OSError, asyncio.TimeoutError):
-                return await asyncio.wait_for(asyncio.open_connection(host, target_port), 1)
+        for patience in CONNECT_SECONDS:
+            for offset in range(len(targets)):
+                host, target_port = targets[(first + offset) % len(targets)]
+                with contextlib.suppress(OSError, asyncio.TimeoutError):
+                    return await asyncio.wait_for(asyncio.open_connection(host, target_port), patience)
         return None
 
     def _follow_endpoints(self) -> None:
