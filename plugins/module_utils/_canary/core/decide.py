@@ -185,7 +185,7 @@ def _trouble_of_pods(seen: Observation, policy: Policy) -> str:
     if change and policy.on_stable_change != IGNORE and not pausable:
         return change
     if state.weight and seen.canary_ready == 0:
-        return f"subset {state.canary.subset} no longer has a ready pod"
+        return _with_problem(f"subset {state.canary.subset} no longer has a ready pod", seen)
     return ""
 
 
@@ -347,9 +347,13 @@ def _pods(seen: Observation, policy: Policy, capacity: int) -> Decision | None:
     spent = min(seen.now - state.changed_at - (state.current.duration if state.current else 0), seen.scaled_for)
     if spent > policy.ready_timeout:
         why = f"{seen.canary_ready} of {needed} pods of {state.canary.workload} are ready after {spent:.0f} s"
-        return Write(rolled_back(seen, policy.actor, f"{why}: {seen.canary_problem}" if seen.canary_problem else why))
+        return Write(rolled_back(seen, policy.actor, _with_problem(why, seen)))
     ready = f"{seen.canary_ready} of {needed} ready"
     return Wait(f"pods of {state.canary.workload}, {ready}", policy.ready_timeout - spent, detail=seen.canary_problem)
+
+
+def _with_problem(text: str, seen: Observation) -> str:
+    return f"{text}: {seen.canary_problem}" if seen.canary_problem else text
 
 
 def _drain_stable(seen: Observation, policy: Policy) -> Decision:

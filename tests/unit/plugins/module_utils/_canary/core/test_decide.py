@@ -250,6 +250,10 @@ def test_an_error_that_does_not_end_never_promotes() -> None:
         ({"cancelled": "the process received SIGTERM"}, "SIGTERM"),
         ({"canary_image": "order-service:3"}, "image of Deployment order-service-v2 was changed to order-service:3"),
         ({"canary_ready": 0}, "no longer has a ready pod"),
+        (
+            {"canary_ready": 0, "canary_problem": "order-service-v2-x: CrashLoopBackOff"},
+            "no longer has a ready pod: order-service-v2-x: CrashLoopBackOff",
+        ),
         ({"unsafe": "another VirtualService routes the same host"}, "another VirtualService"),
     ],
 )
