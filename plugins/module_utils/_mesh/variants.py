@@ -25,9 +25,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     CUSTOM_RESOURCE_DEFINITION,
     NAMESPACE,
+    SERVICE,
     Kind,
     Resource,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import has_pod_template
 
 # Several teams' folders may each contain these.
 _SHARED = (NAMESPACE, CUSTOM_RESOURCE_DEFINITION)
@@ -38,8 +40,8 @@ _ENVIRONMENT = re.compile(
 # Folders of which each child is one of several, except those for all of them.
 _PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"})
 _FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
-# Objects of the same kinds and names that two kustomizations do not have by chance.
-_SEVERAL = 5
+# So many workloads and Services of the same names are not there by chance.
+_SEVERAL = 3
 _BUILT = " (built)"
 _MADE = (_BUILT, " (rendered)")
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -109,7 +111,7 @@ def variants_of(mesh: Mesh) -> Variants:
     variants = {child for parent, found in repeated.items() for child in _mostly_repeated(defined[parent], found)}
     for parent, found in folders.items():
         variants |= _named(parent, found)
-    variants |= _alike(mesh)
+    variants |= _alike(mesh, variants)
     return Variants({file: _innermost(file, variants) for file in everything} if variants else {})
 
 
@@ -121,7 +123,7 @@ def _of_files(mesh: Mesh) -> Iterator[Resource]:
 
 
 def _files_by_object(mesh: Mesh) -> Iterator[set[str]]:
-    """For each object, the files that define it. One without a namespace is taken for every other of its name."""
+    """For each object, the files that define it. One without a namespace is the one of its name, if that is certain."""
     named: dict[tuple[Kind, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for item in _of_files(mesh):
         if item.kind in _SHARED:
@@ -132,7 +134,7 @@ def _files_by_object(mesh: Mesh) -> Iterator[set[str]]:
         else:
             yield {item.source.file}
     for by_namespace in named.values():
-        if "" in by_namespace:
+        if "" in by_namespace and len(by_namespace) == 2:
             yield set().union(*by_namespace.values())
         else:
             yield from by_namespace.values()
@@ -163,17 +165,26 @@ def _named(parent: str, children: set[str]) -> set[str]:
     return found if len(found) > 1 else set()
 
 
-def _alike(mesh: Mesh) -> set[str]:
-    """Kustomizations with half of the objects named as another one's. Of a larger one, several of them are enough."""
-    named: dict[str, set[tuple[str, str]]] = defaultdict(set)
+def _alike(mesh: Mesh, variants: set[str]) -> set[str]:
+    """Kustomizations that deploy half of what another one does, by kind and name. ``variants``: those that are known.
+
+    Namespaces of one cluster have policies of the same names, so these count only where nothing is deployed.
+    """
+    deployed: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    others: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for resource in _of_files(mesh):
         if resource.source.file.endswith(_BUILT) and resource.kind not in _SHARED:
+            named = deployed if resource.kind == SERVICE or has_pod_template(resource) else others
             named[resource.source.file].add((resource.kind.kind, resource.name))
+    known = {file: _innermost(file, variants) for file in {*deployed, *others}}
     found: set[str] = set()
-    for one, other in combinations(named, 2):
+    for one, other in combinations(known, 2):
+        if known[one] != known[other]:
+            continue
+        named = deployed if one in deployed and other in deployed else others
         common = len(named[one] & named[other])
         sizes = sorted((len(named[one]), len(named[other])))
-        if 2 * common >= sizes[0 if common >= _SEVERAL else 1]:
+        if common and 2 * common >= sizes[0 if common >= _SEVERAL else 1]:
             found |= {one, other}
     return found
 

@@ -234,6 +234,57 @@ def test_kustomizations_of_like_objects_are_variants_whatever_their_namespaces()
     assert found(more, "IST0109") == []
 
 
+POLICIES = """---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {{name: default{place}}}
+spec: {{mtls: {{mode: STRICT}}}}
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {{name: default{place}}}
+spec: {{accessLogging: [{{disabled: true}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: default{place}}}
+spec: {{podSelector: {{}}}}
+"""
+
+
+def test_namespaces_with_the_same_policies_are_of_one_cluster() -> None:
+    files = {}
+    for team in ("x", "y"):
+        place = f", namespace: {team}"
+        own = "---\n".join([service(team, place), route(team, host="cart.example.com", place=place)])
+        files[f"apps/{team} (built)"] = own + POLICIES.format(place=place)
+    assert len(found(files, "IST0109")) == 2
+
+
+def test_applications_of_one_environment_stay_together() -> None:
+    """Though those of the other environment are like them."""
+    files = {}
+    for cluster in ("main", "test"):
+        for app in ("shop", "pay"):
+            place = f", namespace: {app}"
+            own = "---\n".join([service(app, place), route(app, host="cart.example.com", place=place)])
+            files[f"clusters/{cluster}/{app} (built)"] = own
+    # Of what both environments define, the last definition.
+    assert [file for _code, _level, file in found(files, "IST0109")] == [
+        "clusters/test/pay (built)",
+        "clusters/test/shop (built)",
+    ]
+
+
+def test_a_sample_without_a_namespace_sets_no_namespaces_apart() -> None:
+    files = {"teams/sample/cart.yaml": service("cart", "")}
+    for team in ("x", "y"):
+        place = f", namespace: {team}"
+        files[f"teams/{team}/cart.yaml"] = service("cart", place)
+        files[f"teams/{team}/route.yaml"] = route("cart", name="route", host="cart.example.com", place=place)
+    assert len(found(files, "IST0109")) == 2
+
+
 def test_an_object_without_a_namespace_may_be_the_one_with_it() -> None:
     """A chart and plain files of one application, or two forms of an example."""
     plain = {"plain/cart.yaml": service("cart"), "plain/route.yaml": route("cart", host="cart.example.com")}
