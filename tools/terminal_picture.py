@@ -43,7 +43,7 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
 """
 
 
-def picture(command: str, lines: list[str], theme: TerminalTheme) -> str:
+def picture(command: str, lines: list[str], theme: TerminalTheme = DIMMED_MONOKAI) -> str:
     shown = [Text.assemble(("$ ", "bold green"), (command, "bold")), Text(), *map(Text.from_ansi, lines)]
     width = max(cell_len(line.plain) for line in shown) + 1
     console = Console(record=True, width=width, file=io.StringIO())
