@@ -32,8 +32,12 @@ FORWARDED: dict[str, Any] = {
 }
 
 
-# The node has the machine's CPUs: two of them must hold all that the application requests, and its canaries.
-SMALL = {"restaurant_app_defaults": {"resources": {"requests": {"cpu": "20m"}}}}
+# The node has the machine's CPUs: two of them must hold all that the application requests, and its canaries. Measured
+# against such small requests, every autoscaler would start pods at once, and while these start, nothing else answers.
+SMALL = {
+    "restaurant_app_defaults": {"resources": {"requests": {"cpu": "20m"}}},
+    "restaurant_app_autoscaling_max_replicas": 2,
+}
 
 
 @pytest.fixture(scope="module")
