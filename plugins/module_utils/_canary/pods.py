@@ -65,11 +65,8 @@ def pods_of(deployment: Object, image: str, labels: Mapping[str, str] | None, po
     own: Mapping[str, str] = labels or (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
     existing = [pod for pod in pods if own.items() <= (pod["metadata"].get("labels") or {}).items()]
     newest = status.get("updatedReplicas", 0) == status.get("replicas", 0) == wanted
-    made_of = {
-        (pod["metadata"].get("labels") or {}).get(_TEMPLATE)
-        for pod in existing
-        if not pod["metadata"].get("deletionTimestamp")
-    }
+    staying = [pod for pod in existing if not pod["metadata"].get("deletionTimestamp")]
+    made_of = {(pod["metadata"].get("labels") or {}).get(_TEMPLATE) for pod in staying}
     annotations = deployment["metadata"].get("annotations") or {}
     run = str(annotations.get(RUN, ""))
     return Pods(
@@ -83,13 +80,13 @@ def pods_of(deployment: Object, image: str, labels: Mapping[str, str] | None, po
         template=template_of(deployment),
         run=run,
         given=run if PREVIOUS_TEMPLATE in annotations else "",
-        problem=_problem(deployment, existing),
+        problem=_problem(deployment, staying),
     )
 
 
-def _problem(deployment: Object, existing: Objects) -> str:
-    for pod in existing:
-        if not pod["metadata"].get("deletionTimestamp") and (problems := pod_problems(pod)):
+def _problem(deployment: Object, pods: Objects) -> str:
+    for pod in pods:
+        if problems := pod_problems(pod):
             text = f"{pod['metadata']['name']}: {'; '.join(problems)}"
             break
     else:

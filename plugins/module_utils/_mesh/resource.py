@@ -100,6 +100,10 @@ _CLUSTER_SCOPED = {
 }
 
 
+# How Source.file ends for what kustomize made of a folder, and helm of a template.
+BUILT, RENDERED = " (built)", " (rendered)"
+
+
 class Source(NamedTuple):
     """Where a resource was read. A live one has no file."""
 

@@ -23,8 +23,10 @@ from itertools import combinations
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    BUILT,
     CUSTOM_RESOURCE_DEFINITION,
     NAMESPACE,
+    RENDERED,
     SERVICE,
     Kind,
     Resource,
@@ -42,8 +44,6 @@ _PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions",
 _FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
 # So many workloads and Services of the same names are not there by chance.
 _SEVERAL = 3
-_BUILT = " (built)"
-_MADE = (_BUILT, " (rendered)")
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
@@ -75,7 +75,7 @@ def is_within(path: str, folder: str) -> bool:
 
 def path_of(file: str) -> str:
     """The path without the words that the reader adds to what a program made."""
-    for made in _MADE:
+    for made in (BUILT, RENDERED):
         file = file.removesuffix(made)
     return file
 
@@ -173,7 +173,7 @@ def _alike(mesh: Mesh, variants: set[str]) -> set[str]:
     deployed: dict[str, set[tuple[str, str]]] = defaultdict(set)
     others: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for resource in _of_files(mesh):
-        if resource.source.file.endswith(_BUILT) and resource.kind not in _SHARED:
+        if resource.source.file.endswith(BUILT) and resource.kind not in _SHARED:
             named = deployed if resource.kind == SERVICE or has_pod_template(resource) else others
             named[resource.source.file].add((resource.kind.kind, resource.name))
     known = {file: _innermost(file, variants) for file in {*deployed, *others}}

@@ -30,6 +30,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
     load_bytes,
     load_text,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import BUILT, RENDERED
 
 ENDINGS = (".yaml", ".yml", ".json")
 _HELM, _KUSTOMIZE = "helm", "kustomize"
@@ -172,7 +173,7 @@ class Reader:
             return
         for source, part in _by_template(text):
             file = _template_in(shown, source) if source else shown
-            load_text(part, f"{file} (rendered)", chart.namespace, self.loaded)
+            load_text(part, f"{file}{RENDERED}", chart.namespace, self.loaded)
 
     def _kustomization(self, folder: str) -> None:
         from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
@@ -188,7 +189,7 @@ class Reader:
         if problem:
             self._not_rendered(folder, shown, problem)
         else:
-            load_text(text, f"{shown} (built)", self._namespace, self.loaded)
+            load_text(text, f"{shown}{BUILT}", self._namespace, self.loaded)
 
     def _not_rendered(self, folder: str, file: str, problem: str, line: int = 1) -> None:
         for name in ("Chart.yaml", "values.yaml", *kustomizations.NAMES):
