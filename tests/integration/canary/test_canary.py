@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from ..support.canary_lab import FINAL, VIRTUAL_SERVICES, Lab, shares
+from ..support.canary_rate import TRIFLE
 from ..support.canary_records import bad, failed, lateness, longest_gap, rate, read
 
 # A second. Beside another lab, two slow cores do not carry more all the time.
@@ -29,14 +30,14 @@ def test_a_healthy_canary_loses_no_request_and_stays(lab: Lab) -> None:
     tag, stable, canary = lab.tag(), lab.stable, lab.canary
     with lab.unhidden(), lab.sightings() as sightings:
         with lab.load(rate=RATE) as load:
-            call = lab.call(image_tag=tag, steps=[10, 50], step_duration="4s")
+            call = lab.call(image_tag=tag, steps=[10, 50], step_duration="8s")
             assert call.wait() == 0, call.tail
             lab.until("the old version's pods are gone", lambda: not lab.pods(stable))
-            time.sleep(1)
+            time.sleep(6)
         records = read(load.output)
-    # Run for every change, so an honest split may be outside once in a million runs, and a busy machine has two seconds
-    # to bring a weight to the proxies. The soak has 99.9 % and one second.
-    found = shares(sightings.seen, records, canary, confidence=0.999999, settling=2)
+    # Run for every change, so an honest split may be outside once in a million runs, and a busy machine has five
+    # seconds to bring a weight to the proxies: at a load of 7 to two cores, two were not enough. The soak: 99.9 %, one.
+    found = shares(sightings.seen, records, canary, confidence=0.999999, settling=5)
     print(f"{rate(records):.1f}/s, late {lateness(records):.3f} s, gap {longest_gap(records):.2f} s", *found, sep="\n")
     assert not failed(records)
     assert [share for share in found if not share.honest] == []
@@ -125,7 +126,9 @@ def test_a_killed_run_is_rolled_back_by_the_schedule(lab: Lab) -> None:
 
 def test_a_run_is_locked_watched_and_can_be_aborted_by_any_user(lab: Lab) -> None:
     stable, canary = lab.stable, lab.canary
-    with lab.load(rate=RATE) as load, lab.sightings() as sightings:
+    # Two more runs start beside it. On two busy cores, the answers to more requests take so long that the service's own
+    # circuit breaker refuses some.
+    with lab.load(rate=TRIFLE) as load, lab.sightings() as sightings:
         call = lab.call(image_tag=lab.tag(), step_duration="60s", holder="alice@laptop")
         lab.until("the first step", lambda: lab.now().weights[canary] == 10)
         second = lab.call(image_tag="3.0.0", holder="bob@laptop")

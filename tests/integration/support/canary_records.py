@@ -82,9 +82,18 @@ def read(path: Path) -> list[Record]:
     return sorted(records, key=lambda record: record.sent)
 
 
-def failed(records: Iterable[Record]) -> list[Record]:
+class Failures(list[Record]):
+    """Failed requests, whose summary a failed assertion shows."""
+
+    def __repr__(self) -> str:
+        answers = dict(Counter((record.status, record.served) for record in self))
+        longest = max((record.seconds for record in self), default=0.0)
+        return f"{bad(self)}, longest {longest:.1f} s, {answers}"
+
+
+def failed(records: Iterable[Record]) -> Failures:
     """Those that were not answered with 200."""
-    return [record for record in records if record.status != 200]
+    return Failures(record for record in records if record.status != 200)
 
 
 def sent_within(records: Iterable[Record], begin: float, end: float) -> list[Record]:

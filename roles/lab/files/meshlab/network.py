@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import struct
 import subprocess
 from pathlib import Path
 
 from .settings import Settings
 
 NETNS_ETC = Path("/etc/netns")
+# Ethernet type, hardware and protocol with the lengths of their addresses, and "request".
+_ARP = struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1)
 # An ordinary PATH lacks the folder where Debian keeps it.
 IP = shutil.which("ip") or "/usr/sbin/ip"
 
@@ -42,15 +46,31 @@ def create_bridge(settings: Settings) -> None:
     """Make the bridge, once."""
     if not bridge_exists(settings):
         # Without an address of its own a bridge takes over that of a port, and changes it when pods come and go.
-        mac = "02:" + ":".join(f"{int(part):02x}" for part in settings.bridge_ip.split(".")) + ":01"
         _batch(
             [
-                f"link add {settings.bridge} address {mac} type bridge",
+                f"link add {settings.bridge} address {mac_of(settings.bridge_ip, 1)} type bridge",
                 f"addr add {settings.bridge_ip}/16 dev {settings.bridge}",
                 f"link set {settings.bridge} up",
             ]
         )
     ip("route", "replace", "unreachable", settings.service_cidr)
+
+
+def mac_of(address: str, last: int) -> str:
+    """One that belongs to the address: who knew an earlier owner of the address still reaches it."""
+    return "02:" + ":".join(f"{int(part):02x}" for part in address.split(".")) + f":{last:02x}"
+
+
+def announce(settings: Settings, address: str, mac: str) -> None:
+    """Correct the others' ARP tables, as a CNI plugin does for a new pod.
+
+    Addresses are soon used again, and a table keeps the owner before for up to 40 s.
+    """
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as bridge:
+        bridge.bind((settings.bridge, 0))
+        sender = bridge.getsockname()[4]
+        owner, target = bytes.fromhex(mac.replace(":", "")), socket.inet_aton(address)
+        bridge.send(b"\xff" * 6 + sender + _ARP + owner + target + bytes(6) + target)
 
 
 def delete_bridge(settings: Settings) -> None:
@@ -70,6 +90,7 @@ def flush_host_addresses(settings: Settings) -> None:
 def add_host_address(settings: Settings, address: str) -> None:
     """Give the host a pod's address, for pods whose process runs in the host's namespace (istiod)."""
     ip("addr", "replace", f"{address}/16", "dev", settings.bridge)
+    announce(settings, address, mac_of(settings.bridge_ip, 1))
 
 
 def delete_host_address(settings: Settings, address: str) -> None:
@@ -86,12 +107,13 @@ def namespaces(settings: Settings) -> list[str]:
 def create_namespace(settings: Settings, namespace: str, address: str) -> None:
     """A namespace with the pod's address on eth0, joined to the bridge."""
     veth = f"ml{settings.number}-" + "".join(f"{int(part):02x}" for part in address.split(".")[2:])
+    mac = mac_of(address, 2)
     delete_namespace(namespace)
     ip("link", "del", veth, check=False)
     _batch(
         [
             f"netns add {namespace}",
-            f"link add {veth} type veth peer name eth0 netns {namespace}",
+            f"link add {veth} type veth peer name eth0 address {mac} netns {namespace}",
             f"link set {veth} master {settings.bridge} up",
         ]
     )
@@ -104,6 +126,7 @@ def create_namespace(settings: Settings, namespace: str, address: str) -> None:
         ],
         namespace,
     )
+    announce(settings, address, mac)
     folder = NETNS_ETC / namespace
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "resolv.conf").write_text("# The lab has no DNS server: names are in /etc/hosts.\n", encoding="utf-8")
