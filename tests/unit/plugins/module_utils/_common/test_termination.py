@@ -226,7 +226,8 @@ def test_a_cancelled_workflow(run: Run) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             step.wait(seconds)
             break
-    rolled_back(run, since, "the process received SIGINT")
+    # Ansible sends its worker SIGTERM as well, and either may be the first.
+    rolled_back(run, since, "the process received SIG")
     assert "The canary rolls back" in output.read_text()
 
 
