@@ -143,11 +143,11 @@ options:
     suboptions:
       name:
         description:
-          - V(request-success-rate), in percent of all requests. Requests whose client disconnected (response code 0
-            with the flag C(DC)) are not counted.
+          - V(request-success-rate), in percent of all requests, of HTTP and of gRPC. Requests whose client
+            disconnected (response code 0 with the flag C(DC)) are not counted.
           - V(request-duration), the share of requests that take longer than O(metrics[].threshold_range.max)
             milliseconds.
-          - V(grpc-success-rate), in percent of all gRPC requests.
+          - V(grpc-success-rate), in percent of the gRPC requests alone.
           - V(traffic-share), the canary's percentage of answered requests. It falls below the weight if requests get no
             answer. It can only fail, and a pass does not wait for it.
           - Any other name is for O(metrics[].query).
@@ -249,9 +249,10 @@ options:
         default: source
       error_codes:
         description:
-          - Regular expression for the codes of failures, of C(response_code) or of C(grpc_response_status).
-          - By default V(5..), and for gRPC V(2|4|12|13|14|15). V(5..|0) also counts requests without an answer whose
-            client did not disconnect.
+          - Regular expression for the codes of failures, of C(response_code) or, for V(grpc-success-rate), of
+            C(grpc_response_status).
+          - By default V(5..) of C(response_code) and V(2|4|12|13|14|15) of C(grpc_response_status). V(5..|0) also
+            counts requests without an answer whose client did not disconnect, but no gRPC status.
         type: str
         default: ""
   whole_service_guard:

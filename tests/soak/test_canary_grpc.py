@@ -17,7 +17,7 @@ from ..integration.support.playbooks import RunPlaybook, kubectl_of
 from ..integration.support.shops import AT
 from .conftest import Report
 
-SUCCESS = {"name": "grpc-success-rate", "threshold_range": {"min": 95}}
+SUCCESS = {"name": "request-success-rate", "threshold_range": {"min": 95}}
 # Until every proxy has a weight.
 SETTLED = 3
 
@@ -58,7 +58,7 @@ def test_one_that_fails_is_rolled_back(lab: Lab, shop: Shop, report: Report, tmp
         lab.fault(clear=True)
         time.sleep(1)
     report(f"fault to weight 0: {zero - begin:.1f} s; {bad(read(load.output))}")
-    assert "grpc-success-rate" in " ".join(call.text.split()), call.tail
+    assert "request-success-rate" in " ".join(call.text.split()), call.tail
     records = failed(read(load.output))
     assert not [record for record in records if "/green/" not in record.served]
     assert not [record for record in records if record.answered < begin or record.sent > zero + 1]
@@ -92,7 +92,7 @@ def test_a_promotion_loses_no_call(
 def test_its_plan_warns_of_metrics_that_do_not_count_the_errors(
     shop: Shop, run_playbook: RunPlaybook, app: str
 ) -> None:
-    of_http = [{"name": "request-success-rate", "threshold_range": {"min": 95}}]
+    of_http = [{**SUCCESS, "error_codes": "5..|0"}]
     plan = run_playbook("canary.yml", "--check", variables=wanted(app, canary_image_tag="4", canary_metrics=of_http))
     assert plan.rc == 0, plan.stdout
     assert "no metric counts gRPC errors" in " ".join(plan.text.split())

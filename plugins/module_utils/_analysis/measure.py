@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Template
@@ -260,13 +259,7 @@ def _finite(value: float | None) -> tuple[float | None, str]:
 
 
 def _is_failure(metric: Metric, labels: Labels) -> bool:
-    failed = re.compile(metric.failure_pattern)
-    status = labels.get("grpc_response_status", "")
-    if metric.name == GRPC and status:
-        return bool(failed.fullmatch(status))
-    code = labels.get("response_code", "")
-    # A response without a gRPC status, from a proxy or a crashed server.
-    return bool(code and code[0] == "5") if metric.name == GRPC else bool(failed.fullmatch(code))
+    return metric.counts_as_failure(labels.get("response_code", ""), labels.get("grpc_response_status", ""))
 
 
 def _hung_up(labels: Mapping[str, str]) -> bool:

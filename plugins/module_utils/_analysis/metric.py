@@ -24,10 +24,10 @@ SUCCESS, DURATION, GRPC, SHARE = BUILT_IN = (
 )
 GUARD = "whole-service-errors"
 REPORTERS = SOURCE, DESTINATION, WAYPOINT = ("source", "destination", "waypoint")
-_HTTP_FAILURES = r"5.."
+_HTTP_FAILURES = re.compile("5..")
 # The faults of a server by OpenTelemetry's rules: unknown, deadline exceeded, unimplemented, internal, unavailable,
 # data loss.
-_GRPC_FAILURES = "2|4|12|13|14|15"
+_GRPC_FAILURES = re.compile("2|4|12|13|14|15")
 _UNITS = {SUCCESS: " %", GRPC: " %", SHARE: " %", GUARD: " %", DURATION: " ms"}
 # By how many percentage points the canary may be worse than compare allows, and still pass.
 COMPARE_MARGIN = 2.0
@@ -86,9 +86,15 @@ class Metric:
         """Whether it can only fail, so that a run does not wait for its pass."""
         return self.name in (SHARE, GUARD)
 
-    @property
-    def failure_pattern(self) -> str:
-        return self.error_codes or (_GRPC_FAILURES if self.name == GRPC else _HTTP_FAILURES)
+    def counts_as_failure(self, code: str, status: str) -> bool:
+        """``code``: of the response. ``status``: of gRPC, whose errors have code 200; empty for other protocols."""
+        stated = re.compile(self.error_codes) if self.error_codes else None
+        if stated and self.name != GRPC:
+            return bool(stated.fullmatch(code))
+        if status:
+            return bool((stated or _GRPC_FAILURES).fullmatch(status))
+        # Also a response to gRPC that has no status: a proxy's, or a crashed server's.
+        return bool(_HTTP_FAILURES.fullmatch(code))
 
     @property
     def threshold(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import BUILT_IN, GRPC
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._analysis.metric import BUILT_IN, GRPC, SUCCESS
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_route import GRPCRoute
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.route import Route
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -19,7 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.protocol
 
 
 def unmeasured(kind: type[Route], service: Object | None, metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line if the service speaks gRPC and no metric is of gRPC.
+    """One line if the service speaks gRPC and no metric counts its errors.
 
     ``kind``: of the routes. ``service``: the Service, None if it does not exist. ``metrics``: the option of module
     canary. A metric with a query of its own may count whatever it likes.
@@ -29,5 +29,8 @@ def unmeasured(kind: type[Route], service: Object | None, metrics: Sequence[Mapp
     if kind is not GRPCRoute and not any(protocol_of(port) == "grpc" for port in ports):
         return []
     if not names or GRPC in names or not names <= set(BUILT_IN):
+        return []
+    # Where the codes of failures are stated, only these count.
+    if any(metric["name"] == SUCCESS and not metric.get("error_codes") for metric in metrics):
         return []
     return [f"no metric counts gRPC errors, because their response code is 200: add {GRPC} to metrics"]

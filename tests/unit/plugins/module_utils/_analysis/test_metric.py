@@ -142,7 +142,11 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         (SUCCESS, [], "no_data", "no counter has version v2"),
         (SUCCESS, [requests("v1", "200", 100)], "no_data", "no counter has version v2"),
         (Metric("request-success-rate", minimum=99, error_codes="[45].."), [requests("v2", "404", 90)], "fail", "0 %"),
-        # gRPC fails with HTTP 200.
+        # gRPC fails with HTTP 200: a failure of the service, whatever the protocol, unless the codes are stated.
+        (SUCCESS, [grpc("v2", "0", 50), GOOD, grpc("v2", "14", 1050)], "fail", "50 % of 2100"),
+        (SUCCESS, [grpc("v2", "5", 1000)], "pass", "100 %"),
+        (SUCCESS, [grpc("v2", "", 100, code="503")], "fail", "0 %"),
+        (Metric("request-success-rate", minimum=99, error_codes="5.."), [grpc("v2", "14", 1000)], "pass", "100 %"),
         (GRPC, [grpc("v2", "0", 1000)], "pass", "100 %"),
         (GRPC, [grpc("v2", "0", 50), grpc("v2", "14", 50)], "fail", "50 %"),
         (GRPC, [grpc("v2", "5", 1000)], "pass", "100 %"),
@@ -164,6 +168,7 @@ GOOD, BAD = requests("v2", "200", 1000), requests("v2", "500", 1000)
         (SHARE, [], "pass", "no evidence"),
         # Requests that found no pod belong to no version.
         (GUARD, [GOOD, requests("unknown", "503", 500)], "fail", "33.333 % of 1500"),
+        (GUARD, [GOOD, grpc("unknown", "14", 500)], "fail", "33.333 % of 1500"),
         (GUARD, [GOOD], "pass", "0 %"),
     ],
 )
