@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus import failures
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "roles/prometheus/files/rules").glob("*.yml"))
@@ -66,6 +67,13 @@ def check(*command: str) -> None:
 
 def test_promtool_accepts_the_rules(promtool: str) -> None:
     check(promtool, "check", "rules", "--lint=all", "--lint-fatal", *map(str, RULES))
+
+
+@pytest.mark.parametrize("folder", ["roles/prometheus/files/rules", "roles/grafana/files/dashboards", "docs/runbooks"])
+def test_failures_of_grpc_are_the_same_everywhere(folder: str) -> None:
+    texts = [path.read_text() for path in (ROOT / folder).iterdir() if path.is_file()]
+    found = {match for text in texts for match in re.findall(r'grpc_response_status=~\\?"([^"\\]+)', text)}
+    assert found == {failures.GRPC}
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)

@@ -61,9 +61,9 @@ def dashboard() -> models.Dashboard:
                 number(
                     "Errors",
                     "percentunit",
-                    now("sum(service:istio_requests_5xx:rate5m) / (sum(service:istio_requests:rate5m) > 0)"),
+                    now("sum(service:istio_requests_failed:rate5m) / (sum(service:istio_requests:rate5m) > 0)"),
                     steps=GOOD_TO_BAD_ERRORS,
-                    about="Answers with 5xx.",
+                    about="Answers with 5xx or a gRPC error.",
                 ),
                 number("Services called", "short", now("count(service:istio_requests:rate5m > 0)")),
                 number("Proxies connected", "short", now("sum(pilot_xds)"), about="To any istiod."),

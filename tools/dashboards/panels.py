@@ -54,6 +54,12 @@ def query(expression: str, legend: str = "__auto", ref: str = "A") -> prometheus
     return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(ref).datasource(PROMETHEUS).range()
 
 
+def failed(selector: str, function: str, window: str) -> str:
+    """PromQL of the requests that are failures of the server. ``selector``: of the series, without the last brace."""
+    codes = 'response_code=~"5.*"', 'grpc_response_status=~"2|4|12|13|14|15"'
+    return "(" + " or ".join(f"{function}({selector}, {code}}}[{window}])" for code in codes) + ")"
+
+
 def now(expression: str, legend: str = "__auto", ref: str = "A") -> prometheus.Dataquery:
     """The values at the end of the dashboard's time."""
     return query(expression, legend, ref).instant()

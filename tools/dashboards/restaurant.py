@@ -13,6 +13,7 @@ from .panels import (
     column,
     columns,
     entry,
+    failed,
     grid,
     log_lines,
     now,
@@ -26,6 +27,7 @@ from .panels import (
 
 NAMESPACE = 'namespace="$namespace"'
 HERE = 'destination_service_namespace="$namespace"'
+CALLS = f'istio_requests_total{{reporter="source", {HERE}'
 BY = "by (destination_service_name)"
 
 
@@ -115,7 +117,7 @@ def _trend(title: str, unit: str, present: str, before: str, about: str) -> stat
 
 def _errors() -> object:
     ratio = (
-        f"sum {BY} (avg_over_time(service:istio_requests_5xx:rate5m{{{HERE}}}[$trend]))"
+        f"sum {BY} (avg_over_time(service:istio_requests_failed:rate5m{{{HERE}}}[$trend]))"
         f" / (sum {BY} (avg_over_time(service:istio_requests:rate5m{{{HERE}}}[$trend])) > 0)"
     )
     panel = grid(
@@ -123,13 +125,13 @@ def _errors() -> object:
         "destination_service_name",
         {"A": ("Errors", "short"), "B": ("Rate", "percentunit"), "C": ("Trend", "percentunit")},
         column(
-            f'sum {BY} (increase(istio_requests_total{{reporter="source", {HERE}, response_code=~"5.*"}}[$trend]))'
-            f" or sum {BY} (service:istio_requests:rate5m{{{HERE}}}) * 0",
+            f"sum {BY} {failed(CALLS, 'increase', '$trend')} or sum {BY} (service:istio_requests:rate5m{{{HERE}}}) * 0",
             "A",
         ),
         column(ratio, "B"),
         column(f"sum {BY} (service:istio_requests_error:ratio_rate5m{{{HERE}}}) - ({ratio})", "C"),
-        about="Answers with 5xx in the last $trend, as the callers saw them. Trend: the last 5 minutes against that.",
+        about="Answers with 5xx or a gRPC error in the last $trend, as the callers saw them. Trend: the last 5 "
+        "minutes against that.",
     )
     levels = ((None, 0.001, "Stable", "green"), (0.001, 0.05, "Elevated", "yellow"), (0.05, None, "High", "red"))
     mappings = [

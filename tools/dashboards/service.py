@@ -10,6 +10,7 @@ from .panels import (
     board,
     chart,
     choice,
+    failed,
     log_lines,
     now,
     number,
@@ -52,7 +53,7 @@ def dashboard() -> models.Dashboard:
                     now(f"service:istio_requests_error:ratio_rate5m{{{SERVICE}}}"),
                     steps=GOOD_TO_BAD_ERRORS,
                     width=6,
-                    about="Answers with 5xx. HighErrorRate fires above 5%.",
+                    about="Answers with 5xx or a gRPC error. HighErrorRate fires above 5%.",
                 ),
                 number(
                     "P95",
@@ -111,7 +112,7 @@ def dashboard() -> models.Dashboard:
                     "Errors by version",
                     "percentunit",
                     query(
-                        f'(sum by (destination_version) (rate({CALLS}, response_code=~"5.*"}}[5m]))'
+                        f"(sum by (destination_version) {failed(CALLS, 'rate', '5m')}"
                         f" or sum by (destination_version) (rate({CALLS}}}[5m])) * 0)"
                         f" / (sum by (destination_version) (rate({CALLS}}}[5m])) > 0)",
                         "{{destination_version}}",

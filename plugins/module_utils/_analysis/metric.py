@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus import failures
 
 PASS, FAIL, NO_DATA, ERROR, INCONCLUSIVE = VERDICTS = ("pass", "fail", "no_data", "error", "inconclusive")
 
@@ -24,10 +25,7 @@ SUCCESS, DURATION, GRPC, SHARE = BUILT_IN = (
 )
 GUARD = "whole-service-errors"
 REPORTERS = SOURCE, DESTINATION, WAYPOINT = ("source", "destination", "waypoint")
-_HTTP_FAILURES = re.compile("5..")
-# The faults of a server by OpenTelemetry's rules: unknown, deadline exceeded, unimplemented, internal, unavailable,
-# data loss.
-_GRPC_FAILURES = re.compile("2|4|12|13|14|15")
+_HTTP_FAILURES, _GRPC_FAILURES = re.compile(failures.HTTP), re.compile(failures.GRPC)
 _UNITS = {SUCCESS: " %", GRPC: " %", SHARE: " %", GUARD: " %", DURATION: " ms"}
 # By how many percentage points the canary may be worse than compare allows, and still pass.
 COMPARE_MARGIN = 2.0

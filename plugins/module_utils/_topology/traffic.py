@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus import failures
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._prometheus.query import Fetch, result_of, vector
 
 # (namespace, name) of a service or a workload.
@@ -80,9 +81,9 @@ def read_traffic(fetch: Fetch, window: str) -> Traffic:
         if value > 0 and counts(labels):
             traffic.calls[(_client(labels), _server(labels))] = Signals(rate=value, error_share=0.0)
             traffic.services.setdefault(_server(labels), Signals(error_share=0.0)).rate += value
-    for labels, value in ask(
-        f'sum by ({_EDGE}) (rate(istio_requests_total{{{_ENDS},response_code=~"5..|0"}}[{window}]))'
-    ):
+    by_code = f'rate(istio_requests_total{{{_ENDS},response_code=~"{failures.HTTP}|0"}}[{window}])'
+    by_status = f'rate(istio_requests_total{{{_ENDS},grpc_response_status=~"{failures.GRPC}"}}[{window}])'
+    for labels, value in ask(f"sum by ({_EDGE}) ({by_code} or {by_status})"):
         call = traffic.calls.get((_client(labels), _server(labels)))
         if call is None or not counts(labels):
             continue
