@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from ..support.canary_lab import FINAL, VIRTUAL_SERVICES, Lab, shares
-from ..support.canary_rate import TRIFLE
+from ..support.canary_rate import GENTLE, TRIFLE
 from ..support.canary_records import bad, failed, lateness, longest_gap, rate, read
 
 # A second. Beside another lab, two slow cores do not carry more all the time.
@@ -29,7 +29,7 @@ def lab(whole_lab: Lab) -> Iterator[Lab]:
 def test_a_healthy_canary_loses_no_request_and_stays(lab: Lab) -> None:
     tag, stable, canary = lab.tag(), lab.stable, lab.canary
     with lab.unhidden(), lab.sightings() as sightings:
-        with lab.load(rate=RATE) as load:
+        with lab.load(rate=GENTLE) as load:
             call = lab.call(image_tag=tag, steps=[10, 50], step_duration="8s")
             assert call.wait() == 0, call.tail
             lab.until("the old version's pods are gone", lambda: not lab.pods(stable))

@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from ..support.canary_lab import NAMESPACE, QUICK, Lab, success
+from ..support.canary_rate import GENTLE
 from ..support.canary_records import failed, read
 from ..support.playbooks import RunPlaybook
 from ..support.snapshots import Snapshot
@@ -132,7 +133,7 @@ def test_a_run_waits_at_its_gate_until_another_user_opens_it(lab: Lab, run_playb
 def test_m18_a_promotion_is_undone_without_a_failed_request_and_only_once(lab: Lab, run_playbook: RunPlaybook) -> None:
     stable, canary = lab.stable, lab.canary
     undo = {"canary_service": SERVICE, "canary_drain": "3s", "canary_reason": "customers cannot pay"}
-    with lab.load("/api/v1/menu", RATE) as load:
+    with lab.load("/api/v1/menu", GENTLE) as load:
         before = lab.workloads()[lab.workload(stable)]
         promoted = lab.call(image_tag=lab.tag(), strategy="blue_green", metrics=[success()], drain="1s")
         assert promoted.wait() == 0, promoted.tail

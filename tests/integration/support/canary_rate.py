@@ -16,6 +16,9 @@ from .canary_records import Record, failed, read
 PROBE_SECONDS = 2.0
 # So little is not a burden, and some tests send it while they break things.
 TRIFLE = 10.0
+# For a service whose requests must all succeed. While a machine stalls, more than 50 requests of a client wait, and
+# the service's own circuit breaker refuses the rest. The soak sends 100.
+GENTLE = 20.0
 # From when a request was due until its answer; beyond it the machine is behind.
 LATEST_SECONDS = 0.25
 _QUANTILE = 0.95
