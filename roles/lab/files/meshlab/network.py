@@ -48,7 +48,7 @@ def create_bridge(settings: Settings) -> None:
         # Without an address of its own a bridge takes over that of a port, and changes it when pods come and go.
         _batch(
             [
-                f"link add {settings.bridge} address {mac_of(settings.bridge_ip, 1)} type bridge",
+                f"link add {settings.bridge} address {mac_of(settings.bridge_ip)} type bridge",
                 f"addr add {settings.bridge_ip}/16 dev {settings.bridge}",
                 f"link set {settings.bridge} up",
             ]
@@ -56,9 +56,9 @@ def create_bridge(settings: Settings) -> None:
     ip("route", "replace", "unreachable", settings.service_cidr)
 
 
-def mac_of(address: str, last: int) -> str:
+def mac_of(address: str) -> str:
     """One that belongs to the address: who knew an earlier owner of the address still reaches it."""
-    return "02:" + ":".join(f"{int(part):02x}" for part in address.split(".")) + f":{last:02x}"
+    return f"02:{socket.inet_aton(address).hex(':')}:01"
 
 
 def announce(settings: Settings, address: str, mac: str) -> None:
@@ -90,7 +90,7 @@ def flush_host_addresses(settings: Settings) -> None:
 def add_host_address(settings: Settings, address: str) -> None:
     """Give the host a pod's address, for pods whose process runs in the host's namespace (istiod)."""
     ip("addr", "replace", f"{address}/16", "dev", settings.bridge)
-    announce(settings, address, mac_of(settings.bridge_ip, 1))
+    announce(settings, address, mac_of(settings.bridge_ip))
 
 
 def delete_host_address(settings: Settings, address: str) -> None:
@@ -106,8 +106,8 @@ def namespaces(settings: Settings) -> list[str]:
 
 def create_namespace(settings: Settings, namespace: str, address: str) -> None:
     """A namespace with the pod's address on eth0, joined to the bridge."""
-    veth = f"ml{settings.number}-" + "".join(f"{int(part):02x}" for part in address.split(".")[2:])
-    mac = mac_of(address, 2)
+    veth = f"ml{settings.number}-{socket.inet_aton(address)[2:].hex()}"
+    mac = mac_of(address)
     delete_namespace(namespace)
     ip("link", "del", veth, check=False)
     _batch(

@@ -33,7 +33,7 @@ def create(node: Node) -> None:
     network.ip("link", "del", node.link, check=False)
     network.ip("netns", "add", node.name)
     # Answers for its pods, too, so the others' ARP tables stay true of a node that is made again.
-    peer = ("peer", "name", "eth0", "address", network.mac_of(node.ip, 2), "netns", node.name)
+    peer = ("peer", "name", "eth0", "address", network.mac_of(node.ip), "netns", node.name)
     network.ip("link", "add", node.link, "type", "veth", *peer)
     network.ip("link", "set", node.link, "master", settings.bridge, "up")
     for arguments in (
