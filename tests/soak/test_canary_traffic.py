@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.support.canary_lab import PROXIES, Lab, shares
+from ..integration.support.canary_lab import PROXIES, Lab, shares, slowness, success
 from ..integration.support.canary_records import bad, failed, lateness, longest_gap, rate, read, versions
 from .conftest import Report
 
@@ -153,11 +153,11 @@ def test_the_gateway_of_the_api_itself(whole_lab: Lab, report: Report) -> None:
 def test_a_fault_at_a_quarter_of_the_traffic(lab: Lab, report: Report, kind: str, provider: str) -> None:
     stable, canary = lab.stable, lab.canary
     before = lab.stable_errors(stable)
-    metrics = {"provider": PROXIES, "interval": "500ms"}
+    options: dict[str, Any] = {"metrics": [success(), slowness(500)], "provider": PROXIES, "interval": "500ms"}
     if provider == "prometheus":
-        metrics = {"provider": {"url": lab.prometheus}, "interval": "2s"}
+        options |= {"provider": {"url": lab.prometheus}, "interval": "2s"}
     with lab.unhidden(), lab.sightings() as sightings, lab.load() as load:
-        call = lab.call(image_tag=lab.tag(), steps=[25, 50], step_duration="90s", **metrics)
+        call = lab.call(image_tag=lab.tag(), steps=[25, 50], step_duration="90s", **options)
         lab.until("25 %", lambda: lab.now().weights[canary] == 25, 120)
         time.sleep(6)
         begin = lab.fault(service=lab.service, version=canary, **FAULTS[kind])
