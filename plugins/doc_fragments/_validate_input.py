@@ -94,4 +94,10 @@ options:
     description: The kustomize program, or kubectl.
     type: str
     default: kustomize
+  kustomize_enable_helm:
+    description:
+      - Let kustomize render C(helmCharts).
+      - helm then downloads charts that the kustomization's folder C(charts) does not have, and writes them there.
+    type: bool
+    default: false
 """

@@ -17,7 +17,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.argum
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.run_cache import CLEAN, FINDINGS, Shown
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.text import statistics, text
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.annotations import PREFIX
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import RENDERING, UNREADABLE
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
+    RENDERING,
+    UNREADABLE,
+    UNSUPPLIED,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.configuration import configured
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.outcome import lacking_of, text_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.report.style import Style
@@ -65,7 +69,7 @@ def run(asked: Asked, config: str, colours: tuple[bool, bool]) -> Ran:
 
 def _is_lasting(done: Answered) -> bool:
     """Not with what changes by itself: programs that failed, unreadable files, certificates, runs with a deadline."""
-    if any(finding.rule in (RENDERING, UNREADABLE) for finding in done.loaded.findings):
+    if any(finding.rule in (RENDERING, UNREADABLE, UNSUPPLIED) for finding in done.loaded.findings):
         return False
     return not any(mark in resource.source.text for resource in done.loaded.resources for mark in _OF_TODAY)
 

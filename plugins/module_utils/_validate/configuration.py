@@ -35,6 +35,7 @@ OPTIONS = (
     "mesh_config",
     "allow_empty",
     "allow_unread",
+    "kustomize_enable_helm",
 )
 _TYPES: dict[str, tuple[type, str]] = {
     "bool": (bool, "true or false"),

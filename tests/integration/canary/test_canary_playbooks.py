@@ -98,7 +98,7 @@ def test_a_run_waits_at_its_gate_until_another_user_opens_it(lab: Lab, run_playb
     # Of its own, so that a lab can have the test again.
     wanted = {**RUN, **QUICK, "canary_image_tag": lab.tag()}
     gate = {"canary_gates": [{"at": "promotion", "type": "hold"}], "canary_holder": "alice"}
-    gate["canary_steps"] = [10, 20, 30, 40, 50]
+    gate["canary_steps"] = [30, 35, 40, 45, 50]
     with lab.load("/api/v1/menu", RATE):
         call = lab.playbook("canary.yml", **{**wanted, **gate})
         lab.until("the gate", lambda: lab.now().state.get("phase") == "WaitingPromotion")

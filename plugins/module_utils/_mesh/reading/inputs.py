@@ -12,7 +12,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import InputError
@@ -24,6 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
     TEMPLATE,
     TOO_LARGE,
     UNREADABLE,
+    UNSUPPLIED,
     Loaded,
     decoded,
     is_manifest,
@@ -34,6 +35,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 
 ENDINGS = (".yaml", ".yml", ".json")
 _HELM, _KUSTOMIZE = "helm", "kustomize"
+# Characters of a release's name.
+_MOST_OF_A_RELEASE = 53
 _MAX_TOTAL = 8 * MAX_BYTES
 # What looks like files there may never end, or hold secrets of other processes.
 _KERNELS = ("/proc/", "/sys/")
@@ -56,13 +59,22 @@ class Reader:
     program. Folders and files that belong to a kustomization of the same tree are read with it only.
     """
 
-    def __init__(self, namespace: str = "default", base: str = "", helm: str = "", kustomize: str = "") -> None:
+    def __init__(
+        self,
+        namespace: str = "default",
+        base: str = "",
+        helm: str = "",
+        kustomize: str = "",
+        *,
+        kustomize_enable_helm: bool = False,
+    ) -> None:
         self.loaded = Loaded()
         self.files = 0
         self._namespace = namespace
         self._base = base or os.getcwd()
         self._helm = helm or _HELM
         self._kustomize = kustomize or _KUSTOMIZE
+        self._kustomize_arguments = ["--enable-helm", "--helm-command", self._helm] if kustomize_enable_helm else []
         self._bytes = 0
         self._seen: set[str] = set()
         # Of the folder that is being read.
@@ -108,7 +120,7 @@ class Reader:
             self.loaded.fault(UNREADABLE, self._shown(folder), error.strerror or str(error))
             return
         if "Chart.yaml" in names:
-            self.chart(ChartInput(folder, os.path.basename(os.path.abspath(folder)), self._namespace))
+            self._chart(ChartInput(folder, _release_name(folder), self._namespace), own_values=True)
         elif any(name in names for name in kustomizations.NAMES):
             self._kustomization(folder)
         else:
@@ -151,14 +163,19 @@ class Reader:
             load_text(content.text, shown, self._namespace, self.loaded, content.rest)
 
     def chart(self, chart: ChartInput) -> None:
-        path = os.path.expanduser(chart.path)
-        if not os.path.exists(path):
+        """A chart that the user names, with values. Raises InputError if there is none."""
+        if not os.path.exists(path := os.path.expanduser(chart.path)):
             raise InputError(
                 f"chart: '{chart.path}' does not exist. Give the path of a chart's folder or archive.{_start_of(path)}"
             )
+        self._chart(chart, own_values=False)
+
+    def _chart(self, chart: ChartInput, *, own_values: bool) -> None:
         # Here, as below: what runs programs takes its time to import, and most files need none.
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.needs import need_of_chart
         from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
 
+        path = os.path.expanduser(chart.path)
         command = [self._helm, "template", chart.name, path, "--namespace", chart.namespace, "--include-crds"]
         for file in chart.values_files:
             command += ["--values", os.path.expanduser(file)]
@@ -169,34 +186,48 @@ class Reader:
         text, problem = output_of([command], given, "helm", "helm_binary" if self._helm != _HELM else "")
         shown = self._shown(path)
         if problem:
-            self._not_rendered(path, *_place_of(problem, shown))
+            file, line = _place_of(problem, shown)
+            self._not_rendered(path, file, problem, need_of_chart(problem, own_values=own_values), line)
             return
         for source, part in _by_template(text):
             file = _template_in(shown, source) if source else shown
             load_text(part, f"{file}{RENDERED}", chart.namespace, self.loaded)
 
     def _kustomization(self, folder: str) -> None:
-        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.needs import (
+            is_restricted,
+            need_of_kustomization,
+        )
 
-        is_kubectl = os.path.basename(self._kustomize).startswith("kubectl")
-        commands = [[self._kustomize, "kustomize" if is_kubectl else "build", folder]]
-        is_chosen = self._kustomize != _KUSTOMIZE
-        if not is_chosen:
-            # kubectl contains kustomize.
-            commands.append(["kubectl", "kustomize", folder])
-        text, problem = output_of(commands, "", "kustomize", "kustomize_binary" if is_chosen else "")
+        text, problem = self._built(folder, self._kustomize_arguments)
+        if is_restricted(problem):
+            text, problem = self._built(
+                folder, [*self._kustomize_arguments, "--load-restrictor", "LoadRestrictionsNone"]
+            )
         shown = self._shown(folder)
         if problem:
-            self._not_rendered(folder, shown, problem)
+            self._not_rendered(folder, shown, problem, need_of_kustomization(problem))
         else:
             load_text(text, f"{shown}{BUILT}", self._namespace, self.loaded)
 
-    def _not_rendered(self, folder: str, file: str, problem: str, line: int = 1) -> None:
+    def _built(self, folder: str, arguments: Sequence[str]) -> tuple[str, str]:
+        """The output of kustomize, or what is wrong."""
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
+
+        is_kubectl = os.path.basename(self._kustomize).startswith("kubectl")
+        commands = [[self._kustomize, "kustomize" if is_kubectl else "build", folder, *arguments]]
+        is_chosen = self._kustomize != _KUSTOMIZE
+        if not is_chosen:
+            # kubectl contains kustomize.
+            commands.append(["kubectl", "kustomize", folder, *arguments])
+        return output_of(commands, "", "kustomize", "kustomize_binary" if is_chosen else "")
+
+    def _not_rendered(self, folder: str, file: str, problem: str, need: str, line: int = 1) -> None:
         for name in ("Chart.yaml", "values.yaml", *kustomizations.NAMES):
             if kustomizations.is_template(os.path.join(folder, name)):
                 self.loaded.fault(TEMPLATE, self._shown(folder), f"{name} has placeholders {{{{ }}}}: it is generated")
                 return
-        self.loaded.fault(RENDERING, file, problem, line)
+        self.loaded.fault(UNSUPPLIED if need else RENDERING, file, need or problem, line)
 
     def _shown(self, path: str) -> str:
         relative = os.path.relpath(path, self._base)
@@ -211,12 +242,16 @@ def _start_of(path: str) -> str:
 _TEMPLATE = re.compile(r"\(?\b([\w./-]+/templates/[\w./-]+\.(?:ya?ml|tpl|json|txt))[:)](\d+)?")
 
 
-def _place_of(problem: str, chart: str) -> tuple[str, str, int]:
-    """(file, message, line): helm names the template as <chart>/templates/<file>:<line>."""
+def _place_of(problem: str, chart: str) -> tuple[str, int]:
+    """(file, line): helm names the template as <chart>/templates/<file>:<line>."""
     found = _TEMPLATE.search(problem)
-    if not found:
-        return chart, problem, 1
-    return _template_in(chart, found[1]), problem, int(found[2] or 1)
+    return (_template_in(chart, found[1]), int(found[2] or 1)) if found else (chart, 1)
+
+
+def _release_name(folder: str) -> str:
+    """The folder's name, as far as helm takes it."""
+    name = os.path.basename(os.path.abspath(folder)).lower()
+    return re.sub(r"[^a-z0-9]+", "-", name)[:_MOST_OF_A_RELEASE].strip("-") or "release"
 
 
 def _template_in(chart: str, source: str) -> str:

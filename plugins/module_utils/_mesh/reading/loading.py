@@ -77,9 +77,17 @@ TEMPLATE = Rule(
     "Its objects are not checked: what they will be depends on the values.",
     "Validate what is rendered: give the chart, or the program's output. Or leave the file out.",
 )
+UNSUPPLIED = Rule(
+    "unsupplied",
+    "MESH009",
+    "warning",
+    "Not rendered here",
+    "Its objects are not checked: it needs something that the files do not contain.",
+    "Supply what the message names, or validate the output of the place that has it.",
+)
 # With one of these, the input has objects that are not known.
-UNKNOWN_CONTENT = (SYNTAX, NO_TEXT, TOO_LARGE, UNREADABLE, RENDERING, TEMPLATE)
-INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RENDERING, TEMPLATE)
+UNKNOWN_CONTENT = (SYNTAX, NO_TEXT, TOO_LARGE, UNREADABLE, RENDERING, TEMPLATE, UNSUPPLIED)
+INPUT_RULES = (SYNTAX, DUPLICATE_KEY, NO_TEXT, TOO_LARGE, NUMBER, UNREADABLE, RENDERING, TEMPLATE, UNSUPPLIED)
 
 # Programs on a workstation read these; the API server never gets them.
 _CLIENT_SIDE = frozenset(

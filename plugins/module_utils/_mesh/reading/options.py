@@ -59,6 +59,7 @@ INPUT_OPTIONS: dict[str, Any] = {
     "trust_domain": {"type": "str", "default": "cluster.local"},
     "helm_binary": {"type": "str", "default": "helm"},
     "kustomize_binary": {"type": "str", "default": "kustomize"},
+    "kustomize_enable_helm": {"type": "bool", "default": False},
 }
 
 
@@ -143,7 +144,8 @@ def stated_versions(params: Mapping[str, Any]) -> dict[str, str]:
 
 def _read_files(params: Mapping[str, Any]) -> Reader:
     programs = (params["helm_binary"], params["kustomize_binary"])
-    reader = Reader(params["default_namespace"], "", *programs)
+    enable_helm = params["kustomize_enable_helm"]
+    reader = Reader(params["default_namespace"], "", *programs, kustomize_enable_helm=enable_helm)
     reader.read(params["paths"])
     if params["content"] is not None:
         reader.content(params["content"])

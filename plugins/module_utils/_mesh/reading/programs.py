@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from collections.abc import Sequence
@@ -50,11 +51,13 @@ def _problem(text: str) -> str:
     if found := _LOGGED.search(text):
         reason = found[1].replace('\\"', '"').replace("\\n", " ") if found[1] else found[2]
         return " ".join(reason.split())
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    start = next((place for place, line in enumerate(lines) if line.startswith("Error")), len(lines) - 1)
-    # What follows a colon is the reason itself.
-    reasons = lines[start : start + 3] if lines and lines[start].endswith(":") else lines[start : start + 1]
-    return " ".join(reasons).removeprefix("Error: ")
+    lines = [line.strip() for line in text.splitlines()]
+    start = next((place for place, line in enumerate(lines) if line.startswith(("Error", "error"))), None)
+    if start is None:
+        return next((line for line in reversed(lines) if line), "")
+    # What follows an empty line is advice.
+    reason = " ".join(itertools.takewhile(bool, lines[start:]))
+    return reason.removeprefix("Error: ").removeprefix("error: ")
 
 
 def _done(command: Sequence[str], given: str) -> subprocess.CompletedProcess[str] | None:

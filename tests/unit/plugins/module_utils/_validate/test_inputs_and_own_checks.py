@@ -101,7 +101,7 @@ def test_a_chart_is_rendered_and_its_templates_are_named(tmp_path: Path) -> None
 def test_a_chart_that_does_not_render_is_a_finding_at_its_template(tmp_path: Path) -> None:
     (tmp_path / "chart").mkdir()
     (tmp_path / "chart/Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
-    words = "Error: template: shop/templates/a.yaml:7:3: executing x: nil pointer"
+    words = "Error: template: shop/templates/a.yaml:7:3: executing x: can not index a number"
     reader = Reader(base=str(tmp_path), helm=program(tmp_path, "helm", f"cat >/dev/null; echo '{words}' >&2; exit 1"))
     reader.read([str(tmp_path / "chart")])
     (finding,) = reader.loaded.findings

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading import loading
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import Reader
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.inputs import ChartInput, Reader
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import (
     Loaded,
     documents,
@@ -202,7 +202,9 @@ def test_a_generated_chart_is_a_template(tmp_path: Path, tools: Path, file: str,
             'E1201 04:30:38.1 9089 run.go:72] "command failed" err=<\n\tno base\n\t: exit status 128\n >',
             "no base : exit status 128",
         ),
-        ("Error: no base\nmore\n", "no base"),
+        ("Error: no base\nmore\n\nUse --debug flag to render out invalid YAML\n", "no base more"),
+        ("warning: old\nerror: no base\n: exit status 128\n", "no base : exit status 128"),
+        ("killed\n\n", "killed"),
         (
             "Error: the values of these charts:\nshop:\n- size is required\n",
             "the values of these charts: shop: - size is required",
@@ -214,6 +216,99 @@ def test_the_reason_why_a_program_failed(tmp_path: Path, tools: Path, printed: s
     program(tools, "kubectl", f"/bin/cat {tools / 'printed'} >&2; exit 1")
     write(tmp_path / "tree", {"shop/kustomization.yaml": "resources: []\n"})
     assert [finding.message for finding in read(tmp_path / "tree").loaded.findings] == [reason]
+
+
+BASE = "https://github.com/a/b//c?ref=v1"
+
+
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        (
+            "error: trouble configuring builtin HelmChartInflationGenerator with config: `\nname: a\n`: "
+            "must specify --enable-helm\n",
+            "it renders helmCharts, for which helm downloads charts: set kustomize_enable_helm to allow it",
+        ),
+        (
+            f"Error: accumulating resources: accumulation err='accumulating resources from '{BASE}': Get \"{BASE}\": "
+            "dial tcp: lookup github.com: no such host': failed to run '/usr/bin/git fetch --depth=1 x v1': fatal\n"
+            ": exit status 128\n",
+            f"the remote base {BASE} could not be fetched",
+        ),
+        (
+            "error: loading generator plugins: external plugins disabled; unable to load external plugin 'ksops'",
+            "kustomize runs no plugins here: "
+            "loading generator plugins: external plugins disabled; unable to load external plugin 'ksops'",
+        ),
+    ],
+)
+def test_a_kustomization_that_needs_more_than_the_files_is_no_fault(
+    tmp_path: Path, tools: Path, printed: str, message: str
+) -> None:
+    (tools / "printed").write_text(printed)
+    program(tools, "kubectl", f"/bin/cat {tools / 'printed'} >&2; exit 1")
+    write(tmp_path / "tree", {"shop/kustomization.yaml": "resources: []\n"})
+    (finding,) = read(tmp_path / "tree").loaded.findings
+    assert (finding.rule.code, finding.severity, finding.message) == ("MESH009", "warning", message)
+
+
+VALUES = "execution error at (shop/templates/a.yaml:3:6): set image"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "line"),
+    [
+        (
+            "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to "
+            "fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: redis, web",
+            "charts/ lacks its dependencies (redis, web): run helm dependency build",
+            1,
+        ),
+        (VALUES, f"its own values do not suffice: {VALUES}", 3),
+    ],
+)
+def test_a_chart_that_needs_more_than_the_files_is_no_fault(
+    tmp_path: Path, tools: Path, reason: str, message: str, line: int
+) -> None:
+    (tools / "printed").write_text(f"Error: {reason}\n\nUse --debug flag to render out invalid YAML\n")
+    program(tools, "helm", f"/bin/cat >/dev/null; /bin/cat {tools / 'printed'} >&2; exit 1")
+    write(tmp_path / "tree", {"shop/Chart.yaml": "apiVersion: v2\nname: shop\n"})
+    (finding,) = read(tmp_path / "tree").loaded.findings
+    assert (finding.rule.code, finding.message, finding.line) == ("MESH009", message, line)
+    # The values that a user states must suffice.
+    reader = Reader(base=str(tmp_path))
+    reader.chart(ChartInput(str(tmp_path / "tree/shop"), "shop", "default", {"a": 1}))
+    assert codes(reader)[0][0] == ("MESH007" if reason == VALUES else "MESH009")
+
+
+def test_a_kustomization_reads_files_outside_of_its_folder_as_flux_does(tmp_path: Path, tools: Path) -> None:
+    service = (SERVICE % "cart").replace("\n", "\\n")
+    program(
+        tools,
+        "kubectl",
+        f"""case "$*" in *LoadRestrictionsNone) printf '{service}'; exit;; esac
+echo "error: accumulating resources: security; file '/a/b.yaml' is not in or below '/a/c'" >&2; exit 1""",
+    )
+    write(tmp_path / "tree", {"c/kustomization.yaml": "resources: [../b.yaml]\n"})
+    assert names(read(tmp_path / "tree")) == ["cart"]
+
+
+def test_kustomize_renders_charts_where_it_may(tmp_path: Path, tools: Path) -> None:
+    service = (SERVICE % "cart").replace("\n", "\\n")
+    program(tools, "kubectl", f"""case "$*" in *"--enable-helm --helm-command /x/helm") printf '{service}';; esac""")
+    write(tmp_path / "tree", {"c/kustomization.yaml": "helmCharts: [{name: cart}]\n"})
+    for may, found in ((True, ["cart"]), (False, [])):
+        reader = Reader(base=str(tmp_path), helm="/x/helm", kustomize_enable_helm=may)
+        reader.read([str(tmp_path / "tree")])
+        assert names(reader) == found
+
+
+def test_a_folder_of_any_name_is_a_release(tmp_path: Path, tools: Path) -> None:
+    program(tools, "helm", f"echo $2 >> {tmp_path / 'names'}")
+    for name in ("nemoRL", "Shop_2", "-", "a" * 60):
+        write(tmp_path / "tree", {f"{name}/Chart.yaml": "apiVersion: v2\nname: x\n"})
+    read(tmp_path / "tree")
+    assert set((tmp_path / "names").read_text().split()) == {"nemorl", "shop-2", "release", "a" * 53}
 
 
 def test_a_line_longer_than_any_object_is_refused() -> None:
