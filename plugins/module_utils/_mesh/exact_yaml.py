@@ -46,7 +46,7 @@ def read_exactly(text: str) -> Parsed:
     if problem := _too_much(text):
         return Parsed(None, [problem])
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = _compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = ", ".join(part for part in (error.context, error.problem) if part)
@@ -212,9 +212,37 @@ def positions(text: str, first_line: int, paths: Sequence[Path]) -> list[tuple[i
 def composed(text: str) -> Any:
     """The node of one document, None if it is empty or not valid YAML."""
     try:
-        return yaml.compose(text, Loader=_Loader)
+        return _compose(text)
     except (yaml.YAMLError, ValueError):
         return None
+
+
+def _compose(text: str) -> Any:
+    """The node of one document. An anchor that is defined again stands for the later node from there on.
+
+    YAML allows it, and so does Kubernetes; PyYAML does not. Raises yaml.YAMLError and ValueError.
+    """
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.composer.ComposerError as error:
+        if "duplicate anchor" not in str(error.context):
+            raise
+    return _composer_of_repeated_anchors(text).get_single_node()
+
+
+def _composer_of_repeated_anchors(text: str) -> Any:
+    """PyYAML's composer in Python, on libyaml's events: that of libyaml keeps its anchors to itself."""
+    events = _Loader(text)
+
+    class Composer(yaml.composer.Composer, yaml.resolver.BaseResolver):
+        check_event, peek_event, get_event = events.check_event, events.peek_event, events.get_event
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if not self.check_event(yaml.AliasEvent):
+                self.anchors.pop(self.peek_event().anchor, None)
+            return super().compose_node(parent, index)
+
+    return Composer()
 
 
 class Token(NamedTuple):

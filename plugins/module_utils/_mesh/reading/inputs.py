@@ -31,6 +31,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
     load_bytes,
     load_text,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.templates import marks_of_file
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import BUILT, RENDERED
 
 ENDINGS = (".yaml", ".yml", ".json")
@@ -172,18 +173,19 @@ class Reader:
 
     def _chart(self, chart: ChartInput, *, own_values: bool) -> None:
         # Here, as below: what runs programs takes its time to import, and most files need none.
-        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.needs import need_of_chart
-        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.local_charts import (
+            with_local_dependencies,
+        )
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.needs import (
+            lacks_dependencies,
+            need_of_chart,
+        )
 
         path = os.path.expanduser(chart.path)
-        command = [self._helm, "template", chart.name, path, "--namespace", chart.namespace, "--include-crds"]
-        for file in chart.values_files:
-            command += ["--values", os.path.expanduser(file)]
-        given = ""
-        if chart.values:
-            command += ["--values", "-"]
-            given = json.dumps(chart.values)
-        text, problem = output_of([command], given, "helm", "helm_binary" if self._helm != _HELM else "")
+        text, problem = self._rendered(chart, path)
+        if lacks_dependencies(problem):
+            with with_local_dependencies(path) as copy:
+                text, problem = self._rendered(chart, copy) if copy else (text, problem)
         shown = self._shown(path)
         if problem:
             file, line = _place_of(problem, shown)
@@ -192,6 +194,19 @@ class Reader:
         for source, part in _by_template(text):
             file = _template_in(shown, source) if source else shown
             load_text(part, f"{file}{RENDERED}", chart.namespace, self.loaded)
+
+    def _rendered(self, chart: ChartInput, path: str) -> tuple[str, str]:
+        """The output of helm for the chart at this path, or what is wrong."""
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import output_of
+
+        command = [self._helm, "template", chart.name, path, "--namespace", chart.namespace, "--include-crds"]
+        for file in chart.values_files:
+            command += ["--values", os.path.expanduser(file)]
+        given = ""
+        if chart.values:
+            command += ["--values", "-"]
+            given = json.dumps(chart.values)
+        return output_of([command], given, "helm", "helm_binary" if self._helm != _HELM else "")
 
     def _kustomization(self, folder: str) -> None:
         from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.needs import (
@@ -206,9 +221,22 @@ class Reader:
             )
         shown = self._shown(folder)
         if problem:
-            self._not_rendered(folder, shown, problem, need_of_kustomization(problem))
+            need = need_of_kustomization(problem) or self._ignored_file(problem)
+            self._not_rendered(folder, shown, problem, need)
         else:
             load_text(text, f"{shown}{BUILT}", self._namespace, self.loaded)
+
+    def _ignored_file(self, problem: str) -> str:
+        """What is needed if kustomize lacks a file that git keeps out of the repository; empty otherwise."""
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.needs import missing_file
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import (
+            is_ignored_by_git,
+        )
+
+        path = missing_file(problem)
+        if not path or not is_ignored_by_git(path):
+            return ""
+        return f"{self._shown(path)} is not here, because git ignores it: create it"
 
     def _built(self, folder: str, arguments: Sequence[str]) -> tuple[str, str]:
         """The output of kustomize, or what is wrong."""
@@ -224,8 +252,8 @@ class Reader:
 
     def _not_rendered(self, folder: str, file: str, problem: str, need: str, line: int = 1) -> None:
         for name in ("Chart.yaml", "values.yaml", *kustomizations.NAMES):
-            if kustomizations.is_template(os.path.join(folder, name)):
-                self.loaded.fault(TEMPLATE, self._shown(folder), f"{name} has placeholders {{{{ }}}}: it is generated")
+            if marks := marks_of_file(os.path.join(folder, name)):
+                self.loaded.fault(TEMPLATE, self._shown(folder), f"{name} has {marks}: it is generated")
                 return
         self.loaded.fault(UNSUPPLIED if need else RENDERING, file, need or problem, line)
 

@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import load_one
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.text_files import mapping_of
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 # Fields that name files or folders, and for entries that are objects, the key of the path.
@@ -34,7 +34,6 @@ _LISTS = (
     "transformers",
     "validators",
 )
-_MAX_BYTES = 1024 * 1024
 
 
 def parts_of(tree: str) -> set[str]:
@@ -44,7 +43,7 @@ def parts_of(tree: str) -> set[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in NAMES:
             if name in files:
-                kustomization = _read(os.path.join(folder, name))
+                kustomization = mapping_of(os.path.join(folder, name))
                 if kustomization.get("kind") == "Component":
                     found.add(os.path.realpath(folder))
                 found.update(_real(folder, _paths(kustomization, _LISTS)))
@@ -53,24 +52,6 @@ def parts_of(tree: str) -> set[str]:
 
 def _real(folder: str, paths: Iterable[str]) -> set[str]:
     return {os.path.realpath(os.path.join(folder, path)) for path in paths}
-
-
-def is_template(path: str) -> bool:
-    """Whether another program makes the file first."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return "{{" in file.read(_MAX_BYTES)
-    except OSError:
-        return False
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            value = load_one(file.read(_MAX_BYTES))
-    except OSError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _paths(kustomization: dict[str, Any], fields: Iterable[str]) -> Iterator[str]:

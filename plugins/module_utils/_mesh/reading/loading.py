@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding, Rule
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsed import Parsed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import parse
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.templates import is_template, marks_in
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource, Source
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -118,13 +119,6 @@ _SEPARATOR_BYTES = re.compile(_SEPARATOR.pattern.encode(), re.MULTILINE)
 _LARGE = 8 * 1024 * 1024
 _MOST_SHARED = 10_000
 _KEYS = [re.compile(rb"(?:^|[\s{,])[\"']?" + key + rb"[\"']?\s*:") for key in (b"apiVersion", b"kind")]
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-# ytt's: its templates are YAML, with the values in comments.
-_YTT = re.compile(r"(?:^|\s)#@(?: |[a-z]+/)", re.MULTILINE)
-# ${containers} in place of lines: envsubst's and Terraform's.
-_PLACEHOLDER_LINE = re.compile(r"^\s*\$\{\w+\}\s*$", re.MULTILINE)
-# Words for sed.
-_PERCENT = re.compile(r"(?:^|[\s:-])%[A-Z][A-Z0-9_]*%", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
@@ -204,7 +198,7 @@ def is_manifest(data: bytes) -> bool:
 
 def load_text(text: str, file: str, namespace: str, into: Loaded, rest: int = 0) -> None:
     """``rest``: as in Content."""
-    is_template = False
+    has_template = False
     known: dict[str, str] | None = {} if len(text) > _LARGE else None
     for number, (line, document) in enumerate(documents(text)):
         if number == MAX_DOCUMENTS:
@@ -213,10 +207,10 @@ def load_text(text: str, file: str, namespace: str, into: Loaded, rest: int = 0)
         parsed = parse(document)
         if known is not None:
             parsed.value = _sharing(parsed.value, known)
-        if _is_template(document, parsed):
-            if not is_template:
-                into.fault(TEMPLATE, file, f"the file has {_marks_in(document)} where YAML has values", line)
-            is_template = True
+        if is_template(document, parsed):
+            if not has_template:
+                into.fault(TEMPLATE, file, f"the file has {marks_in(document)} where YAML has values", line)
+            has_template = True
             continue
         for problem in parsed.problems:
             into.fault(_BY_FAULT[problem.fault], file, problem.message, line + problem.line - 1, problem.column)
@@ -235,32 +229,6 @@ def _sharing(value: Any, known: dict[str, str]) -> Any:
         # Beyond the frequent ones, the table itself would need more than it saves.
         return known.get(value, value) if len(known) > _MOST_SHARED else known.setdefault(value, value)
     return value
-
-
-def _is_template(document: str, parsed: Parsed) -> bool:
-    """Whether placeholders make the document invalid, or are its object's name. In other texts they may be meant."""
-    if "#@" in document and _YTT.search(document):
-        return True
-    is_invalid = any(problem.fault == "syntax" for problem in parsed.problems)
-    if "${" in document and _PLACEHOLDER_LINE.search(document):
-        return is_invalid
-    if is_invalid and "%" in document and _PERCENT.search(document):
-        return True
-    if "{{" not in document or not _PLACEHOLDER.search(document):
-        return False
-    if is_invalid:
-        return True
-    metadata = parsed.value.get("metadata") if isinstance(parsed.value, dict) else None
-    named = (metadata.get("name"), metadata.get("namespace")) if isinstance(metadata, dict) else ()
-    return any("{{" in str(text) for text in named)
-
-
-def _marks_in(template: str) -> str:
-    if _YTT.search(template):
-        return "comments #@ of ytt"
-    if "{{" in template:
-        return "placeholders {{ }}"
-    return "placeholders ${ }" if "${" in template else "placeholders % %"
 
 
 def documents(text: str) -> Iterator[tuple[int, str]]:
@@ -296,8 +264,10 @@ def _objects(value: object, path: Path, depth: int) -> Iterator[tuple[Path, Obje
     """The objects of a document: itself, or the items of a List. A document without a kind is not configuration."""
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str) or "apiVersion" not in value:
         return
-    if value["kind"].endswith("List") and isinstance(value.get("items"), list) and depth < MAX_LIST_DEPTH:
-        kind = value["kind"][: -len("List")]
+    # Clients print a list of typed objects with an empty kind.
+    is_list = value["kind"].endswith("List") or not value["kind"]
+    if is_list and isinstance(value.get("items"), list) and depth < MAX_LIST_DEPTH:
+        kind = value["kind"].removesuffix("List")
         for index, item in enumerate(value["items"]):
             if isinstance(item, dict) and kind and "kind" not in item:
                 # The answer of `kubectl get --raw`: the items lack the kind, which only the list has.

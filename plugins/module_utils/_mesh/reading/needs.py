@@ -25,7 +25,10 @@ _PLUGIN = re.compile(
     r"external plugins? disabled|unable to load external plugin|unable to find plugin|--enable-(?:exec|alpha)"
 )
 _VALUES = re.compile(
-    r"execution error at|nil pointer evaluating|wrong type for value|values don't meet the specifications"
+    r"execution error at|nil pointer evaluating|wrong type for value|invalid value; expected|values don't meet the specifications"
+)
+_MISSING = re.compile(
+    r"evalsymlink failure on '([^']+)' : lstat|\b(?:open|stat|lstat) (\S+): no such file or directory"
 )
 _RESTRICTED = re.compile(r"security; file '.*' is not in or below")
 
@@ -47,6 +50,17 @@ def need_of_chart(problem: str, *, own_values: bool) -> str:
     if found := _DEPENDENCIES.search(problem):
         return f"charts/ lacks its dependencies ({found[1]}): run helm dependency build"
     return f"its own values do not suffice: {problem}" if own_values and _VALUES.search(problem) else ""
+
+
+def lacks_dependencies(problem: str) -> bool:
+    """Whether the chart's folder charts/ lacks some of its dependencies."""
+    return bool(_DEPENDENCIES.search(problem))
+
+
+def missing_file(problem: str) -> str:
+    """The path of the file or folder that kustomize did not find; empty if that is not the problem."""
+    found = _MISSING.search(problem)
+    return (found[1] or found[2]) if found else ""
 
 
 def is_restricted(problem: str) -> bool:

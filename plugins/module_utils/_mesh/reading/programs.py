@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -40,6 +41,20 @@ def output_of(commands: Sequence[Sequence[str]], given: str, what: str, chosen_b
     if done.returncode:
         return "", _problem(done.stderr) or f"{what} failed with exit code {done.returncode}"
     return done.stdout, ""
+
+
+def is_ignored_by_git(path: str) -> bool:
+    """Whether the file that is not here is one that its repository's .gitignore keeps out of it."""
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    # The setting could name a program.
+    command = ["git", "-C", folder, "-c", "core.fsmonitor=false", "check-ignore", "--quiet", "--no-index", path]
+    try:
+        done = _done(command, "")
+    except subprocess.TimeoutExpired:
+        return False
+    return done is not None and done.returncode == 0
 
 
 # A line of kubectl's log: err="...", or its lines between < and >.

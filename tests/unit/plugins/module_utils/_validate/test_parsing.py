@@ -66,9 +66,16 @@ def test_anchors_and_merge_keys() -> None:
     assert parsing.parse(text).value == {"base": {"a": 1, "b": 2}, "more": {"a": 1, "b": 3}, "again": {"a": 1, "b": 2}}
 
 
+def test_an_anchor_may_be_defined_again() -> None:
+    text = "a: &port 1\nb: [*port, &port 2]\nc: {&port d: &x 3, e: *port}\nf: *x\n"
+    assert parsing.parse(text).value == {"a": 1, "b": [1, 2], "c": {"d": 3, "e": "d"}, "f": 3}
+    assert exact_yaml.position(text, 1, ("c", "e")) == (3, 20)
+
+
 @pytest.mark.parametrize(
     ("text", "fault", "line", "column"),
     [
+        ("a: &a 1\nb: &a [*a, *b]", "syntax", 2, 12),
         ("a: 1\nb: {\n", "syntax", 3, 1),
         ("a:\n\tb: 1\n", "syntax", 2, 1),
         ("a: 1\nb: 2\na: 3\n", "duplicate", 3, 1),

@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import tracemalloc
 from pathlib import Path
 
@@ -183,6 +186,25 @@ def test_templates_of_ytt_and_envsubst_are_hints() -> None:
 
 
 @pytest.mark.parametrize(
+    "line", ["<#if config.mail?? && config.mail>", "</#if>", "<% if mail %>", "{% if mail %}", "<MAIL_ANNOTATION_1>"]
+)
+def test_statements_of_template_engines_are_hints(line: str) -> None:
+    text = f"apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n{line}\n  annotations: {{}}\n"
+    assert loaded_codes(text) == ["MESH008"]
+    # In a text they are meant.
+    config = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  page: |\n    {line}\n"
+    assert loaded_codes(config) == []
+
+
+def test_a_list_that_a_client_printed_has_no_kind() -> None:
+    loaded = Loaded()
+    items = [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}, {"metadata": {"name": "b"}}]
+    text = json.dumps({"apiVersion": "v1", "kind": "", "metadata": {"continue": ""}, "items": items})
+    load_bytes(text.encode(), "a.json", "default", loaded)
+    assert [(resource.kind.kind, resource.name) for resource in loaded.resources] == [("Service", "a")]
+
+
+@pytest.mark.parametrize(
     ("file", "text"), [("Chart.yaml", "name: {{ x }}\n"), ("kustomization.yaml", "resources: [{{ x }}]\n")]
 )
 def test_a_generated_chart_is_a_template(tmp_path: Path, tools: Path, file: str, text: str) -> None:
@@ -279,6 +301,66 @@ def test_a_chart_that_needs_more_than_the_files_is_no_fault(
     reader = Reader(base=str(tmp_path))
     reader.chart(ChartInput(str(tmp_path / "tree/shop"), "shop", "default", {"a": 1}))
     assert codes(reader)[0][0] == ("MESH007" if reason == VALUES else "MESH009")
+
+
+def test_values_may_contain_templates_for_the_chart(tmp_path: Path, tools: Path) -> None:
+    program(tools, "helm", "echo 'Error: parse error at (a/templates/a.yaml:1): bad' >&2; exit 1")
+    write(tmp_path / "tree", {"a/Chart.yaml": "name: a\n", "a/values.yaml": "host: 'a.{{ .Release.Name }}'\n"})
+    assert codes(read(tmp_path / "tree"))[0][0] == "MESH007"
+    write(tmp_path / "tree", {"a/values.yaml": "host: a\n<MORE_VALUES>\n"})
+    assert codes(read(tmp_path / "tree")) == [("MESH008", "a")]
+
+
+def test_a_file_that_git_ignores_is_needed(tmp_path: Path, tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = tmp_path / "tree"
+    missing = f"evalsymlink failure on '{tree}/shop/env/a.env' : lstat {tree}/shop/env: no such file or directory"
+    program(tools, "kubectl", f'echo "error: loading KV pairs: {missing}" >&2; exit 1')
+    write(tree, {"shop/kustomization.yaml": "configMapGenerator: []\n", ".gitignore": "env/\n"})
+    # Without git, or outside of a repository, it is simply missing.
+    assert codes(read(tree)) == [("MESH007", "shop")]
+    git = shutil.which("git", path=os.defpath)
+    assert git
+    (tools / "git").symlink_to(git)
+    subprocess.run([git, "init", "--quiet", tree], check=True)
+    (finding,) = read(tree).loaded.findings
+    assert (finding.rule.code, finding.message) == (
+        "MESH009",
+        "shop/env/a.env is not here, because git ignores it: create it",
+    )
+    (tree / ".gitignore").unlink()
+    assert codes(read(tree)) == [("MESH007", "shop")]
+
+
+def test_a_chart_finds_its_dependencies_in_the_repository(tmp_path: Path, tools: Path) -> None:
+    service = (SERVICE % "cart").replace("\n", "\\n")
+    lacking = "Error: missing in charts/ directory"
+    program(
+        tools,
+        "helm",
+        f"""for name in base deep given; do
+[ -f "$3/charts/$name/Chart.yaml" ] || [ -f "$3/charts/base/charts/$name/Chart.yaml" ] || {{
+echo "{lacking}: $name" >&2; exit 1; }}; done
+printf -- '---\\n# Source: shop/templates/a.yaml\\n{service}'""",
+    )
+    write(
+        tmp_path / "tree",
+        {
+            "shop/Chart.yaml": "name: shop\ndependencies: [{name: base, repository: 'file://../base'}]\n",
+            "shop/charts/given/Chart.yaml": "name: given\n",
+            "base/requirements.yaml": "dependencies: [{name: deep, repository: 'file://../deep'}]\n",
+            "base/Chart.yaml": "name: base\n",
+            # Each of the two needs the other one.
+            "deep/Chart.yaml": "name: deep\ndependencies: [{name: base, repository: 'file://../base'}]\n",
+        },
+    )
+    before = sorted(tmp_path.rglob("*"))
+    reader = Reader(base=str(tmp_path / "tree"))
+    reader.read([str(tmp_path / "tree/shop")])
+    assert [resource.source.file for resource in reader.loaded.resources] == ["shop/templates/a.yaml (rendered)"]
+    assert sorted(tmp_path.rglob("*")) == before
+    write(tmp_path / "tree", {"shop/Chart.yaml": "name: shop\ndependencies: [{name: base, repository: '@repo'}]\n"})
+    (finding,) = Reader(base=str(tmp_path / "tree")).read([str(tmp_path / "tree/shop")]).findings
+    assert finding.message == "charts/ lacks its dependencies (base): run helm dependency build"
 
 
 def test_a_kustomization_reads_files_outside_of_its_folder_as_flux_does(tmp_path: Path, tools: Path) -> None:
