@@ -155,7 +155,7 @@ def test_the_node_s_network_is_cut_in_the_middle(lab: Lab, node: RealLab, report
 
 
 def ended(lab: Lab, call: Call) -> str:
-    """The phase in which the run ended; where its weight is 0 but istiod was not reached, the schedule does the rest."""
+    """The run's last phase. Where its weight is 0 but istiod was not reached, the schedule does the rest."""
     call.wait()
     if call.result["phase"] == "RollingBack":
         lab.call("reconciled").wait()

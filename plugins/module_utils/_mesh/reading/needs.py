@@ -25,7 +25,8 @@ _PLUGIN = re.compile(
     r"external plugins? disabled|unable to load external plugin|unable to find plugin|--enable-(?:exec|alpha)"
 )
 _VALUES = re.compile(
-    r"execution error at|nil pointer evaluating|wrong type for value|invalid value; expected|values don't meet the specifications"
+    "execution error at|nil pointer evaluating|wrong type for value|invalid value; expected"
+    "|values don't meet the specifications"
 )
 _MISSING = re.compile(
     r"evalsymlink failure on '([^']+)' : lstat|\b(?:open|stat|lstat) (\S+): no such file or directory"
