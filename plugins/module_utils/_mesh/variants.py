@@ -9,7 +9,8 @@
 They are recognized by what they define: folders or files beside each other that mostly define the same objects are
 variants, of which a cluster gets one. An object without a namespace may be that of any namespace. So are kustomizations
 whose objects mostly have the same names, even if each has a namespace of its own, and folders with names of
-environments, or below one with a name such as clusters. What is beside or above them belongs to each of them.
+environments, or below one with a name such as clusters or examples. What is beside or above them belongs to each of
+them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ _ENVIRONMENT = re.compile(
     r"(?:[-_]?[a-z]{0,2}\d+)?"
 )
 # Folders of which each child is one of several, except those for all of them.
-_PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"})
+_PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"}) | frozenset(
+    {"demos", "examples", "issues", "samples", "scenarios"}
+)
 _FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
 # So many workloads and Services of the same names are not there by chance.
 _SEVERAL = 3

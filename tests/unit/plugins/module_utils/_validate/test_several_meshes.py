@@ -222,6 +222,23 @@ def kustomized(team: str, *others: str) -> str:
     return "---\n".join([*own, *(service(name, place) for name in others)])
 
 
+def test_alternatives_of_a_demo_do_not_conflict() -> None:
+    files = {
+        "demo/app.yaml": service("cart"),
+        "demo/samples/gateway/route.yaml": route("cart", name="a"),
+        "demo/samples/sidecar/route.yaml": route("cart", name="b", timeout="9s"),
+    }
+    assert found(files, "IST0109") == []
+    # Two of one alternative do, and so do two in a folder of another name.
+    files["demo/samples/sidecar/more.yaml"] = route("cart", name="c")
+    assert {file for _code, _level, file in found(files, "IST0109")} == {
+        "demo/samples/sidecar/route.yaml",
+        "demo/samples/sidecar/more.yaml",
+    }
+    moved = {file.replace("samples", "parts"): text for file, text in files.items()}
+    assert len(found(moved, "IST0109")) == 3
+
+
 def test_kustomizations_of_like_objects_are_variants_whatever_their_namespaces() -> None:
     alike = {f"{team} (built)": kustomized(team) for team in ("x", "y")}
     assert found(alike, "IST0109") == []
