@@ -63,6 +63,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     authorization_mtls,
     authorization_names,
     authorization_principals,
+    authorization_wider,
     destination_tls,
     mtls_clients,
     mtls_hosts,
