@@ -54,6 +54,7 @@ _PLATFORMS = frozenset(
 )
 # If the input has one of so many Services that a folder names, it is expected to have all. The same for Namespaces.
 _ONE_OF = 2
+_SEVERAL = 3
 
 
 def folder_of(resource: Resource) -> str:
@@ -88,10 +89,12 @@ def _way_to(folder: str) -> Iterator[str]:
 
 def expects_services(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """Whether the object's files can be expected to hold the namespace's Services."""
-    if reference.is_live or _is_near(reference, _services_by_folder(mesh).get(namespace)):
+    folder = folder_of(reference)
+    with_services = _services_by_folder(mesh).get(namespace) or _Folders()
+    if reference.is_live or folder in with_services.own:
         return True
-    named = _named(mesh).get((folder_of(reference), namespace))
-    return named is not None and named.are_mostly_here
+    named = _named(mesh).get((folder, namespace)) or _Named()
+    return not named.are_elsewhere if with_services.are_near(folder) else named.are_mostly_here
 
 
 def expects_workloads(mesh: Mesh, reference: Resource, namespace: str) -> bool:
@@ -161,6 +164,11 @@ class _Named:
     @property
     def are_mostly_here(self) -> bool:
         return bool(self.here) and len(self.here) * _ONE_OF >= len(self.all)
+
+    @property
+    def are_elsewhere(self) -> bool:
+        """Whether so many are missing that they are no oversight, and most of them."""
+        return len(self.all) - len(self.here) >= _SEVERAL and not self.are_mostly_here
 
 
 @once_per_mesh

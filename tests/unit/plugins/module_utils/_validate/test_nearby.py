@@ -33,12 +33,13 @@ def _routes(*names: str) -> str:
     )
 
 
-def _outcome(*names: str) -> engine.Outcome:
-    """A folder of routes, and Services cart, till and payments in the folders of their applications."""
-    found = [
-        item for name in ("cart", "till", "payments") for item in harness.resources_of(_service(name), f"{name}/a")
-    ]
-    return engine.run_checks(Mesh([*found, *harness.resources_of(_routes(*names), "mesh/a")]), catalog.all_checks())
+def _outcome(*names: str, folder: str = "apps/") -> engine.Outcome:
+    """Routes in the folder mesh, and Services cart, till and payments in a folder beside it, above it, or in it."""
+    files = {name: f"{folder}{name}.yaml" for name in ("cart", "till", "payments")}
+    found = [item for name, file in files.items() for item in harness.resources_of(_service(name), file)]
+    return engine.run_checks(
+        Mesh([*found, *harness.resources_of(_routes(*names), "mesh/a.yaml")]), catalog.all_checks()
+    )
 
 
 def _unknown(outcome: engine.Outcome) -> list[str]:
@@ -59,3 +60,18 @@ def test_a_folder_that_finds_fewer_names_services_of_other_repositories(names: t
 
 def test_a_typo_is_reported_anyway() -> None:
     assert _unknown(_outcome("cart", "search", "mail", "paymetns")) == ["paymetns"]
+
+
+def test_services_above_the_folder_are_not_all_if_it_names_more_that_are_missing() -> None:
+    assert _unknown(_outcome("cart", "till", "search", "mail", "ledger", folder="")) == []
+    assert _unknown(_outcome("search", "mail", "till", "ledger", "cart", "payments", folder="")) == [
+        "search",
+        "mail",
+        "ledger",
+    ]
+    # Two are faults: an application above its routes may lack some.
+    assert _unknown(_outcome("cart", "search", "mail", folder="")) == ["search", "mail"]
+
+
+def test_a_folder_with_services_of_its_own_has_all() -> None:
+    assert _unknown(_outcome("search", "mail", "ledger", folder="mesh/")) == ["search", "mail", "ledger"]
