@@ -167,7 +167,7 @@ class _Named:
 
     @property
     def are_elsewhere(self) -> bool:
-        """Whether so many are missing that they are no oversight, and most of them."""
+        """Whether most are missing, and more than anyone overlooks."""
         return len(self.all) - len(self.here) >= _SEVERAL and not self.are_mostly_here
 
 
