@@ -26,8 +26,10 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import NOT_READ, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearby import (
     expects_gateway,
+    expects_namespace,
     expects_services,
     expects_workloads,
+    is_platforms,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
@@ -81,26 +83,6 @@ _INSTALLERS: Mapping[Kind, tuple[str, ...]] = {
     Kind("helm.toolkit.fluxcd.io", "HelmRelease"): ("targetNamespace",),
     Kind("kustomize.toolkit.fluxcd.io", "Kustomization"): ("targetNamespace",),
 }
-
-# Namespaces that platforms bring, and that a team's files speak of without containing anything of them.
-_NAMESPACES = frozenset(
-    {
-        "argocd",
-        "cert-manager",
-        "default",
-        "gateways",
-        "ingress",
-        "ingress-nginx",
-        "kiali",
-        "knative-eventing",
-        "knative-serving",
-        "logging",
-        "monitoring",
-        "observability",
-        "prometheus",
-        "tracing",
-    }
-)
 
 # Labels and Services of the gateways that Istio's profiles and the names of its charts bring.
 _GATEWAYS = ("ingressgateway", "egressgateway", "eastwestgateway", "ingress", "egress")
@@ -293,8 +275,9 @@ def unseen_namespace(mesh: Mesh, name: str) -> str:
     """Why a Namespace may exist without any object of the input in it: files rarely contain the platform's."""
     if NAMESPACE in mesh.settings.listed:
         return ""
-    is_platforms = name.startswith(("istio-", "kube-", "openshift-")) or name.endswith("-system")
-    return f"the Namespace {name}" if is_platforms or name in _NAMESPACES else _not_read(mesh)
+    if is_platforms(name) or not expects_namespace(mesh, name):
+        return f"the Namespace {name}"
+    return _not_read(mesh)
 
 
 def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:

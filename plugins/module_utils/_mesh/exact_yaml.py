@@ -273,6 +273,17 @@ def tokens(document: Any, path: Path) -> tuple[Token, Token | None] | None:
     return None
 
 
+def plain_word(document: Any, path: Path) -> str:
+    """The value at the path as it is written; empty if it is in quotes, or not in the text itself."""
+    node = document
+    for step in path:
+        found = _child(node, step)
+        if found is None:
+            return ""
+        node = found[1]
+    return str(node.value) if isinstance(node, yaml.ScalarNode) and not node.style else ""
+
+
 def _token(node: Any) -> Token | None:
     begin, end = node.start_mark, node.end_mark
     if begin.line != end.line or node.style not in (None, "", "'", '"'):

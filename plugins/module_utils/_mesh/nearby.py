@@ -15,10 +15,12 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     DESTINATION_RULE,
@@ -26,9 +28,33 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     GRPC_ROUTE,
     HTTP_ROUTE,
     K8S_GATEWAY,
+    NAMESPACE,
     SERVICE,
     Resource,
 )
+
+# Namespaces that platforms bring, and that a team's files speak of without containing anything of them.
+_PLATFORMS = frozenset(
+    {
+        "argocd",
+        "cert-manager",
+        "default",
+        "gateways",
+        "ingress",
+        "ingress-nginx",
+        "kiali",
+        "knative-eventing",
+        "knative-serving",
+        "logging",
+        "monitoring",
+        "observability",
+        "prometheus",
+        "tracing",
+    }
+)
+# If the input has one of so many Services that a folder names, it is expected to have all. The same for Namespaces.
+_ONE_OF = 2
+_SEVERAL = 3
 
 
 def folder_of(resource: Resource) -> str:
@@ -63,10 +89,12 @@ def _way_to(folder: str) -> Iterator[str]:
 
 def expects_services(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """Whether the object's files can be expected to hold the namespace's Services."""
-    if reference.is_live or _is_near(reference, _services_by_folder(mesh).get(namespace)):
+    folder = folder_of(reference)
+    with_services = _services_by_folder(mesh).get(namespace) or _Folders()
+    if reference.is_live or folder in with_services.own:
         return True
-    finders = _finders(mesh).get(namespace)
-    return finders is not None and folder_of(reference) in finders.own
+    named = _named(mesh).get((folder, namespace)) or _Named()
+    return not named.are_elsewhere if with_services.are_near(folder) else named.are_mostly_here
 
 
 def expects_workloads(mesh: Mesh, reference: Resource, namespace: str) -> bool:
@@ -84,6 +112,34 @@ def expects_gateway(mesh: Mesh, reference: Resource) -> bool:
     return len([item for item in own if mine.are_near(folder_of(item))]) == 1
 
 
+def is_platforms(namespace: str) -> bool:
+    """Whether it is one that a platform brings: a team's files rarely contain it."""
+    return (
+        namespace.startswith(("istio-", "kube-", "openshift-"))
+        or namespace.endswith("-system")
+        or namespace in _PLATFORMS
+    )
+
+
+def expects_namespace(mesh: Mesh, name: str) -> bool:
+    """Whether the files can be expected to hold a Namespace. A typo is one in whatever they hold."""
+    here = _namespaces(mesh)
+    return here.are_complete or bool(here.near.find(name))
+
+
+class _Namespaces(NamedTuple):
+    are_complete: bool
+    near: Nearest
+
+
+@once_per_mesh
+def _namespaces(mesh: Mesh) -> _Namespaces:
+    """Complete: the files define at least half of those that their own objects are in."""
+    defined = {namespace.name for namespace in mesh.of(NAMESPACE)}
+    own = {item.namespace for item in mesh.all() if item.states_namespace and not is_platforms(item.namespace)}
+    return _Namespaces(len(own & defined) * _ONE_OF >= len(own), Nearest(own | defined))
+
+
 def _is_near(reference: Resource, folders: _Folders | None) -> bool:
     return folders is not None and folders.are_near(folder_of(reference))
 
@@ -98,28 +154,50 @@ def _workloads_by_folder(mesh: Mesh) -> Mapping[str, _Folders]:
     return _by_folder((workload.namespace, workload.resource) for workload in mesh.workloads)
 
 
+@dataclass
+class _Named:
+    """Services that the objects of a folder name in one namespace, and those of them that the input has."""
+
+    all: set[str] = field(default_factory=set)
+    here: set[str] = field(default_factory=set)
+
+    @property
+    def are_mostly_here(self) -> bool:
+        return bool(self.here) and len(self.here) * _ONE_OF >= len(self.all)
+
+    @property
+    def are_elsewhere(self) -> bool:
+        """Whether most are missing, and more than anyone overlooks."""
+        return len(self.all) - len(self.here) >= _SEVERAL and not self.are_mostly_here
+
+
 @once_per_mesh
-def _finders(mesh: Mesh) -> Mapping[str, _Folders]:
-    """By namespace: folders of which an object names a Service of it that the input has."""
-    return _by_folder(_found(mesh))
+def _named(mesh: Mesh) -> Mapping[tuple[str, str], _Named]:
+    """By folder and namespace."""
+    found: dict[tuple[str, str], _Named] = defaultdict(_Named)
+    for resource, namespace, name in _references(mesh):
+        named = found[(folder_of(resource), namespace)]
+        named.all.add(name)
+        if mesh.find(SERVICE, namespace, name):
+            named.here.add(name)
+    return found
 
 
-def _found(mesh: Mesh) -> Iterable[tuple[str, Resource]]:
+def _references(mesh: Mesh) -> Iterator[tuple[Resource, str, str]]:
+    """Each object that names a Service, with the Service's namespace and name."""
     domain = mesh.settings.cluster_domain
     named = [(service, destination.host) for service, destination in mesh.destinations]
     named += [
         (rule, mesh.qualified(str(rule.spec.get("host") or ""), rule.namespace)) for rule in mesh.of(DESTINATION_RULE)
     ]
     for resource, host in named:
-        place = hosts.service_of(host, domain)
-        if place and mesh.find(SERVICE, *place):
-            yield place[0], resource
+        if place := hosts.service_of(host, domain):
+            yield resource, *place
     for route in mesh.of(HTTP_ROUTE, GRPC_ROUTE):
         for _at, rule in items(route.spec, "rules"):
             for _index, backend in items(rule, "backendRefs"):
-                namespace = str(backend.get("namespace") or route.namespace)
-                if mesh.find(SERVICE, namespace, str(backend.get("name") or "")):
-                    yield namespace, route
+                if backend.get("name") and backend.get("kind", SERVICE.kind) == SERVICE.kind:
+                    yield route, str(backend.get("namespace") or route.namespace), str(backend["name"])
 
 
 def _by_folder(found: Iterable[tuple[str, Resource]]) -> Mapping[str, _Folders]:

@@ -62,6 +62,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     authorization_effect,
     authorization_mtls,
     authorization_names,
+    authorization_patterns,
     authorization_principals,
     authorization_wider,
     destination_tls,

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import BUILT, RENDERED
 
 # ${DOMAIN}, ${DOMAIN:=example.com}, $(NAMESPACE), $DOMAIN, {{ domain }}, <DOMAIN>, <<DOMAIN>>, <path:secret#key>,
 # %DOMAIN%, @DOMAIN@
@@ -26,6 +28,8 @@ _IN_A_NAME = re.compile(
     r"(?<![A-Za-z])(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{4,})(?![a-z])"
     r"|\{\.?[A-Za-z][\w.-]*\}|\byour_\w+|(?<![\w.])([a-z]{1,3})(?:\.\1){3}(?![\w.])"
 )
+# service_name. In any other file than a template, this is a real mistake in a name or a host.
+_WORDS = re.compile(r"[a-z]+(?:_[a-z]+)+")
 _WITHOUT_CONSTANTS = frozenset(
     {
         "address",
@@ -58,8 +62,15 @@ def placeholder_of(finding: Finding) -> str:
     value = _value_at(resource.obj, finding.path)
     if not isinstance(value, str):
         return ""
-    found = _MARKED.search(value) or (_IN_A_NAME.search(value) if _has_no_constants(finding.path) else None)
+    found = _MARKED.search(value)
+    if not found and _has_no_constants(finding.path):
+        found = _IN_A_NAME.search(value) or (_WORDS.fullmatch(value) if _is_template(resource.source.file) else None)
     return found[0] if found else ""
+
+
+def _is_template(file: str) -> bool:
+    """By its name. What helm and kustomize make of one is not a template any more."""
+    return "template" in os.path.basename(file) and not file.endswith((BUILT, RENDERED))
 
 
 def _has_no_constants(path: tuple[str | int, ...]) -> bool:

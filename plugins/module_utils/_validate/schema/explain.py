@@ -48,6 +48,7 @@ class Fault(NamedTuple):
     wrong_type: everything below it is unreadable.
     warning: the API server or istiod accepts it, or may do so, and it may not be what is intended.
     known: as warning, but another release has it, and the version in use is not known.
+    remedy: empty if the check's own says it all.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Fault(NamedTuple):
     unlisted: bool = False
     meant: str = ""
     known: bool = False
+    remedy: str = ""
 
 
 def unknown_field(path: Path, name: str, known: Iterable[str]) -> Fault:

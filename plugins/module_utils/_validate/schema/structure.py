@@ -20,6 +20,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     Path,
     Resource,
 )
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.belonging import place_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.data import store
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.defaults import Defaulter, Pruner
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.explain import (
@@ -150,7 +151,7 @@ def _faults(family: Family, judged_by: SchemaRelease, root: int, resource: Resou
     fields: dict[str, int] = node.get("properties", {})
     for name in obj:
         if name not in fields and name not in _ALWAYS_THERE:
-            yield unknown_field((name,), name, [*fields, *_ALWAYS_THERE])
+            yield _moved(family, root, unknown_field((name,), name, [*fields, *_ALWAYS_THERE]))
     for name in node.get("required", ()):
         if obj.get(name) is None:
             yield Fault((name,), f"the field {name!r} is missing")
@@ -160,11 +161,21 @@ def _faults(family: Family, judged_by: SchemaRelease, root: int, resource: Resou
         for fault in family.explainer.faults(child, obj[name], (name,)):
             if fault.unknown:
                 other = family.elsewhere(judged_by.name, resource.kind, resource.version, fault.path)
-                yield in_doubt(fault, judged_by, other)
+                yield in_doubt(fault if other else _moved(family, root, fault), judged_by, other)
             elif fault.unlisted and judged_by.is_newer:
                 yield fault._replace(message=fault.message + judged_by.doubt, warning=True)
             else:
                 yield fault
+
+
+def _moved(family: Family, root: int, fault: Fault) -> Fault:
+    """Names the place of a field that is a known one of the kind, but not here."""
+    name = fault.path[-1]
+    place = "" if fault.misspelt else place_of(family.table.nodes, root, fault.path)
+    if not place:
+        return fault
+    message = f"unknown field {name!r}; it belongs to {place}"
+    return fault._replace(message=message, remedy=f"Move the field to {place}.")
 
 
 def in_doubt(fault: Fault, judged_by: SchemaRelease, other: str) -> Fault:

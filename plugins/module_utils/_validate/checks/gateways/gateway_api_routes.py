@@ -9,15 +9,18 @@
 from __future__ import annotations
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_namespace
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_api import ROUTES, backends, rules
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.presence import is_linkerds
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
     K8S_GATEWAY,
     NAMESPACE,
     REFERENCE_GRANT,
     SERVICE,
+    Kind,
     Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.route_references import route_faults
@@ -25,7 +28,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
 
 _DOCS = "https://gateway-api.sigs.k8s.io/api-types/httproute/"
 # Groups and kinds of parents that only Linkerd reads.
-_OF_LINKERD = {("core", "Service"), ("policy.linkerd.io", "EgressNetwork"), ("policy.linkerd.io", "Server")}
+_OF_LINKERD = {Kind("core", "Service"), Kind("policy.linkerd.io", "EgressNetwork"), Kind("policy.linkerd.io", "Server")}
 
 
 def _report(mesh: Mesh, report: Report, *what: str) -> None:
@@ -99,7 +102,9 @@ def route_to_unknown_port(mesh: Mesh, report: Report) -> None:
     alone=True,
 )
 def rule_without_backend(mesh: Mesh, report: Report) -> None:
-    for route in filter(_may_be_istios, mesh.of(*ROUTES)):
+    for route in mesh.of(*ROUTES):
+        if not _may_be_istios(mesh, route):
+            continue
         for path, rule in rules(route):
             found = backends(route, path, rule)
             answers = any(
@@ -113,13 +118,19 @@ def rule_without_backend(mesh: Mesh, report: Report) -> None:
                 report(route, path, "the rule has neither a backend nor a redirect")
 
 
-def _may_be_istios(route: Resource) -> bool:
-    """Linkerd, for example, uses rules without backends to tell requests apart, at parents that Istio does not read."""
-    parents = [
-        (str(parent.get("group", GATEWAY_API)), str(parent.get("kind", "Gateway")))
-        for _index, parent in items(route.spec, "parentRefs")
-    ]
-    return not parents or any(parent not in _OF_LINKERD for parent in parents)
+def _may_be_istios(mesh: Mesh, route: Resource) -> bool:
+    """Linkerd uses rules without backends to tell requests apart, and sends them to the parent Service itself."""
+    parents = [parent for _index, parent in items(route.spec, "parentRefs")]
+    return not parents or not all(_is_linkerds(mesh, route, parent) for parent in parents)
+
+
+def _is_linkerds(mesh: Mesh, route: Resource, parent: Object) -> bool:
+    kind = Kind(str(parent.get("group", GATEWAY_API)), str(parent.get("kind", "Gateway")))
+    if kind == SERVICE:
+        # Both meshes read this form.
+        place = str(parent.get("namespace") or route.namespace)
+        return is_linkerds(mesh.whole, place, str(parent.get("name") or ""))
+    return kind in _OF_LINKERD
 
 
 @check(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versions import minor_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.gateway_api_release import BUNDLE
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import ISTIO_VERSION, Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.presence import has_istio
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
     Kind,
@@ -55,7 +56,12 @@ def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
     alone=True,
 )
 def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
-    for definition, kind in api_definitions(mesh):
+    definitions = list(api_definitions(mesh))
+    # Each release of every other controller has its own requirements.
+    if definitions and not has_istio(mesh.whole):
+        report.undecided("any object of Istio")
+        return
+    for definition, kind in definitions:
         served = served_by(definition)
         usable = kind not in _NEEDS_BETA or "v1beta1" in served
         if kind in NEEDS_STABLE and "v1" not in served and usable:

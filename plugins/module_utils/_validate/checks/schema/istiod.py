@@ -49,7 +49,7 @@ def _report_faults(mesh: Mesh, report: Report, warnings: bool) -> None:
     for resource in mesh.all() if found else ():
         for fault in found.get(id(resource), ()):
             if fault.warning is warnings:
-                report(resource, fault.path, fault.message)
+                report(resource, fault.path, fault.message, remedy=fault.remedy)
 
 
 @check(

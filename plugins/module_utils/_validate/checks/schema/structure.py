@@ -8,10 +8,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
     Kind,
+    Path,
     Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
@@ -34,6 +37,8 @@ _ISTIO_ONLY = frozenset(
     {"VirtualService", "DestinationRule", "EnvoyFilter", "PeerAuthentication", "RequestAuthentication"}
 )
 
+# How the message of a truth value ends where a text must be.
+_BUT_TEXT = "is true or false, expected a string"
 _IN_DOUBT = (
     "Correct it, or keep it if the release in use has it. Set istio_version or gateway_api_version to that release."
 )
@@ -51,10 +56,11 @@ _REPORTED_BY_KIA1503 = "Combination of port, protocol and hostname must be uniqu
 )
 def refused_structure(mesh: Mesh, report: Report) -> None:
     faults = structure(mesh).faults
+    words = _Words()
     for resource in mesh.all() if faults else ():
         for fault in faults.get(id(resource), ()):
             if not fault.unknown and not fault.message.endswith(_REPORTED_BY_KIA1503):
-                _report_fault(report, resource, fault)
+                _report_fault(report, resource, words.named(resource, fault))
 
 
 @check(
@@ -145,4 +151,33 @@ def _report_fault(report: Report, resource: Resource, fault: Fault) -> None:
     if fault.warning:
         report(resource, fault.path, fault.message, level="info" if fault.known else "warning", remedy=_IN_DOUBT)
     else:
-        report(resource, fault.path, fault.message, meant=fault.meant)
+        report(resource, fault.path, fault.message, meant=fault.meant, remedy=fault.remedy)
+
+
+class _Words:
+    """Words as they are written. A document is composed once for all of its faults, which may be many."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._document: Any = None
+
+    def named(self, resource: Resource, fault: Fault) -> Fault:
+        """Of a text that YAML reads as a truth value, the word itself: on, yes, true."""
+        if not fault.wrong_type or not fault.message.endswith(_BUT_TEXT):
+            return fault
+        value = fault.message.partition(" ")[0]
+        word = self._at(resource, fault.path)
+        if not word:
+            return fault._replace(remedy=f"Write {value} in quotes. yes, no, on and off need them, too.")
+        message = f"{word} without quotes "
+        message += "is not a string" if word.lower() == value else f"means {value} in YAML, expected a string"
+        return fault._replace(message=message, remedy=f'Write it in quotes: "{word}".')
+
+    def _at(self, resource: Resource, path: Path) -> str:
+        # Here, because PyYAML takes as long to import as a small file to validate.
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.exact_yaml import composed, plain_word
+
+        if resource.source.text is not self._text:
+            self._text = resource.source.text
+            self._document = composed(self._text)
+        return plain_word(self._document, resource.source.prefix + path)

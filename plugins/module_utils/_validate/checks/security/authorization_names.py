@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import (
     unseen_namespace,
@@ -59,12 +61,17 @@ def unknown_source_namespace(mesh: Mesh, report: Report) -> None:
             if condition.get("key") == "source.namespace":
                 named += values(condition, path, "values", "notValues")
         for path, namespace in named:
-            if namespace in known:
+            if namespace in known or _matches_any(namespace, known):
                 continue
             if lacking := unseen_namespace(mesh, namespace):
                 report.undecided(lacking)
             else:
                 report(policy, path, f"namespace {namespace!r} does not exist")
+
+
+def _matches_any(pattern: str, known: Names) -> bool:
+    """istiod makes a regular expression of a namespace, so that each * is a wildcard."""
+    return "*" in pattern and any(fnmatchcase(name, pattern) for name in known)
 
 
 @check(

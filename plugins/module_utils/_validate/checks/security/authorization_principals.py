@@ -24,6 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     AUTHORIZATION_POLICY,
     K8S_GATEWAY,
     NAMESPACE,
+    POD,
     SERVICE_ACCOUNT,
     WORKLOAD_ENTRY,
     WORKLOAD_GROUP,
@@ -157,16 +158,23 @@ def _accounts(mesh: Mesh) -> dict[str, Names]:
         found.setdefault(account.namespace, set()).add(account.name)
     if not found:
         return {}
-    for entry in mesh.of(WORKLOAD_ENTRY):
-        found.setdefault(entry.namespace, set()).add(str(entry.spec.get("serviceAccount") or "default"))
-    for group in mesh.of(WORKLOAD_GROUP):
-        account_name = part(group.spec, "template").get("serviceAccount") or "default"
-        found.setdefault(group.namespace, set()).add(str(account_name))
-    for gateway in mesh.of(K8S_GATEWAY):
-        # Istio deploys its own proxies under these names.
-        class_name = str(gateway.spec.get("gatewayClassName") or "istio")
-        found.setdefault(gateway.namespace, set()).update({gateway.name, f"{gateway.name}-{class_name}"})
+    for namespace, account_name in _accounts_outside_of_pods(mesh):
+        # Files with a machine or a Gateway do not show that they contain the namespace's workloads, too.
+        if namespace in found or POD in mesh.settings.listed:
+            found.setdefault(namespace, set()).add(account_name)
     return {namespace: Names(accounts) for namespace, accounts in found.items()}
+
+
+def _accounts_outside_of_pods(mesh: Mesh) -> Iterator[tuple[str, str]]:
+    """Namespace and ServiceAccount of machines, and of the proxies that istiod deploys."""
+    for entry in mesh.of(WORKLOAD_ENTRY):
+        yield entry.namespace, str(entry.spec.get("serviceAccount") or "default")
+    for group in mesh.of(WORKLOAD_GROUP):
+        yield group.namespace, str(part(group.spec, "template").get("serviceAccount") or "default")
+    for gateway in mesh.of(K8S_GATEWAY):
+        class_name = str(gateway.spec.get("gatewayClassName") or "istio")
+        yield gateway.namespace, gateway.name
+        yield gateway.namespace, f"{gateway.name}-{class_name}"
 
 
 def _unknown(mesh: Mesh, accounts: dict[str, Names], namespace: str, name: str) -> str:

@@ -208,12 +208,21 @@ def _condition(faults: Faults, path: Path, condition: Object) -> None:
         return
     for field in ("values", "notValues"):
         for index, value in enumerate(some(condition.get(field))):
-            faults.error((*path, field, index), _bad_condition(key, value) if value else "the value is empty")
+            if value:
+                faults.error((*path, field, index), _bad_condition(key, value))
+            else:
+                remedy = "" if key in _OF_CONDITION else _PRESENCE[field]
+                faults.error((*path, field, index), "the value is empty", remedy)
         if key == "source.serviceAccount" and len(some(condition.get(field))) > _MOST_ACCOUNTS:
             faults.error((*path, field), f"more than {_MOST_ACCOUNTS} values")
 
 
 _MOST_ACCOUNTS = 16
+# What an empty value is usually meant to say.
+_PRESENCE = {
+    "values": 'To require that it is absent, write notValues: ["*"].',
+    "notValues": 'To require that it is present, write values: ["*"].',
+}
 
 
 def _bad_key(key: str) -> str:

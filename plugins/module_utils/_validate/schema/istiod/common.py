@@ -37,10 +37,10 @@ class Faults:
     def __init__(self) -> None:
         self.found: list[Fault] = []
 
-    def error(self, path: Path, message: str) -> None:
+    def error(self, path: Path, message: str, remedy: str = "") -> None:
         """istiod refuses the object. An empty message is ignored: values.py returns it for a valid value."""
         if message:
-            self.found.append(Fault(path, message))
+            self.found.append(Fault(path, message, remedy=remedy))
 
     def warning(self, path: Path, message: str) -> None:
         """istiod accepts it with a warning."""

@@ -162,6 +162,26 @@ spec: {{hosts: ["{host}"], resolution: DNS, ports: [{{number: 443, name: tls, pr
     assert found({"a.yaml": text.replace(host, "a..b")}, "IST0106") == [("IST0106", "error", "a.yaml")]
 
 
+def test_words_with_an_underscore_are_placeholders_in_a_template_only() -> None:
+    """In any other file my_service is a real mistake, wherever it is repeated."""
+    text = """apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: service_name, namespace: shop, labels: {app: service_name}}
+spec: {hostnames: [route_domain], rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]}
+"""
+    assert found({"edge/template.yaml": text}, "MESH103", "IST0106") == []
+    assert any(
+        "service_name" in lacking for items in run({"template.yaml": text}).undecided.values() for lacking in items
+    )
+    for file in ("template/edge.yaml", "templates/template.yaml (rendered)", "template (built)"):
+        assert {code for code, _level, _file in found({file: text}, "MESH103", "IST0106")} == {"MESH103", "IST0106"}
+    # Other faults of the template are faults.
+    assert found({"template.yaml": text.replace("route_domain", "a..b")}, "IST0106") == [
+        ("IST0106", "error", "template.yaml")
+    ]
+    assert found({"template.yaml": text.replace("service_name", "Service_1")}, "MESH103") != []
+
+
 def test_a_constant_with_a_typo_is_not_a_placeholder() -> None:
     text = """apiVersion: networking.istio.io/v1
 kind: DestinationRule
