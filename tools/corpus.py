@@ -11,7 +11,8 @@ program runs as its users would run it, in the repository's root or in the paths
 of the repositories belongs in this one. --write replaces the counts: read the findings behind each difference first.
 
 helm and kustomize (or kubectl) decide how much of a repository is read, and remote bases need a network: without them
-the counts of MESH007 differ, and with them all others. `rendered_with` of the list states what they were taken with.
+the counts of MESH007 and MESH009 differ, and with them all others. `rendered_with` of the list states what they were
+taken with.
 """
 
 from __future__ import annotations
