@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Charts whose dependencies lie in the same repository (``repository: file://../base``).
+"""Charts whose dependencies are in the same repository (``repository: file://../base``).
 
 ``helm dependency build`` would copy them into the chart. Here they are linked into a temporary folder instead, so the
 repository stays as it is.

@@ -56,7 +56,7 @@ def marks_in(template: str) -> str:
 
 
 def marks_of_file(path: str) -> str:
-    """The same for a file that must be YAML for helm or kustomize; empty if it is no template, or not there."""
+    """The same for a file that must be YAML for helm or kustomize; empty if it is YAML already, or not there."""
     text = text_of(path)
     # Values may contain templates for the chart's own use.
     has_braces = "{{" in text and os.path.basename(path) != "values.yaml"
