@@ -259,12 +259,7 @@ def tokens(document: Any, path: Path) -> tuple[Token, Token | None] | None:
 
     None if the field is not in the text itself, such as one that an alias or a merged key brings.
     """
-    node = document
-    for step in path[:-1]:
-        found = _child(node, step)
-        if found is None:
-            return None
-        node = found[1]
+    node = _node_at(document, path[:-1])
     if not isinstance(node, yaml.MappingNode):
         return None
     for key, value in node.value:
@@ -275,12 +270,7 @@ def tokens(document: Any, path: Path) -> tuple[Token, Token | None] | None:
 
 def plain_word(document: Any, path: Path) -> str:
     """The value at the path as it is written; empty if it is in quotes, or not in the text itself."""
-    node = document
-    for step in path:
-        found = _child(node, step)
-        if found is None:
-            return ""
-        node = found[1]
+    node = _node_at(document, path)
     return str(node.value) if isinstance(node, yaml.ScalarNode) and not node.style else ""
 
 
@@ -289,6 +279,17 @@ def _token(node: Any) -> Token | None:
     if begin.line != end.line or node.style not in (None, "", "'", '"'):
         return None
     return Token(begin.line, begin.column, end.column, node.style or "")
+
+
+def _node_at(document: Any, path: Path) -> Any:
+    """None if the path is not in the text itself."""
+    node = document
+    for step in path:
+        found = _child(node, step)
+        if found is None:
+            return None
+        node = found[1]
+    return node
 
 
 def _position(document: Any, first_line: int, path: Path) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import re
 _DEPENDENCIES = re.compile(r"missing in charts/ directory: (.+)")
 _NO_HELM = "must specify --enable-helm"
 _HELM_PULL = re.compile(r"unable to run: '\S*helm pull\b")
-_BASE = re.compile(r"accumulating resources from '([^']*(?:://|\?ref=|\.git\b|^github\.com)[^']*)'")
+_BASE = re.compile(r"accumulating resources from '([^']*(?:://|\?ref=|\.git\b)[^']*)'")
 _NETWORK = re.compile(
     r"failed to run '\S*git\b|no such host|dial tcp|could not resolve host|TLS handshake", re.IGNORECASE
 )

@@ -121,7 +121,7 @@ def test_values_may_contain_templates_for_the_chart(tmp_path: Path, tools: Path)
     assert codes(read(tmp_path / "tree")) == [("MESH008", "a")]
 
 
-def test_a_file_that_git_ignores_is_needed(tmp_path: Path, tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_git_ignores_is_needed(tmp_path: Path, tools: Path) -> None:
     tree = tmp_path / "tree"
     missing = f"evalsymlink failure on '{tree}/shop/env/a.env' : lstat {tree}/shop/env: no such file or directory"
     program(tools, "kubectl", f'echo "error: loading KV pairs: {missing}" >&2; exit 1')
