@@ -32,6 +32,9 @@ PROGRAMS = {
         (f"-X helm.sh/helm/v4/internal/version.version={HELM_4_VERSION}",),
         107,
     ),
+    # The lab needs them only if its real node runs their pods.
+    "alertmanager": tools.APP_BUILDS["alertmanager"],
+    "jaeger": tools.APP_BUILDS["jaeger"],
 }
 # Modules that the lab's istiod is built with; its go.sum has their checksums.
 MODULES = {"gateway-api": "sigs.k8s.io/gateway-api"}

@@ -25,37 +25,11 @@ import yaml
 
 from ..integration.support.canary_lab import ROOT, Lab
 from ..integration.support.database_servers import free_port
+from ..integration.support.pinned import pinned
 
-ALERTMANAGER = "v0.34.2"
-# Of the module's content, as go.sum has it.
-ALERTMANAGER_SUM = "h1:4oOnHs4J41X9n+7MucFjA3I5i5MtasjWTnIY27q5Qkw="
 TOKEN = "of-this-test-alone"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _START_SECONDS = 60.0
-
-
-def alertmanager() -> Path:
-    """The binary, built of its pinned Go module, which lacks the web page: an empty one takes its place."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "corpv3-service-mesh"
-    binary = cache / f"alertmanager-{ALERTMANAGER}" / "alertmanager"
-    if binary.exists():
-        return binary
-    go = ["go", "mod", "download", "-json", f"github.com/prometheus/alertmanager@{ALERTMANAGER}"]
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
-    module = json.loads(subprocess.run(go, cwd=binary.parent, check=True, capture_output=True).stdout)
-    assert module["Sum"] == ALERTMANAGER_SUM, f"another content than the pinned one: {module['Sum']}"
-    source = binary.parent / "source"
-    shutil.rmtree(source, ignore_errors=True)
-    # The module cache is read-only, and copies keep that.
-    subprocess.run(["cp", "-r", "--no-preserve=mode", module["Dir"], str(source)], check=True)
-    page = source / "ui/app/dist/index.html"
-    page.parent.mkdir(parents=True)
-    page.write_text("", encoding="utf-8")
-    build = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(binary), "./cmd/alertmanager"]
-    subprocess.run(build, cwd=source, env=environment, check=True)
-    shutil.rmtree(source)
-    return binary
 
 
 @contextlib.contextmanager
@@ -195,7 +169,7 @@ def alerting(lab: Lab, hook: Rulebook, folder: Path, alert: str) -> Iterator[str
     token, configuration = folder / "token", folder / "alertmanager.yml"
     token.write_text(TOKEN, encoding="utf-8")
     configuration.write_text(yaml.safe_dump(alertmanager_configuration(hook.port, token)), encoding="utf-8")
-    argv = [str(alertmanager()), f"--config.file={configuration}", f"--storage.path={folder / 'alertmanager'}"]
+    argv = [str(pinned("alertmanager")), f"--config.file={configuration}", f"--storage.path={folder / 'alertmanager'}"]
     argv += [f"--web.listen-address=127.0.0.1:{port}", f"--cluster.listen-address=127.0.0.1:{cluster_port}"]
 
     state = lab.kubeconfig.parent

@@ -17,7 +17,7 @@ import pytest
 from ..integration.support.playbooks import ROOT
 
 IMAGE = "docker.io/library/busybox:stable"
-PROGRAMS = ("/usr/sbin/runc", "/usr/lib/cni/ptp", "/usr/bin/catatonit", "/bin/busybox")
+PROGRAMS = ("/usr/sbin/runc", "/usr/lib/cni/ptp", "/usr/bin/catatonit", "/bin/busybox", "/usr/share/zoneinfo/Etc/UTC")
 Object = dict[str, Any]
 
 
@@ -27,7 +27,7 @@ def why_not() -> str:
         return "only root can run a real node"
     missing = [program for program in PROGRAMS if not Path(program).exists()]
     return (
-        f"no {', '.join(missing)}: apt-get install runc containernetworking-plugins catatonit busybox-static"
+        f"no {', '.join(missing)}: apt-get install runc containernetworking-plugins catatonit busybox-static tzdata"
         if missing
         else ""
     )

@@ -1,7 +1,7 @@
 """Jaeger and Alertmanager with what the roles render: what they store, send and hold in memory.
 
-SERVICE_MESH_TEST_JAEGER names Jaeger's binary (docs/testing.md says how to build it). What the other programs make of
-their configuration is in tests/integration/observability/test_rendered_configuration.py.
+What the other programs make of their configuration is in
+tests/integration/observability/test_rendered_configuration.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import yaml
 
 from ..integration.observability.test_rendered_configuration import releases, rendered
 from ..integration.support.database_servers import free_port
-from .alert_chain import ALERTMANAGER, alertmanager
+from ..integration.support.pinned import pinned
 from .conftest import Report
 from .memory import MIB, Memory, bytes_of
 
@@ -151,10 +151,7 @@ ENVIRONMENTS = pytest.mark.parametrize(
 
 @pytest.fixture
 def binary() -> str:
-    found = os.environ.get("SERVICE_MESH_TEST_JAEGER", "")
-    if not found:
-        pytest.skip("SERVICE_MESH_TEST_JAEGER names no Jaeger")
-    return found
+    return str(pinned("jaeger"))
 
 
 @ENVIRONMENTS
@@ -266,7 +263,7 @@ def alerting(values: dict[str, Any], folder: Path) -> Iterator[tuple[str, subpro
     text = rendered("prometheus", "prometheus", values)["ConfigMap", "prometheus-alertmanager"]["data"]
     (folder / "alertmanager.yml").write_text(text["alertmanager.yml"])
     address = f"127.0.0.1:{free_port()}"
-    argv = [str(alertmanager()), f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data"]
+    argv = [str(pinned("alertmanager")), f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data"]
     with program([*argv, f"--web.listen-address={address}", "--cluster.listen-address="], folder / "log") as process:
         wait_for(f"http://{address}/api/v2/status")
         yield f"http://{address}", process
@@ -309,7 +306,7 @@ def test_alertmanager_holds_less_than_its_limit(tmp_path: Path, report: Report) 
                 ask(f"{url}/api/v2/alerts", [pod_alert(namespace, pod) for pod in range(500)])
             time.sleep(10)
         there = len(ask(f"{url}/api/v2/alerts"))
-    report(f"Alertmanager {ALERTMANAGER}, {there} alerts in 20 groups, receiver away: {memory.beside(limit)}")
+    report(f"Alertmanager, {there} alerts in 20 groups, receiver away: {memory.beside(limit)}")
     assert there == 10000
     assert memory.held < limit
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from ..support.gateway_shop import gateway_api_module
+from ..support.pinned import pinned
 from ..support.playbooks import INVENTORY, RunPlaybook
 from ..support.snapshots import Snapshot
 
@@ -22,7 +22,7 @@ POLICY = "safe-upgrades.gateway.networking.k8s.io"
 
 @pytest.fixture(scope="module")
 def release() -> Path:
-    return gateway_api_module()
+    return pinned("gateway-api")
 
 
 def manifest(release: Path, folder: Path, channel: str, version: str = "") -> dict[str, Any]:

@@ -5,18 +5,15 @@ The definitions are those of the module that the lab's istiod is built with.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import yaml
 from kubernetes import client
 
 from . import shops
-from .playbooks import ROOT
+from .pinned import pinned
 from .shops import BEHIND, EDGE, PORTS, Object, deployment, plain_object, service
 
 NAMESPACE = "gateway-shop"
@@ -27,17 +24,9 @@ API = "gateway.networking.k8s.io/v1"
 SIDES = {"blue": 1, "green": 0}
 
 
-def gateway_api_module() -> Path:
-    """The module that the lab's istiod is built with."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools/pinned.py"), "gateway-api"], check=True, stdout=subprocess.PIPE, text=True
-    )
-    return Path(done.stdout.strip())
-
-
 def definitions() -> list[Object]:
     """The CustomResourceDefinitions of the standard channel."""
-    folder = gateway_api_module() / "config/crd/standard"
+    folder = pinned("gateway-api") / "config/crd/standard"
     found = [obj for path in sorted(folder.glob("*.yaml")) for obj in yaml.safe_load_all(path.read_text()) if obj]
     return [obj for obj in found if obj["kind"] == "CustomResourceDefinition"]
 

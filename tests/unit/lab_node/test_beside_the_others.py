@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab import faults, stages, tools
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.agent.watch import is_real
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.components import components
-from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node import programs
+from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node import observability, programs
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node import run as node_run
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.node.layout import Node
 from ansible_collections.corpv3.service_mesh.roles.lab.files.meshlab.settings import Settings
@@ -87,6 +88,24 @@ def test_the_node_s_tools_are_built_only_for_it(tmp_path: Path) -> None:
         str(each["name"]) for each in tools.plan(tmp_path)
     }
     assert added == {"kubelet", "containerd", "istio-cni", "coredns", "metrics-server", "kube-network-policies"}
+
+
+def test_the_programs_of_an_app_are_built_only_where_its_pods_run(tmp_path: Path) -> None:
+    apps = ["jaeger", "prometheus", "istio-ingressgateway"]
+
+    def names(**options: Any) -> set[str]:
+        return {str(each["name"]) for each in tools.plan(tmp_path, **options)}
+
+    assert names(real_node=True, apps=apps) - names(real_node=True) == {"jaeger", "config-reloader"}
+    assert names(apps=apps) == names()
+
+
+def test_only_an_app_on_the_real_node_has_an_image(settings: Settings, tmp_path: Path) -> None:
+    built = replace(settings, tools={**settings.tools, "jaeger": str(tmp_path / "jaeger")})
+    assert not observability.images(built)
+    (image,) = observability.images(replace(built, real_node_apps=("istiod", "jaeger")))
+    assert image.names == ("docker.io/jaegertracing/jaeger",)
+    assert image.entrypoint == ("/cmd/jaeger/jaeger-linux",)
 
 
 def test_status_names_a_pods_images_and_its_node() -> None:

@@ -68,7 +68,8 @@ def test_the_placement_names_the_chosen_namespaces_and_apps_only(node: Node) -> 
     policy = next(item for __, item in objects.objects(node) if item["kind"] == "MutatingAdmissionPolicy")
     chosen = policy["spec"]["matchConditions"][0]["expression"]
     assert chosen.startswith('request.namespace in ["shop", "bank"] || ')
-    assert chosen.endswith('object.metadata.labels["app"] in ["istiod"])')
+    assert '["app", "app.kubernetes.io/name"].exists(l, l in object.metadata.labels && ' in chosen
+    assert chosen.endswith('object.metadata.labels[l] in ["istiod"]))')
     patches = [each["jsonPatch"]["expression"] for each in policy["spec"]["mutations"]]
     assert all(TAINT in patch and "JSONPatch{" in patch for patch in patches)
 

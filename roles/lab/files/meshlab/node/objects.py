@@ -14,6 +14,7 @@ SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies"
 POLICY_BINDINGS = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings"
 PLACEMENT = "meshlab-real-node"
+APP_LABELS = ["app", "app.kubernetes.io/name"]
 
 
 def objects(node: Node) -> list[tuple[str, Object]]:
@@ -53,14 +54,15 @@ def _api_server(node: Node) -> Object:
 
 
 def _placement(node: Node) -> Object:
-    """New pods of the chosen namespaces, or with a chosen label ``app``, go to the real node; no chart changes.
+    """New pods of the chosen namespaces, or with a chosen label, go to the real node; no chart changes.
 
     Those of a DaemonSet already name their node.
     """
     namespaces, apps = (
         json.dumps(chosen) for chosen in (node.settings.real_node_namespaces, node.settings.real_node_apps)
     )
-    app = 'has(object.metadata.labels) && "app" in object.metadata.labels && object.metadata.labels["app"]'
+    labels = "object.metadata.labels"
+    app = f"has({labels}) && {json.dumps(APP_LABELS)}.exists(l, l in {labels} && {labels}[l] in {apps})"
     pointer = TAINT.replace("/", "~1")
     # Both are atomic to server-side apply, so a patch of the merging kind is refused.
     selector = f"""has(object.spec.nodeSelector)
@@ -86,7 +88,7 @@ def _placement(node: Node) -> Object:
                 ]
             },
             "matchConditions": [
-                {"name": "chosen", "expression": f"request.namespace in {namespaces} || ({app} in {apps})"},
+                {"name": "chosen", "expression": f"request.namespace in {namespaces} || ({app})"},
                 {"name": "not-of-a-daemon-set", "expression": f"!({of_daemon_set})"},
             ],
             "mutations": [

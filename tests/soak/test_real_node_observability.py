@@ -1,0 +1,162 @@
+"""The observability stack's own programs on the lab's real node: what Prometheus reads, a trace, an alert's way.
+
+Jaeger (all in one), Prometheus, Alertmanager, kube-state-metrics and node exporter are containers, with what the roles
+give them. The others are simulated.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import Report
+from .real_node import Object, RealLab, needs_real_node, real_lab, until
+
+pytestmark = needs_real_node
+NAMESPACE = "istio-system"
+PROGRAMS = ["jaeger", "prometheus", "alertmanager", "kube-state-metrics", "prometheus-node-exporter"]
+PLACED = {
+    "lab_real_node_namespaces": ["restaurant-management"],
+    "lab_real_node_apps": ["istio-ingressgateway", *PROGRAMS],
+}
+# Two CPUs hold it all. The chart's Jaeger is newer than the lab's, which does not know a setting of the separate parts.
+STACK: dict[str, Any] = {
+    "restaurant_app_defaults": {"resources": {"requests": {"cpu": "20m"}}},
+    "restaurant_app_autoscaling_max_replicas": 2,
+    "jaeger_mode": "all-in-one",
+    "jaeger_resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+    "prometheus_resources": {"requests": {"cpu": "50m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
+    # A DaemonSet comes only to nodes whose taints it tolerates, and the real one's is not of the chart's.
+    "prometheus_values": {"prometheus-node-exporter": {"tolerations": [{"operator": "Exists"}]}},
+    # Of what the smoke test asks, that which only simulated programs could answer.
+    "service_mesh_unasked": (
+        "{{ wiring_asked | rejectattr('component', 'in', ['prometheus', 'jaeger']) | map(attribute='name') | list }}"
+    ),
+}
+# What simulated programs and nodes, which answer nothing, raise after some minutes.
+OF_SIMULATED = {"TargetDown", "GrafanaDown", "LokiDown", "LogCollectorDown", "KialiDown", "ContainerMetricsMissing"}
+# The design document's order, from the gateway on: who calls whom.
+CALLS = {
+    ("istio-ingressgateway", "api-gateway"),
+    ("api-gateway", "order-service"),
+    ("order-service", "restaurant-service"),
+    ("order-service", "menu-service"),
+    ("order-service", "notification-service"),
+}
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[RealLab]:
+    for found in real_lab(**PLACED):
+        # Its verification asks the programs, and so does the smoke test at its end.
+        found.playbook("site", **PLACED, **STACK)
+        yield found
+
+
+def ask(lab: RealLab, service: str, path: str) -> Any:
+    """JSON of a Service's API, through the API server; None while it does not answer."""
+    answer = lab.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/services/{service}/proxy{path}", check=False)
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return None
+
+
+def order(lab: RealLab, trace: str) -> None:
+    """One order at the gateway. The client decides that it is traced, and by which id."""
+    headers = {
+        "Host": "restaurant.corpv3.com",
+        "Content-Type": "application/json",
+        "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01",
+    }
+    url = f"http://127.0.0.1:{8080 + lab.offset}/api/v1/orders"
+    request = urllib.request.Request(url, b"{}", headers, method="POST")
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        assert answer.status in (200, 201)
+
+
+def calls(trace: Object) -> set[tuple[str, str]]:
+    """Which service called which, by the spans' parents."""
+    names = {name: process["serviceName"].partition(".")[0] for name, process in trace["processes"].items()}
+    services = {span["spanID"]: names[span["processID"]] for span in trace["spans"]}
+    pairs = {
+        (services[parent["spanID"]], services[span["spanID"]])
+        for span in trace["spans"]
+        for parent in span["references"]
+        if parent["spanID"] in services
+    }
+    return {(caller, called) for caller, called in pairs if caller != called}
+
+
+def test_they_are_containers(lab: RealLab) -> None:
+    field = f"--field-selector=spec.nodeName={lab.node},status.phase=Running"
+    names = {pod["metadata"]["labels"].get("app.kubernetes.io/name") for pod in lab.get("pods", "-A", field)["items"]}
+    assert set(PROGRAMS) <= names
+
+
+def test_the_smoke_test_asks_them(lab: RealLab) -> None:
+    lab.playbook("smoke", **STACK)
+
+
+def test_an_order_is_a_trace_with_the_documents_calls(lab: RealLab, report: Report) -> None:
+    trace = secrets.token_hex(16)
+    order(lab, trace)
+
+    def found() -> set[tuple[str, str]]:
+        answer = ask(lab, "jaeger-query:16686", f"/api/traces/{trace}")
+        return calls(answer["data"][0]) if answer and answer.get("data") else set()
+
+    # Spans arrive in batches.
+    until(lambda: found() >= CALLS, f"the trace has {CALLS}")
+    report(f"real node: trace of an order: {sorted(found())}")
+    assert found() == CALLS
+
+
+def test_prometheus_reads_all_that_is_real(lab: RealLab, report: Report) -> None:
+    found = ask(lab, "prometheus-server:80", "/api/v1/targets?state=active")["data"]["activeTargets"]
+
+    def is_real(target: Object) -> bool:
+        labels = target["discoveredLabels"]
+        return lab.node in {value for name, value in labels.items() if name.endswith("node_name")}
+
+    real = [target for target in found if is_real(target)]
+    up = Counter(target["scrapePool"] for target in real if target["health"] == "up")
+    report(f"real node: {sum(up.values())} of {len(real)} targets answer: {dict(up)}")
+    assert [(target["scrapeUrl"], target["lastError"]) for target in real if target["health"] != "up"] == []
+    assert set(up) == {
+        "kubernetes-nodes",
+        "kubernetes-nodes-cadvisor",
+        "kubernetes-pods",
+        "kubernetes-service-endpoints",
+    }
+
+
+def raised(lab: RealLab) -> set[str]:
+    """The alerts that Alertmanager has."""
+    alerts = ask(lab, "prometheus-alertmanager:9093", "/api/v2/alerts?active=true")
+    assert alerts is not None
+    return {alert["labels"]["alertname"] for alert in alerts}
+
+
+def test_a_new_installation_raises_no_alert(lab: RealLab) -> None:
+    assert raised(lab) - OF_SIMULATED == set()
+
+
+def test_an_alert_reaches_alertmanager_and_ends(lab: RealLab, report: Report) -> None:
+    gateway = ("-n", NAMESPACE, "scale", "deployment/istio-ingressgateway")
+    replicas = lab.get("deployment", "istio-ingressgateway", "-n", NAMESPACE)["spec"]["replicas"]
+    assert "IngressGatewayDown" not in raised(lab)
+    # The autoscaler does not act on a workload without pods.
+    lab.kubectl(*gateway, "--replicas=0")
+    try:
+        until(lambda: "IngressGatewayDown" in raised(lab), "Alertmanager has the alert", 400)
+    finally:
+        lab.kubectl(*gateway, f"--replicas={replicas}")
+    until(lambda: "IngressGatewayDown" not in raised(lab), "it ends with its cause", 600)
+    report(f"real node: alerts afterwards: {sorted(raised(lab))}")
