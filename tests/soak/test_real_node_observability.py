@@ -1,13 +1,17 @@
 """The observability stack's own programs on the lab's real node: what Prometheus reads, a trace, an alert's way.
 
 Jaeger (all in one), Prometheus, Alertmanager, kube-state-metrics and node exporter are containers, with what the roles
-give them. The others are simulated.
+give them. The others are simulated. SERVICE_MESH_TEST_UPSTREAM_CHARTS names a folder with the upstream charts, where
+these are to be installed instead of the contract charts.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import time
+import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ..integration.observability.test_dashboards import queries
 from .conftest import Report
 from .real_node import Object, RealLab, needs_real_node, real_lab, until
 
@@ -55,8 +60,14 @@ CALLS = {
 def lab() -> Iterator[RealLab]:
     for found in real_lab(**PLACED):
         # Its verification asks the programs, and so does the smoke test at its end.
-        found.playbook("site", **PLACED, **STACK)
+        found.playbook("site", **PLACED, **STACK, **charts())
         yield found
+
+
+def charts() -> dict[str, str]:
+    """Which charts site.yml installs."""
+    folder = os.environ.get("SERVICE_MESH_TEST_UPSTREAM_CHARTS", "")
+    return {"chart_source": "upstream", "service_mesh_upstream_charts": folder} if folder else {}
 
 
 def ask(lab: RealLab, service: str, path: str) -> Any:
@@ -68,17 +79,17 @@ def ask(lab: RealLab, service: str, path: str) -> Any:
         return None
 
 
-def order(lab: RealLab, trace: str) -> None:
-    """One order at the gateway. The client decides that it is traced, and by which id."""
-    headers = {
-        "Host": "restaurant.corpv3.com",
-        "Content-Type": "application/json",
-        "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01",
-    }
-    url = f"http://127.0.0.1:{8080 + lab.offset}/api/v1/orders"
-    request = urllib.request.Request(url, b"{}", headers, method="POST")
+def gateway(lab: RealLab, path: str, body: bytes | None = None, **headers: str) -> int:
+    """The status of a request to the ingress gateway."""
+    url = f"http://127.0.0.1:{8080 + lab.offset}{path}"
+    request = urllib.request.Request(url, body, {"Host": "restaurant.corpv3.com", **headers})
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-        assert answer.status in (200, 201)
+        return int(answer.status)
+
+
+def order(lab: RealLab, trace: str) -> None:
+    """One order. The client decides that it is traced, and by which id."""
+    assert gateway(lab, "/api/v1/orders", b"{}", traceparent=f"00-{trace}-{secrets.token_hex(8)}-01") in (200, 201)
 
 
 def calls(trace: Object) -> set[tuple[str, str]]:
@@ -135,6 +146,28 @@ def test_prometheus_reads_all_that_is_real(lab: RealLab, report: Report) -> None
         "kubernetes-pods",
         "kubernetes-service-endpoints",
     }
+
+
+def test_every_query_of_every_dashboard_has_data(lab: RealLab, report: Report) -> None:
+    asked = missing = dict(queries("order-service"))
+
+    def unanswered() -> dict[str, str]:
+        order(lab, secrets.token_hex(16))
+        for path in ("/order", "/api/v1/auth/me"):
+            gateway(lab, path)
+        return {where: query for where, query in missing.items() if not has_data(lab, query)}
+
+    deadline = time.monotonic() + 600
+    while missing and time.monotonic() < deadline:
+        missing = unanswered()
+    assert missing == {}
+    report(f"real node: all {len(asked)} queries of the dashboards have data")
+
+
+def has_data(lab: RealLab, query: str) -> bool:
+    """Whether Prometheus has a value for it now, one that is a number."""
+    path = f"/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    return any(sample["value"][1] != "NaN" for sample in ask(lab, "prometheus-server:80", path)["data"]["result"])
 
 
 def raised(lab: RealLab) -> set[str]:
