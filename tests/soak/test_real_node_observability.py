@@ -1,8 +1,8 @@
 """The observability stack's own programs on the lab's real node: what Prometheus reads, a trace, an alert's way.
 
 Jaeger (all in one), Prometheus, Alertmanager, kube-state-metrics and node exporter are containers, with what the roles
-give them. The others are simulated. SERVICE_MESH_TEST_UPSTREAM_CHARTS names a folder with the upstream charts, where
-these are to be installed instead of the contract charts.
+give them. The others are simulated. SERVICE_MESH_TEST_UPSTREAM_CHARTS names a folder with the upstream charts, which
+replace the contract charts.
 """
 
 from __future__ import annotations
