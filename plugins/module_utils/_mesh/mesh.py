@@ -70,6 +70,8 @@ GATEWAY_VERSION = "gateway_api_version"
 GATEWAY_CHANNEL = "gateway_api_channel"
 # Files, charts and kustomizations of the input whose objects are not known: invalid ones, and templates.
 NOT_READ = "not_read"
+# Files that charts made with their own values only: a user's values may complete them.
+OWN_VALUES = "own_values"
 # The name of another cluster of the mesh -> its Services.
 SERVICES_BY_CLUSTER = "services_by_cluster"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import OWN_VALUES, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
@@ -60,7 +60,7 @@ def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
     _keep_what_variants_confirm(mesh, chosen, results)
-    _leave_out_placeholders(results)
+    _leave_out_placeholders(mesh, results)
     findings = [finding for found in results.by_check for finding in found]
     undecided = {
         check.rule.name: [*results.undecided.get(check.rule.name, ()), *results.partly.get(check.rule.name, ())]
@@ -141,11 +141,12 @@ def _keep_what_variants_confirm(mesh: Mesh, checks: Sequence[Check], results: _R
                 results.partly.setdefault(checks[place].rule.name, []).append(f"one mesh: {variant} is one of several")
 
 
-def _leave_out_placeholders(results: _Results) -> None:
+def _leave_out_placeholders(mesh: Mesh, results: _Results) -> None:
+    with_own_values = mesh.settings.facts.get(OWN_VALUES) or ()
     for place, found in enumerate(results.by_check):
         kept = []
         for finding in found:
-            if not (placeholder := placeholder_of(finding)):
+            if not (placeholder := placeholder_of(finding, with_own_values)):
                 kept.append(finding)
                 continue
             lacking = results.partly.setdefault(finding.rule.name, [])

@@ -192,8 +192,10 @@ class Reader:
             self._not_rendered(path, file, problem, need_of_chart(problem, own_values=own_values), line)
             return
         for source, part in _by_template(text):
-            file = _template_in(shown, source) if source else shown
-            load_text(part, f"{file}{RENDERED}", chart.namespace, self.loaded)
+            file = f"{_template_in(shown, source) if source else shown}{RENDERED}"
+            if own_values:
+                self.loaded.with_own_values.add(file)
+            load_text(part, file, chart.namespace, self.loaded)
 
     def _rendered(self, chart: ChartInput, path: str) -> tuple[str, str]:
         """The output of helm for the chart at this path, or what is wrong."""

@@ -20,6 +20,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     GATEWAY_VERSION,
     ISTIO_VERSION,
     NOT_READ,
+    OWN_VALUES,
     TARGET_VERSION,
     Settings,
 )
@@ -98,6 +99,7 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         reader = _read_files(params)
         _require_objects(params, reader)
         facts[NOT_READ] = _not_read(reader.loaded)
+        facts[OWN_VALUES] = reader.loaded.with_own_values
         if params["live"]:
             # Here, because what speaks to a cluster takes longer to import than a file to validate.
             from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import read_cluster

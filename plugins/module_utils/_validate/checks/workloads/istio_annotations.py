@@ -14,11 +14,13 @@ from typing import NamedTuple
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import INJECT, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    BUILT,
     CRON_JOB,
     DAEMON_SET,
     DEPLOYMENT,
     JOB,
     NAMESPACE,
+    POD,
     SERVICE,
     STATEFUL_SET,
     Path,
@@ -66,8 +68,13 @@ class Use(NamedTuple):
     alone=True,
 )
 def misplaced_annotation(mesh: Mesh, report: Report) -> None:
+    of_pods = {(use.resource.source.file, use.name, str(use.value)) for use in _uses(mesh) if use.kind == POD.kind}
     for use in _uses(mesh):
         known = ANNOTATIONS.get(use.name)
+        file = use.resource.source.file
+        if file.endswith(BUILT) and (file, use.name, str(use.value)) in of_pods:
+            # commonAnnotations of a kustomization: every object gets them, the pods among others.
+            continue
         if known and "Any" not in known.kinds and use.kind not in known.kinds:
             report(use.resource, use.path, f"{use.name} belongs to {' or '.join(known.kinds)}, not to {use.kind}")
 

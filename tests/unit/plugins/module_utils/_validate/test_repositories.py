@@ -183,7 +183,15 @@ def test_templates_of_ytt_and_envsubst_are_hints() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["<#if config.mail?? && config.mail>", "</#if>", "<% if mail %>", "{% if mail %}", "<MAIL_ANNOTATION_1>"]
+    "line",
+    [
+        "<#if config.mail?? && config.mail>",
+        "</#if>",
+        "<% if mail %>",
+        "{% if mail %}",
+        "<MAIL_ANNOTATION_1>",
+        "  namespace: [TEAM_NAME]-apps",
+    ],
 )
 def test_statements_of_template_engines_are_hints(line: str) -> None:
     text = f"apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n{line}\n  annotations: {{}}\n"
