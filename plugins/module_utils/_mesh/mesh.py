@@ -72,6 +72,8 @@ GATEWAY_CHANNEL = "gateway_api_channel"
 NOT_READ = "not_read"
 # Files that charts made with their own values only: a user's values may complete them.
 OWN_VALUES = "own_values"
+# Called without arguments: labels that scripts beside the files give Namespaces, see reading/scripts.py.
+SCRIPTED_LABELS = "scripted_labels"
 # The name of another cluster of the mesh -> its Services.
 SERVICES_BY_CLUSTER = "services_by_cluster"
 

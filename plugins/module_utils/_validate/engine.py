@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import OWN_VALUES, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.scripted import with_scripted_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
@@ -60,6 +61,7 @@ def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
     _keep_what_variants_confirm(mesh, chosen, results)
+    _keep_what_scripts_confirm(mesh, chosen, results)
     _leave_out_placeholders(mesh, results)
     findings = [finding for found in results.by_check for finding in found]
     undecided = {
@@ -139,6 +141,22 @@ def _keep_what_variants_confirm(mesh: Mesh, checks: Sequence[Check], results: _R
             if len(kept) < len(mine):
                 results.by_check[place] = kept
                 results.partly.setdefault(checks[place].rule.name, []).append(f"one mesh: {variant} is one of several")
+
+
+def _keep_what_scripts_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
+    """Removes findings that are not true with the labels that scripts beside the files give Namespaces."""
+    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
+    other = with_scripted_labels(mesh) if places else None
+    if other is None:
+        return
+    answer = _ask(other, [checks[place] for place in places])
+    for number, place in enumerate(places):
+        confirmed = {_fault(finding) for finding in answer.by_check[number]}
+        mine = results.by_check[place]
+        results.by_check[place] = [finding for finding in mine if _fault(finding) in confirmed]
+        if len(results.by_check[place]) < len(mine):
+            lacking = "the Namespaces' labels, of which a script or a guide sets some"
+            results.partly.setdefault(checks[place].rule.name, []).append(lacking)
 
 
 def _leave_out_placeholders(mesh: Mesh, results: _Results) -> None:

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
@@ -21,6 +22,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     ISTIO_VERSION,
     NOT_READ,
     OWN_VALUES,
+    SCRIPTED_LABELS,
     TARGET_VERSION,
     Settings,
 )
@@ -100,6 +102,7 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         _require_objects(params, reader)
         facts[NOT_READ] = _not_read(reader.loaded)
         facts[OWN_VALUES] = reader.loaded.with_own_values
+        facts[SCRIPTED_LABELS] = cache(partial(_scripted_labels, params["paths"]))
         if params["live"]:
             # Here, because what speaks to a cluster takes longer to import than a file to validate.
             from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import read_cluster
@@ -116,6 +119,13 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
     )
     found = (live.resources, live.unread) if live else ([], [])
     return Input(reader.loaded, reader.files, found[0], settings, found[1], notes)
+
+
+def _scripted_labels(paths: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
+    # Here, since few findings depend on these labels.
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import scripted_labels
+
+    return scripted_labels(path for path in map(os.path.expanduser, paths) if os.path.isdir(path))
 
 
 def _not_read(loaded: Loaded) -> list[str]:

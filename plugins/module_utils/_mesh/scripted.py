@@ -1,0 +1,28 @@
+# Copyright (c) 2026, Corporation v3 platform team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+"""The mesh as it is after the scripts and guides beside its files, which label Namespaces for Istio."""
+
+from __future__ import annotations
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import SCRIPTED_LABELS, Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
+
+
+def with_scripted_labels(mesh: Mesh) -> Mesh | None:
+    """None if no Namespace of the files gets a label from a script. A label that it has already stays."""
+    read = mesh.settings.facts.get(SCRIPTED_LABELS)
+    namespaces = [item for item in mesh.of(NAMESPACE) if not item.is_live]
+    labelled: dict[int, Resource] = {}
+    for namespace in namespaces if read else ():
+        new = {key: value for name, labels in read() if name in ("", namespace.name) for key, value in labels.items()}
+        if not new.keys() <= namespace.labels.keys():
+            metadata = {**namespace.obj["metadata"], "labels": {**new, **namespace.labels}}
+            labelled[id(namespace)] = Resource({**namespace.obj, "metadata": metadata}, namespace.source)
+    if not labelled:
+        return None
+    copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
+    return Mesh([labelled.get(id(item), item) for item in [*copies, *mesh.all()]], mesh.settings, mesh)
