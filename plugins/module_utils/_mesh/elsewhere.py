@@ -224,7 +224,21 @@ def unseen_service(mesh: Mesh, namespace: str, name: str, reference: Resource) -
         return ""
     if not mesh.registry.has_services_in(namespace) or not expects_services(mesh, reference, namespace):
         return f"the Services of namespace {namespace}"
-    return _unplaced(mesh, namespace, _services(mesh).get(name, ())) or _not_read(mesh)
+    return (
+        _unseen_parent(mesh, reference, namespace)
+        or _unplaced(mesh, namespace, _services(mesh).get(name, ()))
+        or _not_read(mesh)
+    )
+
+
+def _unseen_parent(mesh: Mesh, route: Resource, namespace: str) -> str:
+    """What else of the namespace the files leave to others: the Gateway of the route that names the Service."""
+    for _index, parent in items(route.spec, "parentRefs"):
+        place, name = str(parent.get("namespace") or route.namespace), str(parent.get("name") or "")
+        is_gateway_here = parent.get("kind", K8S_GATEWAY.kind) == K8S_GATEWAY.kind and place == namespace
+        if is_gateway_here and not mesh.find(K8S_GATEWAY, place, name):
+            return unseen_gateway(mesh, route, place, name)
+    return ""
 
 
 def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -> str:
