@@ -125,6 +125,8 @@ class Reader:
         elif any(name in names for name in kustomizations.NAMES):
             self._kustomization(folder)
         else:
+            if any(name.lower().startswith("readme") for name in names):
+                self.loaded.guided.add(self._shown(folder))
             # Editors keep copies in hidden files, or with other endings.
             for path in (os.path.join(folder, name) for name in names if not name.startswith((".", "#"))):
                 if os.path.realpath(path) in self._parts:

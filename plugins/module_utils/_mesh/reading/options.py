@@ -19,6 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versio
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
     GATEWAY_CHANNEL,
     GATEWAY_VERSION,
+    GUIDED,
     ISTIO_VERSION,
     NOT_READ,
     OWN_VALUES,
@@ -101,6 +102,7 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         reader = _read_files(params)
         _require_objects(params, reader)
         facts[NOT_READ] = _not_read(reader.loaded)
+        facts[GUIDED] = reader.loaded.guided
         facts[OWN_VALUES] = reader.loaded.with_own_values
         facts[SCRIPTED_LABELS] = cache(partial(_scripted_labels, params["paths"]))
         if params["live"]:
