@@ -4,11 +4,18 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""The mesh as it is after the scripts and guides beside its files, which label Namespaces for Istio."""
+"""The mesh as scripts and guides beside its files make it: with their labels, and without what they deleted before."""
 
 from __future__ import annotations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import SCRIPTED_LABELS, Mesh
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
+    NEVER_TOGETHER,
+    SCRIPTED_LABELS,
+    Mesh,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
 
 
@@ -26,3 +33,18 @@ def with_scripted_labels(mesh: Mesh) -> Mesh | None:
         return None
     copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
     return Mesh([labelled.get(id(item), item) for item in [*copies, *mesh.all()]], mesh.settings, mesh)
+
+
+def apart_by_guides(mesh: Mesh) -> Mapping[str, set[str]]:
+    """File -> the files that a cluster never has together with it."""
+    read = mesh.settings.facts.get(NEVER_TOGETHER)
+    found: dict[str, set[str]] = defaultdict(set)
+    for one, other in read(frozenset(item.source.file for item in mesh.all())) if read else ():
+        found[one].add(other)
+        found[other].add(one)
+    return found
+
+
+def without_files(mesh: Mesh, files: Collection[str]) -> Mesh:
+    copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
+    return Mesh([item for item in [*copies, *mesh.all()] if item.source.file not in files], mesh.settings, mesh)

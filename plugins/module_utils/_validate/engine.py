@@ -15,7 +15,11 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import OWN_VALUES, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.scripted import with_scripted_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.scripted import (
+    apart_by_guides,
+    with_scripted_labels,
+    without_files,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
@@ -62,6 +66,7 @@ def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             results.broken.update(of_copies.broken)
     _keep_what_variants_confirm(mesh, chosen, results)
     _keep_what_scripts_confirm(mesh, chosen, results)
+    _keep_what_guides_confirm(mesh, chosen, results)
     _leave_out_placeholders(mesh, results)
     findings = [finding for found in results.by_check for finding in found]
     undecided = {
@@ -157,6 +162,25 @@ def _keep_what_scripts_confirm(mesh: Mesh, checks: Sequence[Check], results: _Re
         if len(results.by_check[place]) < len(mine):
             lacking = "the Namespaces' labels, of which a script or a guide sets some"
             results.partly.setdefault(checks[place].rule.name, []).append(lacking)
+
+
+def _keep_what_guides_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
+    """Removes findings that need a file which a guide deletes before it applies the finding's own file."""
+    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
+    apart = apart_by_guides(mesh) if places else {}
+    for file in sorted({item.resource.source.file for place in places for item in results.by_check[place]} & {*apart}):
+        asked = [
+            place for place in places if any(item.resource.source.file == file for item in results.by_check[place])
+        ]
+        answer = _ask(without_files(mesh, apart[file]), [checks[place] for place in asked])
+        for number, place in enumerate(asked):
+            confirmed = {_fault(finding) for finding in answer.by_check[number]}
+            mine = results.by_check[place]
+            kept = [item for item in mine if item.resource.source.file != file or _fault(item) in confirmed]
+            if len(kept) < len(mine):
+                results.by_check[place] = kept
+                lacking = f"one mesh: a guide deletes what precedes {file}"
+                results.partly.setdefault(checks[place].rule.name, []).append(lacking)
 
 
 def _leave_out_placeholders(mesh: Mesh, results: _Results) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     GATEWAY_VERSION,
     GUIDED,
     ISTIO_VERSION,
+    NEVER_TOGETHER,
     NOT_READ,
     OWN_VALUES,
     SCRIPTED_LABELS,
@@ -104,7 +105,9 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         facts[NOT_READ] = _not_read(reader.loaded)
         facts[GUIDED] = reader.loaded.guided
         facts[OWN_VALUES] = reader.loaded.with_own_values
-        facts[SCRIPTED_LABELS] = cache(partial(_scripted_labels, params["paths"]))
+        folders = [path for path in map(os.path.expanduser, params["paths"]) if os.path.isdir(path)]
+        facts[SCRIPTED_LABELS] = cache(partial(_scripted_labels, folders))
+        facts[NEVER_TOGETHER] = cache(partial(_never_together, folders))
         if params["live"]:
             # Here, because what speaks to a cluster takes longer to import than a file to validate.
             from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import read_cluster
@@ -123,11 +126,17 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
     return Input(reader.loaded, reader.files, found[0], settings, found[1], notes)
 
 
-def _scripted_labels(paths: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
-    # Here, since few findings depend on these labels.
+def _scripted_labels(folders: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
+    # Here and below, since few findings depend on what scripts do.
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import scripted_labels
 
-    return scripted_labels(path for path in map(os.path.expanduser, paths) if os.path.isdir(path))
+    return scripted_labels(folders)
+
+
+def _never_together(folders: Sequence[str], files: frozenset[str]) -> set[tuple[str, str]]:
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import never_together
+
+    return never_together(folders, files)
 
 
 def _not_read(loaded: Loaded) -> list[str]:

@@ -4,14 +4,15 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""What scripts and guides beside the files do to the cluster: labels that they give Namespaces."""
+"""What scripts and guides beside the files do: they label Namespaces, and delete files again."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import takewhile
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product, takewhile
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.text_files import text_of
 
@@ -23,7 +24,9 @@ _LABEL = re.compile(r"([\w./-]*istio[\w./-]*)=([\w.-]*)")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # Options whose value is the next word.
 _WITH_VALUE = ("-n", "-l", "--context", "--kubeconfig", "--namespace", "--selector")
-_MOST_FILES = 20_000
+_MOST_FILES = 5_000
+# The verbs of kubectl and the files that they are for, which may be on the next line of a text.
+_STEP = re.compile(r"\b(apply|create|delete|replace)\b|(?:-f|--filename)[\s=]+([\w./-]+\.(?:ya?ml|json))")
 
 
 def scripted_labels(folders: Iterable[str]) -> list[tuple[str, Mapping[str, str]]]:
@@ -34,6 +37,56 @@ def scripted_labels(folders: Iterable[str]) -> list[tuple[str, Mapping[str, str]
         if "istio" in text and "label" in text:
             found += _labels_in(text.replace("\\\n", " "))
     return found
+
+
+def never_together(folders: Iterable[str], files: Collection[str]) -> set[tuple[str, str]]:
+    """Pairs of the files of which every guide that applies both deletes one before it applies the other one."""
+    apart: set[tuple[str, str]] = set()
+    together: set[tuple[str, str]] = set()
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        by_name[os.path.basename(file)].append(file)
+    for guide in _files(folders):
+        text = text_of(guide)
+        if "delete" not in text:
+            continue
+        for pair, overlap in _overlaps(_lifetimes(text, os.path.dirname(guide), by_name)):
+            (together if overlap else apart).add(pair)
+    return apart - together
+
+
+def _lifetimes(text: str, folder: str, by_name: Mapping[str, Sequence[str]]) -> dict[str, list[range]]:
+    """Of each file: from the step that applies it to the one that deletes it."""
+    found: dict[str, list[range]] = defaultdict(list)
+    is_deleted = False
+    last = len(text)
+    for step in _STEP.finditer(text):
+        if step[1]:
+            is_deleted = step[1] == "delete"
+        elif file := _file_named(step[2], folder, by_name):
+            begin = step.start()
+            if not is_deleted:
+                found[file].append(range(begin, last))
+            elif file in found:
+                found[file] = [range(life.start, min(life.stop, begin)) for life in found[file]]
+    return found
+
+
+def _file_named(name: str, folder: str, by_name: Mapping[str, Sequence[str]]) -> str:
+    """The file of the input that a guide in the folder means; empty if it may be several."""
+    found = by_name.get(os.path.basename(name), ())
+    exact = os.path.relpath(os.path.join(folder, name))
+    if exact in found:
+        return exact
+    ending = "/" + name.lstrip("./")
+    matching = [file for file in found if f"/{file}".endswith(ending)]
+    return matching[0] if len(matching) == 1 else ""
+
+
+def _overlaps(lifetimes: Mapping[str, Sequence[range]]) -> Iterator[tuple[tuple[str, str], bool]]:
+    for one, other in combinations(sorted(lifetimes), 2):
+        pairs = product(lifetimes[one], lifetimes[other])
+        yield (one, other), any(mine.start < their.stop and their.start < mine.stop for mine, their in pairs)
 
 
 def _files(folders: Iterable[str]) -> Iterator[str]:
