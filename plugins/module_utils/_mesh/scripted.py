@@ -12,11 +12,16 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
+    DATAPLANE,
+    INJECTION,
     NEVER_TOGETHER,
+    REVISION,
     SCRIPTED_LABELS,
     Mesh,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import NAMESPACE, Resource
+
+_MODES = (DATAPLANE, INJECTION, REVISION)
 
 
 def with_scripted_labels(mesh: Mesh) -> Mesh | None:
@@ -26,6 +31,9 @@ def with_scripted_labels(mesh: Mesh) -> Mesh | None:
     labelled: dict[int, Resource] = {}
     for namespace in namespaces if read else ():
         new = {key: value for name, labels in read() if name in ("", namespace.name) for key, value in labels.items()}
+        if not namespace.labels.keys().isdisjoint(_MODES):
+            # The file decides between sidecars and ambient mode; a guide may be older.
+            new = {key: value for key, value in new.items() if key not in _MODES}
         if not new.keys() <= namespace.labels.keys():
             metadata = {**namespace.obj["metadata"], "labels": {**new, **namespace.labels}}
             labelled[id(namespace)] = Resource({**namespace.obj, "metadata": metadata}, namespace.source)

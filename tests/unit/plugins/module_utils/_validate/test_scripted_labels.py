@@ -81,3 +81,23 @@ def test_what_is_true_without_the_labels_only_is_not_reported() -> None:
     # A label that the file has stays.
     disabled = SHOP.replace("{name: shop}", "{name: shop, labels: {istio-injection: disabled}}")
     assert _codes(("shop", ENABLED), text=disabled) == ["IST0127"]
+
+
+def test_the_file_decides_between_sidecars_and_ambient_mode() -> None:
+    ambient = SHOP.replace("{name: shop}", "{name: shop, labels: {istio.io/dataplane-mode: ambient}}")
+    route = """---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {selector: {app: cart}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: cart, namespace: shop}
+spec: {hosts: [cart], http: [{route: [{destination: {host: cart}}], timeout: 3s}]}
+"""
+    without_waypoint = _codes(text=ambient + route)
+    assert "KIA1113" in without_waypoint
+    assert _codes(("shop", ENABLED), text=ambient + route) == without_waypoint
+    # A waypoint comes on top.
+    assert "KIA1113" not in _codes(("shop", {"istio.io/use-waypoint": "waypoint"}), text=ambient + route)
