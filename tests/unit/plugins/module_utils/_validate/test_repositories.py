@@ -209,6 +209,16 @@ def test_a_list_that_a_client_printed_has_no_kind() -> None:
     assert [(resource.kind.kind, resource.name) for resource in loaded.resources] == [("Service", "a")]
 
 
+def test_json_objects_one_after_the_other_are_documents() -> None:
+    loaded = Loaded()
+    objects = [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}} for name in "ab"]
+    text = "\n".join(json.dumps(item, indent=2) for item in objects)
+    load_bytes(text.encode(), "a.json", "default", loaded)
+    assert loaded.findings == []
+    assert [(item.name, item.source.line) for item in loaded.resources] == [("a", 1), ("b", 8)]
+    assert loaded_codes(text + "}\n") == ["MESH001"]
+
+
 @pytest.mark.parametrize(
     ("file", "text"), [("Chart.yaml", "name: {{ x }}\n"), ("kustomization.yaml", "resources: [{{ x }}]\n")]
 )
