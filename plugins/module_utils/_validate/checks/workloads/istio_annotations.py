@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -68,12 +69,10 @@ class Use(NamedTuple):
     alone=True,
 )
 def misplaced_annotation(mesh: Mesh, report: Report) -> None:
-    of_pods = {(use.resource.source.file, use.name, str(use.value)) for use in _uses(mesh) if use.kind == POD.kind}
+    common = _common_annotations(mesh)
     for use in _uses(mesh):
         known = ANNOTATIONS.get(use.name)
-        file = use.resource.source.file
-        if file.endswith(BUILT) and (file, use.name, str(use.value)) in of_pods:
-            # commonAnnotations of a kustomization: every object gets them, the pods among others.
+        if use.name in common.get(use.resource.source.file, ()):
             continue
         if known and "Any" not in known.kinds and use.kind not in known.kinds:
             report(use.resource, use.path, f"{use.name} belongs to {' or '.join(known.kinds)}, not to {use.kind}")
@@ -145,6 +144,18 @@ def alpha_annotation(mesh: Mesh, report: Report) -> None:
         by_istio = use.name in _OF_CNI and bool(use.resource.status)
         if known and known.maturity == "alpha" and not by_istio:
             report(use.resource, use.path, f"{use.name} is alpha")
+
+
+def _common_annotations(mesh: Mesh) -> dict[str, set[str]]:
+    """Of each kustomization, the annotations that it gives every object, pods of workloads included."""
+    of_pods: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for use in _uses(mesh):
+        if use.kind == POD.kind and use.resource.source.file.endswith(BUILT):
+            of_pods[use.resource.source.file].add((use.name, str(use.value)))
+    for item in mesh.all() if of_pods else ():
+        if item.source.file in of_pods:
+            of_pods[item.source.file] &= {(str(name), str(value)) for name, value in item.annotations.items()}
+    return {file: {name for name, _value in found} for file, found in of_pods.items()}
 
 
 @once_per_mesh
