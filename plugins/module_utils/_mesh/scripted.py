@@ -28,8 +28,10 @@ def with_scripted_labels(mesh: Mesh) -> Mesh | None:
     """None if no Namespace of the files gets a label from a script. A label that it has already stays."""
     read = mesh.settings.facts.get(SCRIPTED_LABELS)
     namespaces = [item for item in mesh.of(NAMESPACE) if not item.is_live]
+    if read is None or not namespaces:
+        return None
     labelled: dict[int, Resource] = {}
-    for namespace in namespaces if read else ():
+    for namespace in namespaces:
         new = {key: value for name, labels in read() if name in ("", namespace.name) for key, value in labels.items()}
         if not namespace.labels.keys().isdisjoint(_MODES):
             # The file decides between sidecars and ambient mode; a guide may be older.
