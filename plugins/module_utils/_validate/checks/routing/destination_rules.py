@@ -184,7 +184,6 @@ def _machines(mesh: Mesh, namespace: str, wanted: Mapping[str, Any]) -> bool:
     title="Subset without labels",
     why="The subset contains all pods of the host, so it does not distinguish versions.",
     remedy="Add the version's labels, or remove the subset.",
-    alone=True,
 )
 def subset_without_labels(mesh: Mesh, report: Report) -> None:
     labelled = _labelled_by_rollouts(mesh)
