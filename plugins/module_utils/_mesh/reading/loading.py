@@ -120,7 +120,7 @@ _LARGE = 8 * 1024 * 1024
 _MOST_SHARED = 10_000
 _KEYS = [re.compile(rb"(?:^|[\s{,])[\"']?" + key + rb"[\"']?\s*:") for key in (b"apiVersion", b"kind")]
 # An object that ends in the first column, and the next one.
-_JSON_STREAM = re.compile(r"^\}\s*?\n\s*?(?=\{)()", re.MULTILINE)
+_JSON_STREAM = re.compile(r"^\}[ \t]*\n(?=\{)()", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 

@@ -19,7 +19,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.
 SCRIPT_ENDINGS = (".adoc", ".bash", ".md", ".ps1", ".rst", ".sh", ".tf", ".txt", ".yaml", ".yml")
 SCRIPT_NAMES = ("Jenkinsfile", "Justfile", "Makefile", "justfile")
 # kubectl label namespace shop istio-injection=enabled --overwrite
-_COMMAND = re.compile(r"\blabel[ \t]+(?:--?[\w=-]+[ \t]+)*(?:ns|namespaces?)(?:[ \t]+|/)([^\n;|&>`)]+)")
+_COMMAND = re.compile(r"\blabel[ \t]+(?:-[\w=-]+[ \t]+)*(?:ns|namespaces?)(?:[ \t]+|/)([^\n;|&>`)]+)")
 _LABEL = re.compile(r"([\w./-]*istio[\w./-]*)=([\w.-]*)")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # Options whose value is the next word.

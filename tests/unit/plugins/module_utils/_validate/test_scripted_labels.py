@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import SCRIPTED_LABELS, Mesh, Settings
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import scripted_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import (
+    never_together,
+    scripted_labels,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
 
 from ....support import validate_harness as harness
@@ -101,3 +105,12 @@ spec: {hosts: [cart], http: [{route: [{destination: {host: cart}}], timeout: 3s}
     assert _codes(("shop", ENABLED), text=ambient + route) == without_waypoint
     # A waypoint comes on top.
     assert "KIA1113" not in _codes(("shop", {"istio.io/use-waypoint": "waypoint"}), text=ambient + route)
+
+
+@pytest.mark.parametrize("text", ["label " + "--a " * 5_000, "apply -f " + "a." * 50_000, "label ns " * 20_000])
+def test_a_guide_that_is_made_to_take_time(tmp_path: Path, text: str) -> None:
+    (tmp_path / "README.md").write_text(f"istio delete {text}")
+    begin = time.process_time()
+    assert scripted_labels([str(tmp_path)]) == []
+    assert never_together([str(tmp_path)], ["a.yaml", "b.yaml"]) == set()
+    assert time.process_time() - begin < 2
