@@ -25,6 +25,10 @@ from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._console.arguments import Asked
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.parsing import load_one
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import (
+    SCRIPT_ENDINGS,
+    SCRIPT_NAMES,
+)
 
 _CODE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -117,6 +121,8 @@ def _add_input(key: _Key, paths: Iterable[str]) -> None:
                 is_rendered = is_rendered or name in _RENDERED
                 if file.endswith(_ENDINGS) or name in _RENDERED:
                     key.add_file(file)
+                elif file.endswith(SCRIPT_ENDINGS) or name in SCRIPT_NAMES:
+                    key.add(*_states([file]))
     if is_rendered:
         _add_what_programs_read(key, paths)
 

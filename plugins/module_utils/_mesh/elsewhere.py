@@ -88,6 +88,8 @@ _INSTALLERS: Mapping[Kind, tuple[str, ...]] = {
 _GATEWAYS = ("ingressgateway", "egressgateway", "eastwestgateway", "ingress", "egress")
 _GATEWAY_LABELS = [{"istio": name, "app": f"istio-{name}"} for name in _GATEWAYS]
 _GATEWAY_SERVICES = frozenset(f"istio-{name}" for name in _GATEWAYS)
+# Of Istio's samples, which a script applies from the release.
+_ADDONS = frozenset({"grafana", "jaeger-collector", "kiali", "loki", "prometheus", "tracing", "zipkin"})
 
 
 _ANYWHERE = "*"
@@ -194,6 +196,12 @@ def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any], refe
     return _unplaced(mesh, namespace, found) or _not_read(mesh)
 
 
+def unseen_callers(mesh: Mesh, namespace: str) -> str:
+    """Why a workload with a proxy may be in a namespace in which the input has only others."""
+    is_left_out = _is_istios_place(mesh, namespace) and not _has_installed_gateways(mesh)
+    return "the gateways of Istio's installation" if is_left_out and POD not in mesh.settings.listed else ""
+
+
 def unseen_gateway_pods(mesh: Mesh, labels: Mapping[str, Any]) -> str:
     """Why a proxy that a Gateway with the labels configures may exist, in whatever namespace."""
     for place, known in _generated(mesh).labels.items():
@@ -217,6 +225,8 @@ def unseen_service(mesh: Mesh, namespace: str, name: str, reference: Resource) -
         return ""
     if _is_istios_place(mesh, namespace) and (name in _GATEWAY_SERVICES or _is_istiod(name)):
         return "the Services of Istio's installation"
+    if _is_istios_place(mesh, namespace) and name in _ADDONS and _ADDONS.isdisjoint(_service_names(mesh, namespace)):
+        return "the Services of Istio's addons"
     if (namespace, name) in (("default", "kubernetes"), ("kube-system", "kube-dns")):
         return "the Services of Kubernetes"
     # A typo is one in whatever else there is.
@@ -224,7 +234,21 @@ def unseen_service(mesh: Mesh, namespace: str, name: str, reference: Resource) -
         return ""
     if not mesh.registry.has_services_in(namespace) or not expects_services(mesh, reference, namespace):
         return f"the Services of namespace {namespace}"
-    return _unplaced(mesh, namespace, _services(mesh).get(name, ())) or _not_read(mesh)
+    return (
+        _unseen_parent(mesh, reference, namespace)
+        or _unplaced(mesh, namespace, _services(mesh).get(name, ()))
+        or _not_read(mesh)
+    )
+
+
+def _unseen_parent(mesh: Mesh, route: Resource, namespace: str) -> str:
+    """What else of the namespace the files leave to others: the Gateway of the route that names the Service."""
+    for _index, parent in items(route.spec, "parentRefs"):
+        place, name = str(parent.get("namespace") or route.namespace), str(parent.get("name") or "")
+        is_gateway_here = parent.get("kind", K8S_GATEWAY.kind) == K8S_GATEWAY.kind and place == namespace
+        if is_gateway_here and not mesh.find(K8S_GATEWAY, place, name):
+            return unseen_gateway(mesh, route, place, name)
+    return ""
 
 
 def unseen_gateway(mesh: Mesh, reference: Resource, namespace: str, name: str) -> str:
@@ -318,6 +342,10 @@ def _services(mesh: Mesh) -> dict[str, list[Resource]]:
     for service in mesh.of(SERVICE):
         found[service.name].append(service)
     return found
+
+
+def _service_names(mesh: Mesh, namespace: str) -> set[str]:
+    return {service.name for service in mesh.registry.services_in(namespace)}
 
 
 def _not_read(mesh: Mesh) -> str:

@@ -70,8 +70,18 @@ GATEWAY_VERSION = "gateway_api_version"
 GATEWAY_CHANNEL = "gateway_api_channel"
 # Files, charts and kustomizations of the input whose objects are not known: invalid ones, and templates.
 NOT_READ = "not_read"
+# Folders with a README.
+GUIDED = "guided"
+# Files that charts made with their own values only: a user's values may complete them.
+OWN_VALUES = "own_values"
+# Called without arguments: labels that scripts beside the files give Namespaces, see reading/scripts.py.
+SCRIPTED_LABELS = "scripted_labels"
+# Called with the names of files: pairs of which a guide deletes one before it applies the other one.
+NEVER_TOGETHER = "never_together"
 # The name of another cluster of the mesh -> its Services.
 SERVICES_BY_CLUSTER = "services_by_cluster"
+
+_CONTROL_PLANE = Kind("maistra.io", "ServiceMeshControlPlane")
 
 
 @dataclass(frozen=True)
@@ -325,7 +335,13 @@ class Mesh:
             for resource in self._peer_authentications.get(place, ()):
                 if not selector_labels(resource) and (mode := _mode(resource)) not in (None, "UNSET"):
                     return str(mode)
-        return "PERMISSIVE"
+        return "STRICT" if self._is_strict_by_operator else "PERMISSIVE"
+
+    @cached_property
+    def _is_strict_by_operator(self) -> bool:
+        """OpenShift's operator makes a PeerAuthentication of this setting."""
+        planes = self.of(_CONTROL_PLANE)
+        return any(part(plane.spec, "security", "dataPlane").get("mtls") is True for plane in planes)
 
 
 def selector_labels(resource: Resource) -> Mapping[str, Any]:

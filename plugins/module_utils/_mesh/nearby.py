@@ -17,19 +17,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    AUTHORIZATION_POLICY,
     DESTINATION_RULE,
+    ENVOY_FILTER,
     GATEWAY,
     GRPC_ROUTE,
     HTTP_ROUTE,
     K8S_GATEWAY,
     NAMESPACE,
+    PEER_AUTHENTICATION,
+    REQUEST_AUTHENTICATION,
     SERVICE,
+    SIDECAR,
+    TELEMETRY,
+    WASM_PLUGIN,
     Resource,
 )
 
@@ -55,6 +62,15 @@ _PLATFORMS = frozenset(
 # If the input has one of so many Services that a folder names, it is expected to have all. The same for Namespaces.
 _ONE_OF = 2
 _SEVERAL = 3
+_WITH_SELECTORS = (
+    AUTHORIZATION_POLICY,
+    ENVOY_FILTER,
+    PEER_AUTHENTICATION,
+    REQUEST_AUTHENTICATION,
+    SIDECAR,
+    TELEMETRY,
+    WASM_PLUGIN,
+)
 
 
 def folder_of(resource: Resource) -> str:
@@ -99,7 +115,22 @@ def expects_services(mesh: Mesh, reference: Resource, namespace: str) -> bool:
 
 def expects_workloads(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """The same for the namespace's workloads."""
-    return reference.is_live or _is_near(reference, _workloads_by_folder(mesh).get(namespace))
+    if reference.is_live:
+        return True
+    is_guess = not reference.states_namespace and (folder_of(reference), namespace) in _folders_without_workloads(mesh)
+    return not is_guess and _is_near(reference, _workloads_by_folder(mesh).get(namespace))
+
+
+@once_per_mesh
+def _folders_without_workloads(mesh: Mesh) -> set[tuple[str, str]]:
+    """Folder and namespace of objects that do not name it, and whose selectors find nothing, though they are many."""
+    selected: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
+    for item in mesh.of(*_WITH_SELECTORS):
+        labels = part(item.spec, "selector", "matchLabels") or part(item.spec, "workloadSelector", "labels")
+        if labels and not item.states_namespace:
+            found = bool(mesh.selected(item.namespace, labels))
+            selected[folder_of(item), item.namespace][repr(sorted(labels.items(), key=repr))] = found
+    return {place for place, found in selected.items() if len(found) >= _SEVERAL and not any(found.values())}
 
 
 def expects_gateway(mesh: Mesh, reference: Resource) -> bool:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import GUIDED, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     BUILT,
@@ -41,9 +41,8 @@ _ENVIRONMENT = re.compile(
     r"(?:[-_]?[a-z]{0,2}\d+)?"
 )
 # Folders of which each child is one of several, except those for all of them.
-_PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"}) | frozenset(
-    {"demos", "examples", "issues", "samples", "scenarios"}
-)
+_DEMOS = frozenset({"demos", "examples", "issues", "samples", "scenarios"})
+_PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"}) | _DEMOS
 _FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
 # So many workloads and Services of the same names are not there by chance.
 _SEVERAL = 3
@@ -114,6 +113,7 @@ def variants_of(mesh: Mesh) -> Variants:
     variants = {child for parent, found in repeated.items() for child in _mostly_repeated(defined[parent], found)}
     for parent, found in folders.items():
         variants |= _named(parent, found)
+    variants |= _guided(mesh)
     variants |= _alike(mesh, variants)
     return Variants({file: _innermost(file, variants) for file in everything} if variants else {})
 
@@ -165,6 +165,13 @@ def _named(parent: str, children: set[str]) -> set[str]:
         found = {child for child, name in names.items() if name not in _FOR_ALL and not name.endswith(_ENDINGS)}
     else:
         found = {child for child, name in names.items() if _ENVIRONMENT.fullmatch(name)}
+    return found if len(found) > 1 else set()
+
+
+def _guided(mesh: Mesh) -> set[str]:
+    """Folders of demos with a guide of their own, however deep: several ways of doing one thing."""
+    guided = mesh.settings.facts.get(GUIDED) or ()
+    found = {folder for folder in guided if not _DEMOS.isdisjoint(folder.split("/")[:-1])}
     return found if len(found) > 1 else set()
 
 

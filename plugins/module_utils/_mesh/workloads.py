@@ -25,11 +25,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     Resource,
 )
 
-_ROLLOUT = Kind("argoproj.io", "Rollout")
+ROLLOUT = Kind("argoproj.io", "Rollout")
 # Kinds outside of Kubernetes whose pods are those of their template, and no others. Groups that it had earlier.
 PLAIN_CONTROLLERS = frozenset(
     {
-        _ROLLOUT,
+        ROLLOUT,
         Kind("apps.kruise.io", "CloneSet"),
         Kind("apps.kruise.io", "DaemonSet"),
         Kind("apps.kruise.io", "StatefulSet"),
@@ -142,7 +142,7 @@ def workloads_of(resources: Iterable[Resource]) -> list[Workload]:
 def _scale_by_rollouts(everything: Iterable[Resource], workloads: Mapping[int, Workload]) -> None:
     """A Rollout may run the template of a Deployment, which then has 0 replicas itself."""
     for rollout in everything:
-        if rollout.kind != _ROLLOUT or not (reference := part(rollout.spec, "workloadRef")):
+        if rollout.kind != ROLLOUT or not (reference := part(rollout.spec, "workloadRef")):
             continue
         for workload in workloads.values():
             place = (workload.resource.kind.kind, workload.namespace, workload.name)

@@ -13,8 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import OWN_VALUES, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.scripted import (
+    apart_by_guides,
+    with_scripted_labels,
+    without_files,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
@@ -60,7 +65,9 @@ def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
     _keep_what_variants_confirm(mesh, chosen, results)
-    _leave_out_placeholders(results)
+    _keep_what_scripts_confirm(mesh, chosen, results)
+    _keep_what_guides_confirm(mesh, chosen, results)
+    _leave_out_placeholders(mesh, results)
     findings = [finding for found in results.by_check for finding in found]
     undecided = {
         check.rule.name: [*results.undecided.get(check.rule.name, ()), *results.partly.get(check.rule.name, ())]
@@ -141,11 +148,47 @@ def _keep_what_variants_confirm(mesh: Mesh, checks: Sequence[Check], results: _R
                 results.partly.setdefault(checks[place].rule.name, []).append(f"one mesh: {variant} is one of several")
 
 
-def _leave_out_placeholders(results: _Results) -> None:
+def _keep_what_scripts_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
+    """Removes findings that are not true with the labels that scripts beside the files give Namespaces."""
+    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
+    other = with_scripted_labels(mesh) if places else None
+    if other is None:
+        return
+    answer = _ask(other, [checks[place] for place in places])
+    for number, place in enumerate(places):
+        confirmed = {_fault(finding) for finding in answer.by_check[number]}
+        mine = results.by_check[place]
+        results.by_check[place] = [finding for finding in mine if _fault(finding) in confirmed]
+        if len(results.by_check[place]) < len(mine):
+            lacking = "the Namespaces' labels, of which a script or a guide sets some"
+            results.partly.setdefault(checks[place].rule.name, []).append(lacking)
+
+
+def _keep_what_guides_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
+    """Removes findings that need a file which a guide deletes before it applies the finding's own file."""
+    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
+    apart = apart_by_guides(mesh) if places else {}
+    for file in sorted({item.resource.source.file for place in places for item in results.by_check[place]} & {*apart}):
+        asked = [
+            place for place in places if any(item.resource.source.file == file for item in results.by_check[place])
+        ]
+        answer = _ask(without_files(mesh, apart[file]), [checks[place] for place in asked])
+        for number, place in enumerate(asked):
+            confirmed = {_fault(finding) for finding in answer.by_check[number]}
+            mine = results.by_check[place]
+            kept = [item for item in mine if item.resource.source.file != file or _fault(item) in confirmed]
+            if len(kept) < len(mine):
+                results.by_check[place] = kept
+                lacking = f"one mesh: a guide deletes what precedes {file}"
+                results.partly.setdefault(checks[place].rule.name, []).append(lacking)
+
+
+def _leave_out_placeholders(mesh: Mesh, results: _Results) -> None:
+    with_own_values = mesh.settings.facts.get(OWN_VALUES) or ()
     for place, found in enumerate(results.by_check):
         kept = []
         for finding in found:
-            if not (placeholder := placeholder_of(finding)):
+            if not (placeholder := placeholder_of(finding, with_own_values)):
                 kept.append(finding)
                 continue
             lacking = results.partly.setdefault(finding.rule.name, [])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding
@@ -22,6 +23,14 @@ _MARKED = re.compile(
     r"|<<?[A-Za-z][\w .:/#-]*>>?|%[A-Z_]{2,}%|@[A-Z_]{2,}@|__[A-Z_]+__"
 )
 _QUOTED = re.compile(r"'([^']*)'")
+# In messages, also without quotes.
+_VARIABLE = re.compile(r"\$\{[^}\s]+\}")
+# No label has braces.
+_BRACES = re.compile(r"\{\.?[A-Za-z][\w.-]*\}")
+_LABELS = frozenset({"labels", "matchLabels", "selector"})
+# -network, staging-: one of the values that a name is made of is empty.
+_DANGLING = re.compile(r"^[-.]|[-.]$")
+_MISSING = object()
 # DOMAIN, {domain}, {.domain}, your_domain, x.x.x.x: they stand for a value only where none of Istio's own constants can
 # be.
 _IN_A_NAME = re.compile(
@@ -53,19 +62,32 @@ _WITHOUT_CONSTANTS = frozenset(
 )
 
 
-def placeholder_of(finding: Finding) -> str:
-    """The placeholder that the finding is about; empty if there is none."""
+def placeholder_of(finding: Finding, with_own_values: Collection[str] = ()) -> str:
+    """The placeholder that the finding is about; empty if there is none.
+
+    ``with_own_values``: files of charts in which an empty value is one, which a user's values will replace.
+    """
     resource = finding.resource
+    if found := _VARIABLE.search(finding.message):
+        return found[0]
     for text in (resource.name, resource.namespace, *_QUOTED.findall(finding.message)):
         if found := _MARKED.search(text):
             return found[0]
     value = _value_at(resource.obj, finding.path)
+    if resource.source.file in with_own_values and _is_unset(value, finding.path):
+        return finding.field
     if not isinstance(value, str):
         return ""
-    found = _MARKED.search(value)
+    found = _MARKED.search(value) or (_BRACES.search(value) if _LABELS.intersection(finding.path) else None)
     if not found and _has_no_constants(finding.path):
         found = _IN_A_NAME.search(value) or (_WORDS.fullmatch(value) if _is_template(resource.source.file) else None)
     return found[0] if found else ""
+
+
+def _is_unset(value: Any, path: tuple[str | int, ...]) -> bool:
+    if isinstance(value, str) and value:
+        return bool(_LABELS.intersection(path) or _has_no_constants(path)) and bool(_DANGLING.search(value))
+    return value in (None, "")
 
 
 def _is_template(file: str) -> bool:
@@ -84,5 +106,5 @@ def _value_at(value: Any, path: tuple[str | int, ...]) -> Any:
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            return None
+            return _MISSING
     return value

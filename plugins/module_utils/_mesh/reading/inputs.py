@@ -125,6 +125,8 @@ class Reader:
         elif any(name in names for name in kustomizations.NAMES):
             self._kustomization(folder)
         else:
+            if any(name.lower().startswith("readme") for name in names):
+                self.loaded.guided.add(self._shown(folder))
             # Editors keep copies in hidden files, or with other endings.
             for path in (os.path.join(folder, name) for name in names if not name.startswith((".", "#"))):
                 if os.path.realpath(path) in self._parts:
@@ -192,8 +194,10 @@ class Reader:
             self._not_rendered(path, file, problem, need_of_chart(problem, own_values=own_values), line)
             return
         for source, part in _by_template(text):
-            file = _template_in(shown, source) if source else shown
-            load_text(part, f"{file}{RENDERED}", chart.namespace, self.loaded)
+            file = f"{_template_in(shown, source) if source else shown}{RENDERED}"
+            if own_values:
+                self.loaded.with_own_values.add(file)
+            load_text(part, file, chart.namespace, self.loaded)
 
     def _rendered(self, chart: ChartInput, path: str) -> tuple[str, str]:
         """The output of helm for the chart at this path, or what is wrong."""

@@ -119,6 +119,8 @@ _SEPARATOR_BYTES = re.compile(_SEPARATOR.pattern.encode(), re.MULTILINE)
 _LARGE = 8 * 1024 * 1024
 _MOST_SHARED = 10_000
 _KEYS = [re.compile(rb"(?:^|[\s{,])[\"']?" + key + rb"[\"']?\s*:") for key in (b"apiVersion", b"kind")]
+# An object that ends in the first column, and the next one.
+_JSON_STREAM = re.compile(r"^\}[ \t]*\n(?=\{)()", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
@@ -127,11 +129,15 @@ class Loaded:
     """The resources that were read, and what was wrong with the texts.
 
     omitted: code -> how many of its findings there are besides the first MAX_FINDINGS.
+    with_own_values: what charts made of their templates with their own values only.
+    guided: folders with a guide of their own, a README.
     """
 
     resources: list[Resource] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     omitted: Counter[str] = field(default_factory=Counter)
+    with_own_values: set[str] = field(default_factory=set)
+    guided: set[str] = field(default_factory=set)
     _found: Counter[str] = field(default_factory=Counter)
 
     def fault(self, rule: Rule, file: str, message: str, line: int = 1, column: int = 1) -> None:
@@ -235,6 +241,9 @@ def documents(text: str) -> Iterator[tuple[int, str]]:
     """Each document with the line on which it begins. Lines and columns in it are those of the text."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
+    if text.startswith("{") and _JSON_STREAM.search(text):
+        yield from _json_documents(text)
+        return
     begin, line, indent = 0, 1, ""
     # Not as a list: a file may have millions of separators.
     for found in chain(_SEPARATOR.finditer(text), (None,)):
@@ -247,6 +256,16 @@ def documents(text: str) -> Iterator[tuple[int, str]]:
             begin = found.end()
             # Text after a separator keeps its column.
             indent = "" if text.startswith("\n", begin) else "   "
+
+
+def _json_documents(text: str) -> Iterator[tuple[int, str]]:
+    """One JSON object after the other, as kubectl takes them."""
+    begin, line = 0, 1
+    for found in chain(_JSON_STREAM.finditer(text), (None,)):
+        end = found.start(1) if found else len(text)
+        yield line, text[begin:end]
+        line += text.count("\n", begin, end)
+        begin = end
 
 
 def _only_directives(document: str) -> bool:

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
@@ -18,8 +19,12 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.versio
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import (
     GATEWAY_CHANNEL,
     GATEWAY_VERSION,
+    GUIDED,
     ISTIO_VERSION,
+    NEVER_TOGETHER,
     NOT_READ,
+    OWN_VALUES,
+    SCRIPTED_LABELS,
     TARGET_VERSION,
     Settings,
 )
@@ -98,6 +103,11 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         reader = _read_files(params)
         _require_objects(params, reader)
         facts[NOT_READ] = _not_read(reader.loaded)
+        facts[GUIDED] = reader.loaded.guided
+        facts[OWN_VALUES] = reader.loaded.with_own_values
+        folders = [path for path in map(os.path.expanduser, params["paths"]) if os.path.isdir(path)]
+        facts[SCRIPTED_LABELS] = cache(partial(_scripted_labels, folders))
+        facts[NEVER_TOGETHER] = cache(partial(_never_together, folders))
         if params["live"]:
             # Here, because what speaks to a cluster takes longer to import than a file to validate.
             from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.cluster import read_cluster
@@ -114,6 +124,19 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
     )
     found = (live.resources, live.unread) if live else ([], [])
     return Input(reader.loaded, reader.files, found[0], settings, found[1], notes)
+
+
+def _scripted_labels(folders: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
+    # Here and below, since few findings depend on what scripts do.
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import scripted_labels
+
+    return scripted_labels(folders)
+
+
+def _never_together(folders: Sequence[str], files: frozenset[str]) -> set[tuple[str, str]]:
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import never_together
+
+    return never_together(folders, files)
 
 
 def _not_read(loaded: Loaded) -> list[str]:

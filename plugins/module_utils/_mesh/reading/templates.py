@@ -22,6 +22,8 @@ _YTT = re.compile(r"(?:^|\s)#@(?: |[a-z]+/)", re.MULTILINE)
 _PLACEHOLDER_LINE = re.compile(r"^\s*\$\{\w+\}\s*$", re.MULTILINE)
 # Statements of FreeMarker, ERB and Jinja, and <LINES_TO_COME>, which a script fills in.
 _STATEMENT = re.compile(r"^[ \t]*(?:</?#[a-z]|<%|\{%|<[A-Z][A-Z0-9]*_[A-Z0-9_]*>[ \t]*$)", re.MULTILINE)
+# [PRODUCT_NAME]-adapter, which YAML takes for a list with something behind it.
+_BRACKETS = re.compile(r":[ \t]+\[[A-Z][A-Z0-9]*_[A-Z0-9_]*\][^\s,#]", re.MULTILINE)
 # Words for sed.
 _PERCENT = re.compile(r"(?:^|[\s:-])%[A-Z][A-Z0-9_]*%", re.MULTILINE)
 
@@ -33,7 +35,7 @@ def is_template(document: str, parsed: Parsed) -> bool:
     is_invalid = any(problem.fault == "syntax" for problem in parsed.problems)
     if "${" in document and _PLACEHOLDER_LINE.search(document):
         return is_invalid
-    if is_invalid and (("%" in document and _PERCENT.search(document)) or _STATEMENT.search(document)):
+    if is_invalid and any(mark.search(document) for mark in (_PERCENT, _STATEMENT, _BRACKETS)):
         return True
     if "{{" not in document or not _PLACEHOLDER.search(document):
         return False
@@ -52,6 +54,8 @@ def marks_in(template: str) -> str:
         return "placeholders {{ }}"
     if found := _STATEMENT.search(template):
         return f"the statement {found[0].strip()}"
+    if _BRACKETS.search(template):
+        return "placeholders [ ]"
     return "placeholders ${ }" if "${" in template else "placeholders % %"
 
 

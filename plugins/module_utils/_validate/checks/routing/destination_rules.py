@@ -34,6 +34,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.routes import whole
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.workloads import ROLLOUT
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 
 # Labels that istiod adds to endpoints by where they run, and controllers to pods; no template has them.
@@ -183,13 +184,13 @@ def _machines(mesh: Mesh, namespace: str, wanted: Mapping[str, Any]) -> bool:
     title="Subset without labels",
     why="The subset contains all pods of the host, so it does not distinguish versions.",
     remedy="Add the version's labels, or remove the subset.",
-    alone=True,
 )
 def subset_without_labels(mesh: Mesh, report: Report) -> None:
+    labelled = _labelled_by_rollouts(mesh)
     for rule in mesh.of(DESTINATION_RULE):
         subsets = list(items(rule.spec, "subsets"))
         for index, subset in subsets:
-            if part(subset, "labels"):
+            if part(subset, "labels") or (rule.namespace, rule.name, subset.get("name")) in labelled:
                 continue
             host = _host(mesh, rule)
             # With a policy of its own, the subset is a way of calling all pods; for an external host this is common. A
@@ -202,6 +203,16 @@ def subset_without_labels(mesh: Mesh, report: Report) -> None:
                 f"subset '{subset.get('name')}' has no labels and selects every pod",
                 level="info" if meant else "",
             )
+
+
+def _labelled_by_rollouts(mesh: Mesh) -> set[tuple[str, object, object]]:
+    """Namespace, DestinationRule and subset: the controller of Rollouts labels them while it runs."""
+    found = set()
+    for rollout in mesh.of(ROLLOUT):
+        rule = part(rollout.spec, "strategy", "canary", "trafficRouting", "istio", "destinationRule")
+        for field in ("canarySubsetName", "stableSubsetName"):
+            found.add((rollout.namespace, rule.get("name"), rule.get(field)))
+    return found
 
 
 @once_per_mesh

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_callers
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names, selector_labels
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mtls import ISTIO_MUTUAL, MUTUAL, mode_of
@@ -121,7 +122,11 @@ def caller_without_sidecar(mesh: Mesh, report: Report) -> None:
                     found = names([caller.resource for caller in callers])
                     report(policy, where, f"{principal!r} is {found}, without a sidecar")
             for where, namespace in values(source, path, "namespaces"):
-                if namespace in namespaces:
+                if namespace not in namespaces:
+                    continue
+                if lacking := unseen_callers(mesh, namespace):
+                    report.undecided(lacking)
+                else:
                     report(policy, where, f"no workload of namespace {namespace} has a sidecar")
 
 

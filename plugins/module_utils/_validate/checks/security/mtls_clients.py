@@ -31,6 +31,11 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
 
 # A host within an address: after //, @ or = or at the beginning, up to a port, a path or the end.
 _HOST = re.compile(r"(?:^|//|[@=,\s])([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?=:[0-9]|[/,\s?]|$)")
+# Variables of which a single word is something else, even if a Service has the name: POSTGRES_DB, STORAGE_TYPE.
+_NO_ADDRESS = re.compile(
+    r"(?:^|_)(?:CLASS|DATABASE|DB|DBNAME|(?:APP|DB|USER)_NAME|MODE|PASSWORD|REALM|ROLE|SCHEMA|TYPE|USER|USERNAME)$"
+)
+_WORD = re.compile(r"[\w-]+")
 
 
 @check(
@@ -114,7 +119,11 @@ def _addresses(workload: Workload) -> Iterator[tuple[Path, str]]:
     for number, container in items(workload.pod_spec, "containers"):
         path = (*workload.template, "spec", "containers", number)
         for index, variable in items(container, "env"):
-            if isinstance(value := variable.get("value"), str):
+            value = variable.get("value")
+            is_word = (
+                isinstance(value, str) and _WORD.fullmatch(value) and _NO_ADDRESS.search(str(variable.get("name")))
+            )
+            if isinstance(value, str) and not is_word:
                 yield (*path, "env", index, "value"), value
         for field in ("command", "args"):
             for index, text in texts(container, field):

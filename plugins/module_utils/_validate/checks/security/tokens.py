@@ -97,9 +97,16 @@ def token_not_demanded(mesh: Mesh, report: Report) -> None:
     policies = applied(mesh, AUTHORIZATION_POLICY)
     for policy in mesh.of(REQUEST_AUTHENTICATION):
         if workloads := reach(mesh, policy):
-            is_demanded = all(
-                any(other.identity in demanded for other in policies.to(workload)) for workload in workloads
-            )
+            without = [
+                workload
+                for workload in workloads
+                if not any(other.identity in demanded for other in policies.to(workload))
+            ]
+            is_demanded = len(without) < len(workloads)
+            if without and is_demanded and items(policy.spec, "jwtRules"):
+                # The others may be called without a token on purpose.
+                text = f"no AuthorizationPolicy requires a token for {names([item.resource for item in without])}"
+                report(policy, ("spec", "jwtRules"), text, level="info")
         else:
             # A policy in the same place that requires tokens may be for the same targets.
             near = (policy.namespace, has_target(policy))

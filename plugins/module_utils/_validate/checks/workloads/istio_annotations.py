@@ -8,17 +8,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import INJECT, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
+    BUILT,
     CRON_JOB,
     DAEMON_SET,
     DEPLOYMENT,
     JOB,
     NAMESPACE,
+    POD,
     SERVICE,
     STATEFUL_SET,
     Path,
@@ -66,8 +69,11 @@ class Use(NamedTuple):
     alone=True,
 )
 def misplaced_annotation(mesh: Mesh, report: Report) -> None:
+    common = _common_annotations(mesh)
     for use in _uses(mesh):
         known = ANNOTATIONS.get(use.name)
+        if use.name in common.get(use.resource.source.file, ()):
+            continue
         if known and "Any" not in known.kinds and use.kind not in known.kinds:
             report(use.resource, use.path, f"{use.name} belongs to {' or '.join(known.kinds)}, not to {use.kind}")
 
@@ -138,6 +144,18 @@ def alpha_annotation(mesh: Mesh, report: Report) -> None:
         by_istio = use.name in _OF_CNI and bool(use.resource.status)
         if known and known.maturity == "alpha" and not by_istio:
             report(use.resource, use.path, f"{use.name} is alpha")
+
+
+def _common_annotations(mesh: Mesh) -> dict[str, set[str]]:
+    """Of each kustomization, the annotations that it gives every object, pods of workloads included."""
+    of_pods: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for use in _uses(mesh):
+        if use.kind == POD.kind and use.resource.source.file.endswith(BUILT):
+            of_pods[use.resource.source.file].add((use.name, str(use.value)))
+    for item in mesh.all() if of_pods else ():
+        if item.source.file in of_pods:
+            of_pods[item.source.file] &= {(str(name), str(value)) for name, value in item.annotations.items()}
+    return {file: {name for name, _value in found} for file, found in of_pods.items()}
 
 
 @once_per_mesh

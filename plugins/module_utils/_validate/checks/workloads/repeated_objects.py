@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sele
 
 _CODE = "MESH219"
 _SHOWN = 3
+_OPPOSITES = (("bad", "good"), ("invalid", "valid"), ("wrong", "right"), ("denied", "allowed"), ("broken", "fixed"))
 
 
 @check(
@@ -53,7 +55,17 @@ def _share_folder(earlier: Resource, later: Resource) -> bool:
 
 def _may_be_meant(earlier: Resource, later: Resource, variants: Variants) -> bool:
     """Steps of a canary, what is laid over a base, or folders that may be for different clusters or namespaces."""
-    return not _share_folder(earlier, later) or variants.of(earlier) != variants.of(later)
+    return (
+        not _share_folder(earlier, later)
+        or variants.of(earlier) != variants.of(later)
+        or _are_opposites(earlier.source.file, later.source.file)
+    )
+
+
+def _are_opposites(one: str, other: str) -> bool:
+    """Examples of what is right and what is wrong: good-namespace.yaml and bad-namespace.yaml."""
+    words, others = (set(re.split(r"[-_./]", file.lower())) for file in (one, other))
+    return any({*words} ^ {*others} == {*pair} for pair in _OPPOSITES)
 
 
 def _report_one(report: Report, earlier: Resource, later: Resource, *, milder: bool) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.istiod.common import (
@@ -58,6 +59,14 @@ _OLD_NAMES = {
             "tcp_proxy",
         )
     },
+}
+
+# Fields of Envoy's own types with a text for a value, even if it stands for several: "GET, POST".
+_CORS = tuple(("cors", name) for name in ("allow_headers", "allow_methods", "expose_headers", "max_age"))
+_TEXTS = {
+    "CLUSTER": (("connect_timeout",), ("lb_policy",), ("name",)),
+    "HTTP_ROUTE": (("name",), ("route", "cluster"), ("route", "timeout"), *(("route", *place) for place in _CORS)),
+    "VIRTUAL_HOST": (("name",), *_CORS),
 }
 
 
@@ -144,6 +153,7 @@ def _filter(faults: Faults, path: Path, found: Object, target: str) -> bool:
 def _value(faults: Faults, path: Path, value: Any, target: str) -> None:
     if not isinstance(value, dict):
         return
+    _texts(faults, path, value, target)
     wrong = False
     for where, found in _typed(value, path):
         kind = found.get("@type")
@@ -157,6 +167,21 @@ def _value(faults: Faults, path: Path, value: Any, target: str) -> None:
             wrong = True
     if not wrong:
         _untyped(faults, path, value, target in _FILTERS)
+
+
+def _texts(faults: Faults, path: Path, value: Object, target: str) -> None:
+    """Lists in the place of a text, which is all that istiod decodes there."""
+    for place in _TEXTS.get(target, ()):
+        for names in dict.fromkeys((place, tuple(_camel(name) for name in place))):
+            owner = part(value, *names[:-1])
+            if isinstance(owner.get(names[-1]), list):
+                faults.error((*path, *names), f"{names[-1]} is a text in Envoy, not a list")
+
+
+def _camel(name: str) -> str:
+    """The other form of a field's name that Envoy takes."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _typed(value: Any, path: Path) -> Iterator[tuple[Path, Object]]:

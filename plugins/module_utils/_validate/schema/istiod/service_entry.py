@@ -155,7 +155,7 @@ def _entry(faults: Faults, path: Path, entry: Object, names: set[str] | None, *,
         if not entry.get("network"):
             faults.error((*path, "address"), "an address or a network is needed")
             return
-        faults.warning((*path, "network"), f"only the network {entry['network']!r} is given, and no address")
+        faults.warning((*path, "address"), f"only the network {entry['network']!r} is given, and no address")
     elif address.startswith(UNIX):
         faults.error((*path, "address"), values.bad_unix_address(address.removeprefix(UNIX)))
         if entry.get("ports"):

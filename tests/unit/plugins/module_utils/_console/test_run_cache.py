@@ -55,6 +55,7 @@ def test_an_unchanged_input_is_not_checked_again(runs: list[int], capsys: pytest
 CHANGES: dict[str, Callable[[], object]] = {
     "content": lambda: Path("route.yaml").write_text(FIXED),
     "new file": lambda: Path("more.yaml").write_text(FIXED.replace("cart", "pay")),
+    "guide": lambda: Path("README.md").write_text("kubectl label namespace shop istio-injection=enabled\n"),
     "renamed file": lambda: Path("route.yaml").rename("cart.yaml"),
     "configuration": lambda: Path("mesh-validate.yml").write_text("fail_on: info\n"),
     "folder": lambda: (Path("sub").mkdir(), os.chdir("sub"), Path("route.yaml").write_text(ROUTE)),

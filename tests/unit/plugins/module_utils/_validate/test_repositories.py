@@ -183,7 +183,15 @@ def test_templates_of_ytt_and_envsubst_are_hints() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["<#if config.mail?? && config.mail>", "</#if>", "<% if mail %>", "{% if mail %}", "<MAIL_ANNOTATION_1>"]
+    "line",
+    [
+        "<#if config.mail?? && config.mail>",
+        "</#if>",
+        "<% if mail %>",
+        "{% if mail %}",
+        "<MAIL_ANNOTATION_1>",
+        "  namespace: [TEAM_NAME]-apps",
+    ],
 )
 def test_statements_of_template_engines_are_hints(line: str) -> None:
     text = f"apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n{line}\n  annotations: {{}}\n"
@@ -199,6 +207,16 @@ def test_a_list_that_a_client_printed_has_no_kind() -> None:
     text = json.dumps({"apiVersion": "v1", "kind": "", "metadata": {"continue": ""}, "items": items})
     load_bytes(text.encode(), "a.json", "default", loaded)
     assert [(resource.kind.kind, resource.name) for resource in loaded.resources] == [("Service", "a")]
+
+
+def test_json_objects_one_after_the_other_are_documents() -> None:
+    loaded = Loaded()
+    objects = [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}} for name in "ab"]
+    text = "\n".join(json.dumps(item, indent=2) for item in objects)
+    load_bytes(text.encode(), "a.json", "default", loaded)
+    assert loaded.findings == []
+    assert [(item.name, item.source.line) for item in loaded.resources] == [("a", 1), ("b", 8)]
+    assert loaded_codes(text + "}\n") == ["MESH001"]
 
 
 @pytest.mark.parametrize(
