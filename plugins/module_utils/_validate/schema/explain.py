@@ -46,6 +46,7 @@ class Fault(NamedTuple):
     meant: the known name, if no other one is as near.
     unlisted: a value that is not among those of the schema.
     wrong_type: everything below it is unreadable.
+    for_string: true or false, as it is shown, where a string is expected; empty for all other faults.
     warning: the API server or istiod accepts it, or may do so, and it may not be what is intended.
     known: as warning, but another release has it, and the version in use is not known.
     remedy: empty if the check's own says it all.
@@ -55,6 +56,7 @@ class Fault(NamedTuple):
     message: str
     unknown: bool = False
     wrong_type: bool = False
+    for_string: str = ""
     warning: bool = False
     misspelt: bool = False
     unlisted: bool = False
@@ -83,7 +85,9 @@ class Explainer:
         if value is None and node.get("nullable"):
             return
         if not _is(kind, value):
-            yield Fault(path, f"{shown(value)} is {_what(value)}, expected {_NAMES[kind]}", wrong_type=True)
+            truth = shown(value) if kind == "string" and isinstance(value, bool) else ""
+            message = f"{shown(value)} is {_what(value)}, expected {_NAMES[kind]}"
+            yield Fault(path, message, wrong_type=True, for_string=truth)
             return
         before = 0
         for fault in self._within(node, value, path):

@@ -37,8 +37,6 @@ _ISTIO_ONLY = frozenset(
     {"VirtualService", "DestinationRule", "EnvoyFilter", "PeerAuthentication", "RequestAuthentication"}
 )
 
-# How the message of a truth value ends where a text must be.
-_BUT_TEXT = "is true or false, expected a string"
 _IN_DOUBT = (
     "Correct it, or keep it if the release in use has it. Set istio_version or gateway_api_version to that release."
 )
@@ -163,9 +161,9 @@ class _Words:
 
     def named(self, resource: Resource, fault: Fault) -> Fault:
         """Of a text that YAML reads as a truth value, the word itself: on, yes, true."""
-        if not fault.wrong_type or not fault.message.endswith(_BUT_TEXT):
+        if not fault.for_string:
             return fault
-        value = fault.message.partition(" ")[0]
+        value = fault.for_string
         word = self._at(resource, fault.path)
         if not word:
             return fault._replace(remedy=f"Write {value} in quotes. yes, no, on and off need them, too.")
