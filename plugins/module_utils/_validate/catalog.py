@@ -41,6 +41,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.chec
     destination_rule_overlap,
     destination_rules,
     export_scopes,
+    gateway_protocols,
     retry_storms,
     route_retries,
     route_weights,
