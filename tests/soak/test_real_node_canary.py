@@ -17,7 +17,7 @@ import pytest
 from ..integration.support.canary_lab import Call, Lab, shares
 from ..integration.support.canary_records import failed, rate, read
 from .conftest import Report
-from .real_node import RealLab, needs_real_node, real_lab
+from .real_node import SMALL, RealLab, needs_real_node, real_lab
 
 pytestmark = needs_real_node
 PLACED = {
@@ -29,14 +29,6 @@ RATE = 20
 FORWARDED: dict[str, Any] = {
     "provider": {"type": "envoy", "proxy_access": "port_forward"},
     "istiod_access": "port_forward",
-}
-
-
-# The node has the machine's CPUs: two of them must hold all that the application requests, and its canaries. Measured
-# against such small requests, every autoscaler would start pods at once, and while these start, nothing else answers.
-SMALL = {
-    "restaurant_app_defaults": {"resources": {"requests": {"cpu": "20m"}}},
-    "restaurant_app_autoscaling_max_replicas": 2,
 }
 
 

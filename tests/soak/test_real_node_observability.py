@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from ..integration.observability.test_dashboards import queries
+from ..integration.observability.test_dashboards import has_number, queries
 from .conftest import Report
-from .real_node import Object, RealLab, needs_real_node, real_lab, until
+from .real_node import SMALL, Object, RealLab, needs_real_node, real_lab, until
 
 pytestmark = needs_real_node
 NAMESPACE = "istio-system"
@@ -32,8 +32,7 @@ PLACED = {
 }
 # Two CPUs hold it all. The chart's Jaeger is newer than the lab's, which does not know a setting of the separate parts.
 STACK: dict[str, Any] = {
-    "restaurant_app_defaults": {"resources": {"requests": {"cpu": "20m"}}},
-    "restaurant_app_autoscaling_max_replicas": 2,
+    **SMALL,
     "jaeger_mode": "all-in-one",
     "jaeger_resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
     "prometheus_resources": {"requests": {"cpu": "50m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
@@ -167,7 +166,7 @@ def test_every_query_of_every_dashboard_has_data(lab: RealLab, report: Report) -
 def has_data(lab: RealLab, query: str) -> bool:
     """Whether Prometheus has a value for it now, one that is a number."""
     path = f"/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    return any(sample["value"][1] != "NaN" for sample in ask(lab, "prometheus-server:80", path)["data"]["result"])
+    return has_number(ask(lab, "prometheus-server:80", path)["data"]["result"])
 
 
 def raised(lab: RealLab) -> set[str]:
@@ -182,14 +181,14 @@ def test_a_new_installation_raises_no_alert(lab: RealLab) -> None:
 
 
 def test_an_alert_reaches_alertmanager_and_ends(lab: RealLab, report: Report) -> None:
-    gateway = ("-n", NAMESPACE, "scale", "deployment/istio-ingressgateway")
+    scale = ("-n", NAMESPACE, "scale", "deployment/istio-ingressgateway")
     replicas = lab.get("deployment", "istio-ingressgateway", "-n", NAMESPACE)["spec"]["replicas"]
     assert "IngressGatewayDown" not in raised(lab)
     # The autoscaler does not act on a workload without pods.
-    lab.kubectl(*gateway, "--replicas=0")
+    lab.kubectl(*scale, "--replicas=0")
     try:
         until(lambda: "IngressGatewayDown" in raised(lab), "Alertmanager has the alert", 400)
     finally:
-        lab.kubectl(*gateway, f"--replicas={replicas}")
+        lab.kubectl(*scale, f"--replicas={replicas}")
     until(lambda: "IngressGatewayDown" not in raised(lab), "it ends with its cause", 600)
     report(f"real node: alerts afterwards: {sorted(raised(lab))}")

@@ -71,6 +71,20 @@ def servers(mesh: Mesh) -> list[Server]:
     return found
 
 
+@once_per_mesh
+def servers_by_gateway(mesh: Mesh) -> dict[tuple[str, str], list[Server]]:
+    """The servers of each Gateway, by its namespace and name."""
+    found: dict[tuple[str, str], list[Server]] = {(item.namespace, item.name): [] for item in mesh.of(GATEWAY)}
+    for server in servers(mesh):
+        found[server.gateway.namespace, server.gateway.name].append(server)
+    return found
+
+
+def hosts_for(server: Server, namespace: str) -> list[str]:
+    """The hosts that VirtualServices of the namespace may use at the server."""
+    return [host for _place, scope, host in server.hosts if scope in ("*", namespace)]
+
+
 def _family(protocol: str, tls: Object) -> str:
     if protocol in _HTTP:
         return "http"

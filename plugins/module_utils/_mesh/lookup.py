@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_service
@@ -98,3 +98,9 @@ def subset_labels(mesh: Mesh, host: str, name: str) -> Object:
             if subset.get("name") == name:
                 return part(subset, "labels")
     return {}
+
+
+def written_and_qualified_hosts(mesh: Mesh, service: Resource) -> set[str]:
+    """The hosts of a VirtualService, as they are written and with their domains."""
+    written = [host for _place, host in texts(service.spec, "hosts")]
+    return {*written, *(mesh.qualified(host, service.namespace) for host in written)}

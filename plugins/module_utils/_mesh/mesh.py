@@ -156,6 +156,10 @@ class Mesh:
     def all(self) -> list[Resource]:
         return [*self._by_identity.values(), *self._nameless]
 
+    def all_definitions(self) -> list[Resource]:
+        """Those that later ones overrule, too. A mesh of some of them chooses among these in the same way."""
+        return [copy for found in self.definitions.values() for copy in found[:-1]] + self.all()
+
     @property
     def kinds(self) -> list[Kind]:
         return [kind for kind, found in self._by_kind.items() if found]

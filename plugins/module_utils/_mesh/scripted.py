@@ -41,8 +41,7 @@ def with_scripted_labels(mesh: Mesh) -> Mesh | None:
             labelled[id(namespace)] = Resource({**namespace.obj, "metadata": metadata}, namespace.source)
     if not labelled:
         return None
-    copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
-    return Mesh([labelled.get(id(item), item) for item in [*copies, *mesh.all()]], mesh.settings, mesh)
+    return Mesh([labelled.get(id(item), item) for item in mesh.all_definitions()], mesh.settings, mesh)
 
 
 def apart_by_guides(mesh: Mesh) -> Mapping[str, set[str]]:
@@ -56,5 +55,4 @@ def apart_by_guides(mesh: Mesh) -> Mapping[str, set[str]]:
 
 
 def without_files(mesh: Mesh, files: Collection[str]) -> Mesh:
-    copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
-    return Mesh([item for item in [*copies, *mesh.all()] if item.source.file not in files], mesh.settings, mesh)
+    return Mesh([item for item in mesh.all_definitions() if item.source.file not in files], mesh.settings, mesh)

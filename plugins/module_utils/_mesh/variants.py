@@ -65,8 +65,7 @@ class Variants:
 
     def part_of(self, mesh: Mesh, variant: str) -> Mesh:
         """The mesh of one variant: what belongs to all of them, then its own."""
-        copies = [copy for found in mesh.definitions.values() for copy in found[:-1]]
-        chosen = [item for item in [*copies, *mesh.all()] if is_within(variant, self.of(item))]
+        chosen = [item for item in mesh.all_definitions() if is_within(variant, self.of(item))]
         chosen.sort(key=lambda item: len(self.of(item)))
         return Mesh(chosen, mesh.settings, mesh)
 

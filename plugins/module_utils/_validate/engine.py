@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
@@ -132,55 +132,51 @@ def _keep_what_is_certain(mesh: Mesh, checks: Sequence[Check], results: _Results
 def _keep_what_variants_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
     """Removes findings that need files of another variant of the mesh: no cluster has both."""
     variants = variants_of(mesh)
-    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
-    by_variant: dict[str, list[int]] = defaultdict(list)
-    for place in places:
-        for variant in {variants.of(finding.resource) for finding in results.by_check[place]} - {""}:
-            by_variant[variant].append(place)
-    for variant, asked in by_variant.items():
-        answer = _ask(variants.part_of(mesh, variant), [checks[place] for place in asked])
-        for number, place in enumerate(asked):
-            confirmed = {_fault(finding) for finding in answer.by_check[number]}
-            mine = results.by_check[place]
-            kept = [item for item in mine if variants.of(item.resource) != variant or _fault(item) in confirmed]
-            if len(kept) < len(mine):
-                results.by_check[place] = kept
-                results.partly.setdefault(checks[place].rule.name, []).append(f"one mesh: {variant} is one of several")
+    for variant, doubtful in _in_groups(checks, results, variants.of).items():
+        lacking = f"one mesh: {variant} is one of several"
+        _keep_confirmed(variants.part_of(mesh, variant), checks, results, doubtful, lacking)
 
 
 def _keep_what_scripts_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
     """Removes findings that are not true with the labels that scripts beside the files give Namespaces."""
-    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
-    other = with_scripted_labels(mesh) if places else None
-    if other is None:
-        return
-    answer = _ask(other, [checks[place] for place in places])
-    for number, place in enumerate(places):
-        confirmed = {_fault(finding) for finding in answer.by_check[number]}
-        mine = results.by_check[place]
-        results.by_check[place] = [finding for finding in mine if _fault(finding) in confirmed]
-        if len(results.by_check[place]) < len(mine):
-            lacking = "the Namespaces' labels, of which a script or a guide sets some"
-            results.partly.setdefault(checks[place].rule.name, []).append(lacking)
+    doubtful = _in_groups(checks, results, lambda _resource: "all").get("all")
+    other = with_scripted_labels(mesh) if doubtful else None
+    if doubtful and other:
+        lacking = "the Namespaces' labels, of which a script or a guide sets some"
+        _keep_confirmed(other, checks, results, doubtful, lacking)
 
 
 def _keep_what_guides_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
     """Removes findings that need a file which a guide deletes before it applies the finding's own file."""
-    places = [place for place, check in enumerate(checks) if not check.alone and results.by_check[place]]
-    apart = apart_by_guides(mesh) if places else {}
-    for file in sorted({item.resource.source.file for place in places for item in results.by_check[place]} & {*apart}):
-        asked = [
-            place for place in places if any(item.resource.source.file == file for item in results.by_check[place])
-        ]
-        answer = _ask(without_files(mesh, apart[file]), [checks[place] for place in asked])
-        for number, place in enumerate(asked):
-            confirmed = {_fault(finding) for finding in answer.by_check[number]}
-            mine = results.by_check[place]
-            kept = [item for item in mine if item.resource.source.file != file or _fault(item) in confirmed]
-            if len(kept) < len(mine):
-                results.by_check[place] = kept
-                lacking = f"one mesh: a guide deletes what precedes {file}"
-                results.partly.setdefault(checks[place].rule.name, []).append(lacking)
+    by_file = _in_groups(checks, results, lambda resource: resource.source.file)
+    apart = apart_by_guides(mesh) if by_file else {}
+    for file in sorted(by_file.keys() & apart.keys()):
+        lacking = f"one mesh: a guide deletes what precedes {file}"
+        _keep_confirmed(without_files(mesh, apart[file]), checks, results, by_file[file], lacking)
+
+
+# The findings in doubt, by the place of their check.
+_Doubtful = dict[int, list[Finding]]
+
+
+def _in_groups(checks: Sequence[Check], results: _Results, group_of: Callable[[Resource], str]) -> dict[str, _Doubtful]:
+    """The findings that other objects may change, by the group of their object. Those without a group are left out."""
+    found: dict[str, _Doubtful] = defaultdict(lambda: defaultdict(list))
+    for place, check in enumerate(checks):
+        for finding in () if check.alone else results.by_check[place]:
+            if group := group_of(finding.resource):
+                found[group][place].append(finding)
+    return found
+
+
+def _keep_confirmed(other: Mesh, checks: Sequence[Check], results: _Results, doubtful: _Doubtful, lacking: str) -> None:
+    """Removes the doubtful findings that the other mesh does not have; their checks are undecided for these."""
+    answer = _ask(other, [checks[place] for place in doubtful])
+    for theirs, (place, asked) in zip(answer.by_check, doubtful.items(), strict=True):
+        confirmed = {_fault(finding) for finding in theirs}
+        if refuted := {id(finding) for finding in asked if _fault(finding) not in confirmed}:
+            results.by_check[place] = [finding for finding in results.by_check[place] if id(finding) not in refuted]
+            results.partly.setdefault(checks[place].rule.name, []).append(lacking)
 
 
 def _leave_out_placeholders(mesh: Mesh, results: _Results) -> None:

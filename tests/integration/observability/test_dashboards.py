@@ -91,8 +91,12 @@ def test_prometheus_evaluates_every_rule_of_the_role(lab: Lab) -> None:
 
 def ask(lab: Lab, expression: str) -> bool:
     """Whether Prometheus has a value for it now, one that is a number."""
-    found = get(lab, "query", query=expression)["result"]
-    return any(sample["value"][1] != "NaN" for sample in found)
+    return has_number(get(lab, "query", query=expression)["result"])
+
+
+def has_number(result: list[dict[str, Any]]) -> bool:
+    """Whether a sample of an answer is a number."""
+    return any(sample["value"][1] != "NaN" for sample in result)
 
 
 def get(lab: Lab, what: str, **parameters: str) -> dict[str, Any]:

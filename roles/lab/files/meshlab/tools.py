@@ -348,7 +348,6 @@ def _completed(go: str, build: Build, folder: Path) -> Path:
     described = _go(go, build, "list", "-f", "{{.Module.Path}} {{.Module.Dir}}", build.packages[0]).split()
     module, published = described[0], Path(described[1])
     copy = folder / "source"
-    shutil.rmtree(copy, ignore_errors=True)
     # The module cache is read-only, and only the content is wanted.
     shutil.copytree(published, copy, copy_function=shutil.copyfile)
     for directory in (copy, *(path for path in copy.rglob("*") if path.is_dir())):

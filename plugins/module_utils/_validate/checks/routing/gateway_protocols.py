@@ -12,9 +12,13 @@ from collections.abc import Iterable
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import Server, servers
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import (
+    Server,
+    hosts_for,
+    servers_by_gateway,
+)
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import written_and_qualified_hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import VIRTUAL_SERVICE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.routes import (
     MESH,
@@ -46,23 +50,13 @@ def routes_of_other_protocol(mesh: Mesh, report: Report) -> None:
 
 def _serving(mesh: Mesh, service: Resource, name: str) -> list[Server]:
     """The servers of the gateway that serve a host of the VirtualService."""
-    place = gateway_identity(name, service.namespace) if name != MESH else None
-    wanted = [host for _place, host in texts(service.spec, "hosts")]
-    both = {*wanted, *(mesh.qualified(host, service.namespace) for host in wanted)}
-    return [server for server in _by_gateway(mesh).get(place, ()) if _serves(server, service.namespace, both)]
-
-
-@once_per_mesh
-def _by_gateway(mesh: Mesh) -> dict[tuple[str, str] | None, list[Server]]:
-    found: dict[tuple[str, str] | None, list[Server]] = {}
-    for server in servers(mesh):
-        found.setdefault((server.gateway.namespace, server.gateway.name), []).append(server)
-    return found
-
-
-def _serves(server: Server, namespace: str, wanted: Iterable[str]) -> bool:
-    own = [host for _place, scope, host in server.hosts if scope in ("*", namespace)]
-    return any(hosts.overlap(host, other) for host in own for other in wanted)
+    wanted = written_and_qualified_hosts(mesh, service)
+    found = [] if name == MESH else servers_by_gateway(mesh).get(gateway_identity(name, service.namespace), [])
+    return [
+        server
+        for server in found
+        if any(hosts.overlap(own, other) for own in hosts_for(server, service.namespace) for other in wanted)
+    ]
 
 
 def _lists(server: Server) -> tuple[str, ...]:

@@ -11,7 +11,11 @@ from __future__ import annotations
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, texts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.elsewhere import unseen_gateway
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import subset_labels
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import hosts_for, servers_by_gateway
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import (
+    subset_labels,
+    written_and_qualified_hosts,
+)
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
@@ -91,17 +95,12 @@ def internal_gateway(mesh: Mesh, report: Report) -> None:
             report(service, path, f"gateway '{name}' is internal to istiod")
 
 
-def _served_hosts(gateway: Resource, namespace: str) -> list[str]:
+def _served_hosts(mesh: Mesh, gateway: Resource, namespace: str) -> list[str]:
     """Hosts that VirtualServices of the namespace may use at the gateway."""
     if gateway.kind == K8S_GATEWAY:
         return [str(listener.get("hostname") or "*") for _index, listener in items(gateway.spec, "listeners")]
-    served = []
-    for _index, server in items(gateway.spec, "servers"):
-        for _place, text in texts(server, "hosts"):
-            place, slash, host = text.rpartition("/")
-            if not slash or place in ("*", namespace) or (place == "." and gateway.namespace == namespace):
-                served.append(host)
-    return served
+    servers = servers_by_gateway(mesh)[gateway.namespace, gateway.name]
+    return [host for server in servers for host in hosts_for(server, namespace)]
 
 
 @check(
@@ -116,12 +115,12 @@ def host_not_in_gateway(mesh: Mesh, report: Report) -> None:
         wanted = [host for _place, host in texts(service.spec, "hosts")]
         if not wanted:
             continue
-        both = {*wanted, *(mesh.qualified(host, service.namespace) for host in wanted)}
+        both = written_and_qualified_hosts(mesh, service)
         for index, name in texts(service.spec, "gateways"):
             gateway = None if name == MESH else _found(mesh, *gateway_identity(name, service.namespace))
             if gateway is None or _is_internal(name):
                 continue
-            served = _served_hosts(gateway, service.namespace)
+            served = _served_hosts(mesh, gateway, service.namespace)
             if any(hosts.overlap(own, other) for own in served for other in both):
                 continue
             listed = ", ".join(dict.fromkeys(served)) or f"none for namespace {service.namespace}"
