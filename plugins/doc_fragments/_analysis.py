@@ -271,7 +271,7 @@ options:
             requests then.
         type: float
       window:
-        description: Duration of the period before the run.
+        description: Duration of the period before the run, for O(whole_service_guard.max_increase).
         type: str
         default: 5m
       error_codes:

@@ -94,7 +94,7 @@ class Outcome:
 class Analysis:
     """The metrics of one run. All moments are by this machine's clock.
 
-    ``since``: nothing before it counts. Without it, the first round covers the longest window.
+    ``since``: nothing before it counts. Without it, the first round covers the longest window of the metrics.
     """
 
     def __init__(
@@ -258,7 +258,9 @@ class Analysis:
     def _beginning(self, now: float) -> float:
         """The source's time from which counters are read. It is the same for all rounds."""
         if self._start is None:
-            window = max(metric.window for metric in self._metrics.values())
+            # The guard's window is that before the run, which max_increase compares with.
+            windows = (metric.window for metric in self._metrics.values() if metric.name != GUARD)
+            window = max(windows, default=Metric.window)
             until = self._tallies.get("until")
             known = [moment for moment in (self._since, until) if moment is not None]
             start = self._remote(max(known)) if known else now - window

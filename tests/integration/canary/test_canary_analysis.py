@@ -172,7 +172,7 @@ def test_errors_fail_and_are_forgotten_by_the_next_run(analyst: Analyst) -> None
         time.sleep(2)
         failed, guarded = analyst.during_a_fault(
             {"metrics": [SUCCESS], "count": 10, "interval": "1s", "fail_on": ["fail"]},
-            {"whole_service_guard": {"max_error_rate": 5}, "count": 10, "interval": "1s"},
+            {"whole_service_guard": {"max_error_rate": 5}, "count": 20, "interval": "1s"},
             error_rate=0.5,
         )
         assert failed["failed"], "the task fails where that is asked for"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,15 @@ def test_it_is_waited_for_evidence_but_not_for_ever() -> None:
 def test_two_metrics_of_a_name_are_counted_apart() -> None:
     analysis = Analysis([LATENCY, Metric("request-duration", maximum=50, percentile=50)], TARGET, Traffic([]))
     assert list(analysis.tallies) == ["request-duration", "request-duration#2"]
+
+
+@pytest.mark.parametrize("beside", [[], [SUCCESS]])
+def test_the_guards_window_is_only_that_before_the_run(beside: list[Metric]) -> None:
+    guard = replace(GUARD, window=300)
+    old = [Increase(entry.labels, entry.amount, START - 100) for entry in (BAD, requests("unknown", "503", 500))]
+    analysis = Analysis([*beside, guard], TARGET, Traffic([GOOD, *old]))
+    analysis.round()
+    assert analysis.outcome().verdict == "pass"
 
 
 def test_a_report_is_plain_data() -> None:
