@@ -42,6 +42,11 @@ options:
     type: list
     elements: str
     default: []
+  field_selectors:
+    description: Conditions on the objects' fields, as C(kubectl get --field-selector) has them. All of them must hold.
+    type: list
+    elements: str
+    default: []
 requirements:
   - kubernetes.core 6.2.0 or newer
   - kubernetes (Python library) 24.2.0 or newer, not 36.0.0 or 36.0.1
@@ -95,6 +100,7 @@ def argument_spec() -> dict[str, Any]:
         "name": {"type": "str", "default": ""},
         "namespace": {"type": "str", "default": ""},
         "label_selectors": {"type": "list", "elements": "str", "default": []},
+        "field_selectors": {"type": "list", "elements": "str", "default": []},
     }
 
 
@@ -103,7 +109,11 @@ def find(cluster: Api, params: dict[str, Any]) -> Objects:
         found = cluster.get(Ref(params["api_version"], params["kind"], params["namespace"], params["name"]))
         return [found] if found else []
     return cluster.list(
-        params["api_version"], params["kind"], params["namespace"], labels=",".join(params["label_selectors"])
+        params["api_version"],
+        params["kind"],
+        params["namespace"],
+        labels=",".join(params["label_selectors"]),
+        fields=",".join(params["field_selectors"]),
     )
 
 
@@ -112,7 +122,8 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    run_module(create_module(argument_spec(), mutually_exclusive=[("name", "label_selectors")]), run)
+    exclusive = [("name", "label_selectors"), ("name", "field_selectors")]
+    run_module(create_module(argument_spec(), mutually_exclusive=exclusive), run)
 
 
 if __name__ == "__main__":

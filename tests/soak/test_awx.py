@@ -66,15 +66,23 @@ def test_what_changes_nothing(name: str, awx: Awx) -> None:
 @pytest.mark.parametrize(
     ("name", "answers", "words"),
     [
-        ("validate", {"validate_fail_on": "panic"}, ["validate_fail_on", "must be one of"]),
-        ("validate", {"validate_certificate_days": "soon"}, ["validate_certificate_days", "int"]),
-        ("smoke", {"smoke_timeout": "long"}, ["smoke_timeout", "int"]),
-        ("report", {"report_certificate_days": "soon"}, ["report_certificate_days", "int"]),
+        ("validate", {"validate_fail_on": "panic"}, ["validate_fail_on is 'panic', which is not one of"]),
+        (
+            "validate",
+            {"validate_certificate_days": "soon"},
+            ["validate_certificate_days is 'soon', which is not a whole"],
+        ),
+        ("smoke", {"smoke_timeout": "long"}, ["smoke_timeout is 'long', which is not a whole number"]),
+        (
+            "report",
+            {"report_certificate_days": "soon"},
+            ["report_certificate_days is 'soon', which is not a whole"],
+        ),
         ("canary", {**ASKED, "canary_image_tag": ""}, ["canary_image_tag is empty"]),
         (
             "canary",
             {**ASKED, "canary_image_tag": "2", "canary_strategy": "fast"},
-            ["canary_strategy", "must be one of"],
+            ["canary_strategy is 'fast', which is not one of"],
         ),
         ("canary promote", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is not one of"]),
         ("canary abort", {"canary_service": "waiter"}, ["canary_service is 'waiter', which is not one of"]),
