@@ -7,7 +7,6 @@ replace the contract charts.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -22,9 +21,9 @@ import pytest
 from ..integration.observability.test_dashboards import has_number, queries
 from .conftest import Report
 from .real_node import SMALL, Object, RealLab, needs_real_node, real_lab, until
+from .real_orders import CALLS, NAMESPACE, ask, calls, gateway, order, trace_of
 
 pytestmark = needs_real_node
-NAMESPACE = "istio-system"
 PROGRAMS = ["jaeger", "prometheus", "alertmanager", "kube-state-metrics", "prometheus-node-exporter"]
 PLACED = {
     "lab_real_node_namespaces": ["restaurant-management"],
@@ -45,14 +44,6 @@ STACK: dict[str, Any] = {
 }
 # What simulated programs and nodes, which answer nothing, raise after some minutes.
 OF_SIMULATED = {"TargetDown", "GrafanaDown", "LokiDown", "LogCollectorDown", "KialiDown", "ContainerMetricsMissing"}
-# The design document's order, from the gateway on: who calls whom.
-CALLS = {
-    ("istio-ingressgateway", "api-gateway"),
-    ("api-gateway", "order-service"),
-    ("order-service", "restaurant-service"),
-    ("order-service", "menu-service"),
-    ("order-service", "notification-service"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -67,41 +58,6 @@ def charts() -> dict[str, str]:
     """Which charts site.yml installs."""
     folder = os.environ.get("SERVICE_MESH_TEST_UPSTREAM_CHARTS", "")
     return {"chart_source": "upstream", "service_mesh_upstream_charts": folder} if folder else {}
-
-
-def ask(lab: RealLab, service: str, path: str) -> Any:
-    """JSON of a Service's API, through the API server; None while it does not answer."""
-    answer = lab.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/services/{service}/proxy{path}", check=False)
-    try:
-        return json.loads(answer)
-    except ValueError:
-        return None
-
-
-def gateway(lab: RealLab, path: str, body: bytes | None = None, **headers: str) -> int:
-    """The status of a request to the ingress gateway."""
-    url = f"http://127.0.0.1:{8080 + lab.offset}{path}"
-    request = urllib.request.Request(url, body, {"Host": "restaurant.corpv3.com", **headers})
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-        return int(answer.status)
-
-
-def order(lab: RealLab, trace: str) -> None:
-    """One order. The client decides that it is traced, and by which id."""
-    assert gateway(lab, "/api/v1/orders", b"{}", traceparent=f"00-{trace}-{secrets.token_hex(8)}-01") in (200, 201)
-
-
-def calls(trace: Object) -> set[tuple[str, str]]:
-    """Which service called which, by the spans' parents."""
-    names = {name: process["serviceName"].partition(".")[0] for name, process in trace["processes"].items()}
-    services = {span["spanID"]: names[span["processID"]] for span in trace["spans"]}
-    pairs = {
-        (services[parent["spanID"]], services[span["spanID"]])
-        for span in trace["spans"]
-        for parent in span["references"]
-        if parent["spanID"] in services
-    }
-    return {(caller, called) for caller, called in pairs if caller != called}
 
 
 def test_they_are_containers(lab: RealLab) -> None:
@@ -119,8 +75,7 @@ def test_an_order_is_a_trace_with_the_documents_calls(lab: RealLab, report: Repo
     order(lab, trace)
 
     def found() -> set[tuple[str, str]]:
-        answer = ask(lab, "jaeger-query:16686", f"/api/traces/{trace}")
-        return calls(answer["data"][0]) if answer and answer.get("data") else set()
+        return calls(trace_of(lab, trace))
 
     # Spans arrive in batches.
     until(lambda: found() >= CALLS, f"the trace has {CALLS}")

@@ -360,3 +360,13 @@ def test_pods_pass_restricted(application: client.ApiClient) -> None:
         pod["spec"]["containers"][0]["securityContext"]["runAsUser"] = 0
         with pytest.raises(ApiException, match="PodSecurity"):
             core.create_namespaced_pod(NAMESPACE, pod, dry_run="All")
+
+
+def test_secrets_must_exist_where_the_application_is_installed(run_playbook: RunPlaybook) -> None:
+    """Not before the databases, which may generate what they contain."""
+    variables = {"restaurant_app_services": {"order-service": {"secrets": ["missing"]}}}
+    refused = run_playbook("site.yml", "--check", "--tags", "restaurant_app", variables=variables)
+    assert (refused.rc, refused.changed) == (2, 0), refused.stdout
+    assert "restaurant_app_services.<service>.secrets names restaurant-management/missing" in refused.text
+    run = run_playbook("site.yml", "--check", "--tags", "namespaces,database", variables=variables)
+    assert (run.rc, run.changed) == (0, 0), run.stdout

@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 Headers = dict[str, Any]
@@ -50,6 +51,8 @@ ORDER_CALLS = (
 # Headers that a well-behaved service hands on: tracing, and what header and cookie routes look at.
 PROPAGATED = ("traceparent", "tracestate", "b3", "cookie", "authorization", "user-agent", "end-user")
 CALL_SECONDS = 30
+# What each order costs.
+TOTAL = 45.99
 # The pace in which a fault uses CPU: no request waits for longer than this.
 CONSUME_SECONDS = 0.02
 # Of its own network namespace, that is.
@@ -113,10 +116,16 @@ class RefusedError(Exception):
     """The connection must be reset without an answer."""
 
 
+class NotKeptError(Exception):
+    """A database did not take an order."""
+
+
 class StandIn:
     """One pod's service."""
 
-    def __init__(self, identity: Headers) -> None:
+    def __init__(self, identity: Headers, keep: Callable[[float, str], int] | None = None) -> None:
+        """``keep``: puts an order where it stays, given its total and the request's traceparent. Returns its number."""
+        self.keep = keep
         self.service, self.version, self.pod = identity["service"], identity["version"], identity["pod"]
         self.port = identity["port"]
         self.faults = Faults(identity["faults"], self.service, self.version)
@@ -279,9 +288,16 @@ class StandIn:
             if status >= 400:
                 self.metrics.orders["failed"] += 1
                 return 502, {"error": f"{service} answered {status}"}, {}
+        number = self.metrics.orders["completed"] + 1
+        if self.keep:
+            try:
+                number = await asyncio.to_thread(self.keep, TOTAL, headers.get("traceparent", ""))
+            except NotKeptError as error:
+                self.metrics.orders["failed"] += 1
+                return 502, {"error": str(error)}, {}
         self.metrics.orders["completed"] += 1
-        self.metrics.revenue += 45.99
-        return 201, {"order_id": self.metrics.orders["completed"], "total": 45.99}, {}
+        self.metrics.revenue += TOTAL
+        return 201, {"order_id": number, "total": TOTAL}, {}
 
     async def call(self, service: str, method: str, path: str, headers: Headers, body: bytes) -> Answer:
         """Call another service through the pod's own sidecar; its answer's origin is handed on."""

@@ -11,7 +11,7 @@ from ..settings import Settings
 from . import databases, observability
 from .archive import Entry, Image
 from .config import PAUSE_IMAGE
-from .contents import TMP, compiled, libraries, program, python
+from .contents import TMP, compiled, libraries, packages, program, python
 from .layout import CATATONIT, Node
 
 HERE = Path(__file__).parents[1]
@@ -24,6 +24,8 @@ ISTIO_HUB = "docker.io/istio"
 # restaurant_app_image_prefix, as containerd completes it.
 APPLICATION_PREFIX = "docker.io/corpv3"
 SERVICES = (*standin.PORTS, "frontend")
+# Of the stand-in of order-service, with what they need themselves.
+DATABASE_CLIENTS = ("pg8000", "scramp", "asn1crypto", "python-dateutil", "redis")
 BUSYBOX = Path("/bin/busybox")
 # The programs that hooks, probes and people call in a container.
 BUSYBOX_NAMES: tuple[str, ...] = (
@@ -124,8 +126,8 @@ def install_cni(settings: Settings) -> Image:
 
 def applications() -> list[Image]:
     """The stand-in under each service's name; every tag is the same program."""
-    programs = (HERE / "standin.py", HERE / "standin_pod.py")
-    base = (*shell(), *python(), *compiled(programs[1]))
+    programs = [HERE / f"standin{part}.py" for part in ("", "_pod", "_store")]
+    base = (*shell(), *python(), *compiled(programs[1]), *packages(DATABASE_CLIENTS, "app/packages"))
     own = tuple(Entry(f"app/{path.name}", source=path) for path in programs)
     command = ("python3", "-S", "-E", "/app/standin_pod.py")
     return [

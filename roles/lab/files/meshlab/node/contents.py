@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -96,3 +97,17 @@ def compiled(script: Path, target: str = "usr/local") -> list[Entry]:
         subprocess.run(argv, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "0"})
         made = sorted(Path(folder).rglob("*.pyc"))
         return [Entry(f"{target}/lib/{version}/{path.relative_to(folder)}", content=path.read_bytes()) for path in made]
+
+
+def packages(names: Iterable[str], target: str) -> list[Entry]:
+    """Pure Python packages of this environment, below ``target``; none of those that are not installed."""
+    entries = []
+    for name in names:
+        try:
+            files = importlib.metadata.files(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        # Some read their own version from their metadata.
+        found = [path for path in files if path.suffix == ".py" or path.name == "METADATA"]
+        entries += [Entry(f"{target}/{path}", source=Path(str(path.locate()))) for path in found]
+    return entries
