@@ -122,8 +122,10 @@ def run(module: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    exclusive = [("name", "label_selectors"), ("name", "field_selectors")]
-    run_module(create_module(argument_spec(), mutually_exclusive=exclusive), run)
+    run_module(
+        create_module(argument_spec(), mutually_exclusive=[("name", "label_selectors"), ("name", "field_selectors")]),
+        run,
+    )
 
 
 if __name__ == "__main__":
