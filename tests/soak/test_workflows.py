@@ -83,7 +83,7 @@ def test_a_canary_without_approval_is_rolled_back(workflow: str, runner: Runner,
     assert lab.now().weights[stable] == 100 and lab.now().state["phase"] == "Failed"
     good(runner.run(step(workflow, "abort", "Summary"), inputs_image_tag=tag, **INPUTS, **reason))
     summary = runner.summary.read_text(encoding="utf-8")
-    assert f"### {SERVICE} on staging: Failed" in summary, summary
+    assert f"### {SERVICE} on staging: Rolled back" in summary, summary
     if workflow == "canary-abort.yml":
         assert "customers cannot pay; \\| \"quoted\" 'and' {{ not a template }} (alice)" in summary, summary
 
