@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import re
 import subprocess
@@ -16,18 +15,11 @@ from ..integration.support.amqp_client import Amqp
 from ..integration.support.database_servers import free_port
 from ..integration.support.runbook_pages import Block, Shell, blocks
 from .conftest import Report
+from .real_databases import NAMESPACE, password, sized, sql
 from .real_node import RealLab, needs_real_node, pod, real_lab, until
 
 pytestmark = needs_real_node
-NAMESPACE = "database"
-SMALL = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "768Mi"}}
-VARIABLES = {
-    "lab_real_node": True,
-    "lab_real_node_namespaces": [NAMESPACE],
-    # Three servers on one node, which has the machine's two CPUs.
-    "database_postgresql_anti_affinity": "preferred",
-    **{f"database_{server}_resources": SMALL for server in ("postgresql", "redis", "rabbitmq")},
-}
+VARIABLES = {"lab_real_node": True, "lab_real_node_namespaces": [NAMESPACE], **sized("50m")}
 # The page's own reasons, which hold here, too.
 KEPT_OUT = ("its database would lose the mark", "it has no archive", "it removes the databases")
 
@@ -42,18 +34,6 @@ def lab() -> Iterator[RealLab]:
 @pytest.fixture
 def shell(lab: RealLab, tmp_path: Path) -> Shell:
     return Shell(lab.folder / "kubeconfig", tmp_path, VARIABLES)
-
-
-def sql(lab: RealLab, server: int, *statements: str, check: bool = True) -> str:
-    """Each statement in a transaction of its own."""
-    command = ["psql", "-h", "/var/run/postgresql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1", "restaurant"]
-    for statement in statements:
-        command += ["-c", statement]
-    return lab.kubectl("-n", NAMESPACE, "exec", f"postgresql-{server}", "--", *command, check=check).strip()
-
-
-def password(lab: RealLab, secret: str) -> str:
-    return base64.b64decode(lab.get("-n", NAMESPACE, "secret", secret)["data"]["password"]).decode()
 
 
 def run(shell: Shell, block: Block) -> str:

@@ -21,7 +21,7 @@ import pytest
 from ..integration.observability.test_dashboards import has_number, queries
 from .conftest import Report
 from .real_node import SMALL, Object, RealLab, needs_real_node, real_lab, until
-from .real_orders import CALLS, NAMESPACE, ask, calls, gateway, order, trace_of
+from .real_orders import ALL_IN_ONE, CALLS, NAMESPACE, ask, calls, gateway, order, trace_of
 
 pytestmark = needs_real_node
 PROGRAMS = ["jaeger", "prometheus", "alertmanager", "kube-state-metrics", "prometheus-node-exporter"]
@@ -29,11 +29,10 @@ PLACED = {
     "lab_real_node_namespaces": ["restaurant-management"],
     "lab_real_node_apps": ["istio-ingressgateway", *PROGRAMS],
 }
-# Two CPUs hold it all. The chart's Jaeger is newer than the lab's, which does not know a setting of the separate parts.
+# Two CPUs hold it all.
 STACK: dict[str, Any] = {
     **SMALL,
-    "jaeger_mode": "all-in-one",
-    "jaeger_resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+    **ALL_IN_ONE,
     "prometheus_resources": {"requests": {"cpu": "50m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
     # A DaemonSet comes only to nodes whose taints it tolerates, and the real one's is not of the chart's.
     "prometheus_values": {"prometheus-node-exporter": {"tolerations": [{"operator": "Exists"}]}},
@@ -74,13 +73,11 @@ def test_an_order_is_a_trace_with_the_documents_calls(lab: RealLab, report: Repo
     trace = secrets.token_hex(16)
     order(lab, trace)
 
-    def found() -> set[tuple[str, str]]:
-        return calls(trace_of(lab, trace))
-
     # Spans arrive in batches.
-    until(lambda: found() >= CALLS, f"the trace has {CALLS}")
-    report(f"real node: trace of an order: {sorted(found())}")
-    assert found() == CALLS
+    until(lambda: calls(trace_of(lab, trace)) >= CALLS, f"the trace has {CALLS}")
+    found = calls(trace_of(lab, trace))
+    report(f"real node: trace of an order: {sorted(found)}")
+    assert found == CALLS
 
 
 def test_prometheus_reads_all_that_is_real(lab: RealLab, report: Report) -> None:

@@ -6,7 +6,6 @@ Secret of its own.
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -14,22 +13,21 @@ from typing import Any
 import pytest
 
 from .conftest import Report
+from .real_databases import NAMESPACE as DATABASE
+from .real_databases import password, sized, sql
 from .real_node import SMALL, RealLab, needs_real_node, real_lab, until
-from .real_orders import CALLS, NAMESPACE, calls, order, trace_of
+from .real_orders import ALL_IN_ONE, CALLS, NAMESPACE, calls, order, trace_of
 
 pytestmark = needs_real_node
-DATABASE, APPLICATION, SECRET = "database", "restaurant-management", "order-database"
+APPLICATION, SECRET = "restaurant-management", "order-database"
 PLACED = {
     "lab_real_node_namespaces": [APPLICATION, DATABASE],
     "lab_real_node_apps": ["istio-ingressgateway", "jaeger"],
 }
-FEW: dict[str, Any] = {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "768Mi"}}
 STACK: dict[str, Any] = {
     **SMALL,
-    "database_postgresql_anti_affinity": "preferred",
-    **{f"database_{server}_resources": FEW for server in ("postgresql", "redis", "rabbitmq")},
-    "jaeger_mode": "all-in-one",
-    "jaeger_resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+    **sized("20m"),
+    **ALL_IN_ONE,
     "restaurant_app_services": {
         "order-service": {
             "secrets": [SECRET],
@@ -55,18 +53,14 @@ def lab() -> Iterator[RealLab]:
         yield found
 
 
-def value(lab: RealLab, secret: str, key: str) -> str:
-    return base64.b64decode(lab.get("-n", DATABASE, "secret", secret)["data"][key]).decode()
-
-
 def give_the_application_its_secret(lab: RealLab) -> None:
     """As docs/database.md has it, and Redis's."""
     data = {
         "DATABASE_HOST": f"postgresql.{DATABASE}",
         "DATABASE_USER": "restaurant",
-        "DATABASE_PASSWORD": value(lab, "postgresql", "app-password"),
+        "DATABASE_PASSWORD": password(lab, "postgresql", "app-password"),
         "REDIS_HOST": f"redis.{DATABASE}",
-        "REDIS_PASSWORD": value(lab, "redis", "password"),
+        "REDIS_PASSWORD": password(lab, "redis"),
     }
     metadata = {"name": SECRET, "namespace": APPLICATION}
     lab.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": APPLICATION}})
@@ -76,13 +70,12 @@ def give_the_application_its_secret(lab: RealLab) -> None:
 def rows(lab: RealLab, server: int, number: int) -> str:
     """What PostgreSQL has of the order: its total and its items."""
     statement = "SELECT total, count(name) FROM orders JOIN order_items ON order_id = id GROUP BY id HAVING id = "
-    psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-XAtq", "restaurant", "-c", statement + str(number))
-    return lab.kubectl("-n", DATABASE, "exec", f"postgresql-{server}", "--", *psql, check=False).strip()
+    return sql(lab, server, statement + str(number), check=False)
 
 
 def cached(lab: RealLab, number: int) -> str:
     """What Redis has of it."""
-    call = ("redis-cli", "--no-auth-warning", "-a", value(lab, "redis", "password"), "GET", f"order:cache:{number}")
+    call = ("redis-cli", "--no-auth-warning", "-a", password(lab, "redis"), "GET", f"order:cache:{number}")
     return lab.kubectl("-n", DATABASE, "exec", "redis-0", "--", *call).strip()
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = {path.stem: path for path in (ROOT / "plugins/modules").glob("*.py") if path.stem != "__init__"}
+MODULES = {path.stem for path in (ROOT / "plugins/modules").glob("*.py")}
 FOLDERS = ("roles", "playbooks", "molecule", "extensions")
 COLLECTION = "corpv3.service_mesh."
 

@@ -1,6 +1,7 @@
 """The stand-in in a container: who it is comes from its image (the service) and its host name (the pod)."""
 
 import asyncio
+import functools
 import os
 import socket
 import sys
@@ -33,10 +34,9 @@ def keeper(service: str) -> Callable[[float, str], int] | None:
         return None
     sys.path.append(PACKAGES)
     # These clients take a third of a second to import, which no other pod needs.
-    from standin_store import Store  # type: ignore[import-not-found]
+    from standin_store import keep  # type: ignore[import-not-found]
 
-    keep: Callable[[float, str], int] = Store(service).keep
-    return keep
+    return functools.partial(keep, service)
 
 
 if __name__ == "__main__":

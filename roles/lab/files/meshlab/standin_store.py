@@ -65,53 +65,51 @@ class Trace:
             pass
 
 
-class Store:
-    """The two servers, by the names that docs/database.md gives an application's Secret."""
+def keep(service: str, total: float, traceparent: str) -> int:
+    """Keep an order in both servers, by the names that docs/database.md gives an application's Secret.
 
-    def __init__(self, service: str) -> None:
-        self.service = service
-
-    def keep(self, total: float, traceparent: str) -> int:
-        """The order's number. Raises NotKeptError."""
-        trace = Trace(self.service, traceparent)
+    Returns the order's number. Raises NotKeptError.
+    """
+    trace = Trace(service, traceparent)
+    try:
+        number = _insert(total, trace)
+        _cache(number, total, trace)
+    except (OSError, pg8000.native.Error, redis.RedisError) as error:
+        raise NotKeptError(f"keeping an order: {type(error).__name__} {error}") from error
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if endpoint and trace.trace:
         try:
-            number = self._insert(total, trace)
-            self._cache(number, total, trace)
-        except (OSError, pg8000.native.Error, redis.RedisError) as error:
-            raise NotKeptError(f"keeping an order: {type(error).__name__} {error}") from error
-        endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-        if endpoint and trace.trace:
-            try:
-                trace.send(endpoint)
-            except OSError as error:
-                # As with any exporter: a lost span is not a lost order.
-                print(f"exporting spans: {error}", flush=True)
-        return number
+            trace.send(endpoint)
+        except OSError as error:
+            # As with any exporter: a lost span is not a lost order.
+            print(f"exporting spans: {error}", flush=True)
+    return number
 
-    def _insert(self, total: float, trace: Trace) -> int:
-        given = os.environ
-        database = pg8000.native.Connection(
-            given["DATABASE_USER"],
-            host=given["DATABASE_HOST"],
-            database=given.get("DATABASE_NAME", "restaurant"),
-            password=given["DATABASE_PASSWORD"],
-            timeout=TIMEOUT,
-        )
-        try:
-            for table in TABLES:
-                database.run(table)
-            database.run("BEGIN")
-            order = "INSERT INTO orders (total) VALUES (:total) RETURNING id"
-            ((number,),) = trace.timed("postgresql", "INSERT orders", lambda: database.run(order, total=total))
-            item = "INSERT INTO order_items (order_id, name) VALUES (:number, 'soup')"
-            trace.timed("postgresql", "INSERT order_items", lambda: database.run(item, number=number))
-            trace.timed("postgresql", "COMMIT", lambda: database.run("COMMIT"))
-        finally:
-            database.close()
-        return int(number)
 
-    def _cache(self, number: int, total: float, trace: Trace) -> None:
-        given = os.environ
-        with redis.Redis(given["REDIS_HOST"], password=given["REDIS_PASSWORD"], socket_timeout=TIMEOUT) as cache:
-            text = json.dumps({"order_id": number, "total": total})
-            trace.timed("redis", "SET", lambda: cache.set(f"order:cache:{number}", text, ex=CACHE_SECONDS))
+def _insert(total: float, trace: Trace) -> int:
+    database = pg8000.native.Connection(
+        os.environ["DATABASE_USER"],
+        host=os.environ["DATABASE_HOST"],
+        database=os.environ.get("DATABASE_NAME", "restaurant"),
+        password=os.environ["DATABASE_PASSWORD"],
+        timeout=TIMEOUT,
+    )
+    try:
+        for table in TABLES:
+            database.run(table)
+        database.run("BEGIN")
+        order = "INSERT INTO orders (total) VALUES (:total) RETURNING id"
+        ((number,),) = trace.timed("postgresql", "INSERT orders", lambda: database.run(order, total=total))
+        item = "INSERT INTO order_items (order_id, name) VALUES (:number, 'soup')"
+        trace.timed("postgresql", "INSERT order_items", lambda: database.run(item, number=number))
+        trace.timed("postgresql", "COMMIT", lambda: database.run("COMMIT"))
+    finally:
+        database.close()
+    return int(number)
+
+
+def _cache(number: int, total: float, trace: Trace) -> None:
+    address, password = os.environ["REDIS_HOST"], os.environ["REDIS_PASSWORD"]
+    with redis.Redis(address, password=password, socket_timeout=TIMEOUT) as cache:
+        text = json.dumps({"order_id": number, "total": total})
+        trace.timed("redis", "SET", lambda: cache.set(f"order:cache:{number}", text, ex=CACHE_SECONDS))
