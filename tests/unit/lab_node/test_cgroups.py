@@ -43,7 +43,7 @@ def test_v2_lets_the_children_have_limits(tmp_path: Path) -> None:
         (folder / "cgroup.controllers").write_text("cpuset cpu io memory hugetlb pids\n")
     cgroups.create("lab", tmp_path)
     for folder in (tmp_path, tmp_path / "lab"):
-        assert (folder / "cgroup.subtree_control").read_text() == "+cpu +cpuset +memory +pids"
+        assert (folder / "cgroup.subtree_control").read_text() == "+cpu +cpuset +hugetlb +memory +pids"
 
 
 def test_removing_takes_what_is_below_first_and_again_is_fine(tmp_path: Path) -> None:

@@ -98,8 +98,10 @@ def _api_server(settings: Settings) -> Component:
             f"--etcd-servers=http://{LOOPBACK}:{settings.port('etcd')}",
             f"--bind-address={LOOPBACK}",
             f"--secure-port={settings.port('api')}",
-            # Only this host may reach the API server, so it has no address to advertise.
+            # Only this host may reach the API server, so it has no address to advertise. It wants one all the same, and
+            # without a default route, as on a laptop without a network, it would find none: one of documentation's.
             "--endpoint-reconciler-type=none",
+            "--advertise-address=192.0.2.1",
             f"--service-cluster-ip-range={settings.service_cidr}",
             f"--tls-cert-file={pki / 'api.crt'}",
             f"--tls-private-key-file={pki / 'api.key'}",

@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 # A new group of this controller has neither CPUs nor memory nodes, and takes no process until it has both.
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
-CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
+# All that the kubelet insists on, where the machine has them.
+CONTROLLERS = ("cpu", "cpuset", "hugetlb", "memory", "pids")
 REMOVE_SECONDS = 10
 
 
