@@ -12,7 +12,7 @@ Nothing here judges. For anything that the input does not show, the answer is em
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -118,6 +118,8 @@ class Mesh:
         self._sidecars: dict[int, bool | None] = {}
         # All definitions, in order, of each object that the input defines more than once. The mesh has the last one.
         self.definitions: dict[tuple[Kind, str, str], list[Resource]] = {}
+        # The results of per_mesh.once_per_mesh, by function.
+        self.kept: dict[Callable[..., Any], Any] = {}
         # By the id of the Service.
         self._behind: dict[int, list[Workload]] = {}
         for resource in resources:
