@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -84,8 +84,7 @@ SERVICES_BY_CLUSTER = "services_by_cluster"
 _CONTROL_PLANE = Kind("maistra.io", "ServiceMeshControlPlane")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What is true of the mesh apart from its objects.
 
     listed: kinds that were read from the API server completely, so that an absent object does not exist.
@@ -99,7 +98,7 @@ class Settings:
     listed: frozenset[Kind] = frozenset()
     mesh_config: Object | None = None
     now: float = 0.0
-    facts: Object = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class Mesh:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 # Levels of lists and objects in one another, and nodes of one document.
@@ -34,10 +33,10 @@ class Problem(NamedTuple):
     column: int = 1
 
 
-@dataclass
 class Parsed:
-    value: Any = None
-    problems: list[Problem] = field(default_factory=list)
+    def __init__(self, value: Any = None, *problems: Problem) -> None:
+        self.value = value
+        self.problems = list(problems)
 
 
 def may_be_deep(text: str) -> bool:
