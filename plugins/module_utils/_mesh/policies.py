@@ -120,7 +120,7 @@ def _rules(mesh: Mesh) -> dict[int, tuple[Parts, Parts, Parts]]:
 def values(holder: Object, path: Path, *fields: str) -> Iterator[tuple[Path, str]]:
     """Every text of the lists, with its path."""
     for name in fields:
-        for index, text in texts(holder, name):
+        for index, text in texts(holder, name) if name in holder else ():
             yield (*path, name, index), text
 
 
