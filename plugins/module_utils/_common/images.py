@@ -15,12 +15,13 @@ _HOST = r"[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?(?::[0-9]+)?"
 _WORD = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 _TAG = rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{LONGEST_TAG - 1}}}"
 _DIGEST = r"sha256:[0-9a-f]{64}"
-_REFERENCE = re.compile(rf"(?:{_HOST}/)?{_WORD}(?:/{_WORD})*(?::{_TAG}(?:@{_DIGEST})?|@{_DIGEST})")
+# Not compiled before it is needed, which few programs do.
+_REFERENCE = rf"(?:{_HOST}/)?{_WORD}(?:/{_WORD})*(?::{_TAG}(?:@{_DIGEST})?|@{_DIGEST})"
 
 
 def is_image_reference(text: str) -> bool:
     """Whether it names one image: with a tag, a digest, or both."""
-    return bool(_REFERENCE.fullmatch(text))
+    return bool(re.fullmatch(_REFERENCE, text))
 
 
 def tag_of(image: str) -> str:

@@ -20,14 +20,13 @@ def shortened(items: Sequence[str], most: int = 4) -> str:
 
 
 # Control characters, and those that reorder or hide letters: U+200B to U+200F, U+202A to U+202E, U+2060 to U+2069.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
-)
+# Not compiled before it is needed, which few programs do.
+_INVISIBLE = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 
 
 def visible(text: str) -> str:
     """One line without such characters."""
-    return _INVISIBLE.sub("\ufffd", " ".join(text.split()))
+    return re.sub(_INVISIBLE, "\ufffd", " ".join(text.split()))
 
 
 def iso_of(seconds: float) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 
@@ -30,8 +30,7 @@ CHANNEL = "gateway.networking.k8s.io/channel"
 _OWNERS = ("app.kubernetes.io/managed-by", "addonmanager.kubernetes.io/mode")
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """``objects``: to apply. ``problems``: why none of them may be. ``notes``: what the user should know."""
 
     objects: Sequence[Object] = ()

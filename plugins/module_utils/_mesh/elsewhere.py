@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
@@ -95,14 +94,14 @@ _ADDONS = frozenset({"grafana", "jaeger-collector", "kiali", "loki", "prometheus
 _ANYWHERE = "*"
 
 
-@dataclass
 class _Generated:
     """By namespace. foreign: custom resources that may create anything named after them. installers: anything."""
 
-    foreign: dict[str, list[Resource]] = field(default_factory=lambda: defaultdict(list))
-    installers: dict[str, Resource] = field(default_factory=dict)
-    services: dict[tuple[str, str], Resource] = field(default_factory=dict)
-    labels: dict[str, list[tuple[Mapping[str, str], Resource]]] = field(default_factory=lambda: defaultdict(list))
+    def __init__(self) -> None:
+        self.foreign: dict[str, list[Resource]] = defaultdict(list)
+        self.installers: dict[str, Resource] = {}
+        self.services: dict[tuple[str, str], Resource] = {}
+        self.labels: dict[str, list[tuple[Mapping[str, str], Resource]]] = defaultdict(list)
 
     def installer(self, namespace: str) -> Resource | None:
         return self.installers.get(namespace) or self.installers.get(_ANYWHERE)

@@ -44,21 +44,21 @@ _NO_NUMBERS = re.compile(r"[-+]?\.(?:inf|Inf|INF|nan|NaN|NAN)$")
 def read_exactly(text: str) -> Parsed:
     result = Parsed()
     if problem := _too_much(text):
-        return Parsed(None, [problem])
+        return Parsed(None, problem)
     try:
         node = _compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = ", ".join(part for part in (error.context, error.problem) if part)
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return Parsed(None, [Problem("syntax", words or "not valid YAML", *place)])
+        return Parsed(None, Problem("syntax", words or "not valid YAML", *place))
     except (yaml.YAMLError, ValueError) as error:
-        return Parsed(None, [Problem("syntax", " ".join(str(error).split()))])
+        return Parsed(None, Problem("syntax", " ".join(str(error).split())))
     if node is not None:
         try:
             result.value = _Builder(text, result.problems).build(node)
         except _TooMuch as error:
-            return Parsed(None, [error.problem])
+            return Parsed(None, error.problem)
     return result
 
 

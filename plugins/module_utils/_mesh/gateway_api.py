@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
@@ -45,12 +44,13 @@ _BY_PROTOCOL = {
 }
 
 
-@dataclass(frozen=True)
-class Listener:
-    """hostname: empty means every host. kinds: of routes that may attach; None if its protocol is unknown."""
+class Listener(NamedTuple):
+    """place: among those of the gateway. hostname: empty means every host. kinds: of routes that may attach; None if
+    its protocol is unknown.
+    """
 
     gateway: Resource
-    index: int
+    place: int
     name: str
     port: Any
     protocol: str
@@ -62,7 +62,7 @@ class Listener:
 
     @property
     def path(self) -> Path:
-        return ("spec", "listeners", self.index)
+        return ("spec", "listeners", self.place)
 
 
 class Reference(NamedTuple):

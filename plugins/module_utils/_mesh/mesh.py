@@ -12,10 +12,10 @@ Nothing here judges. For anything that the input does not show, the answer is em
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
@@ -84,8 +84,7 @@ SERVICES_BY_CLUSTER = "services_by_cluster"
 _CONTROL_PLANE = Kind("maistra.io", "ServiceMeshControlPlane")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What is true of the mesh apart from its objects.
 
     listed: kinds that were read from the API server completely, so that an absent object does not exist.
@@ -99,7 +98,7 @@ class Settings:
     listed: frozenset[Kind] = frozenset()
     mesh_config: Object | None = None
     now: float = 0.0
-    facts: Object = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class Mesh:
@@ -118,6 +117,8 @@ class Mesh:
         self._sidecars: dict[int, bool | None] = {}
         # All definitions, in order, of each object that the input defines more than once. The mesh has the last one.
         self.definitions: dict[tuple[Kind, str, str], list[Resource]] = {}
+        # The results of per_mesh.once_per_mesh, by function.
+        self.kept: dict[Callable[..., Any], Any] = {}
         # By the id of the Service.
         self._behind: dict[int, list[Workload]] = {}
         for resource in resources:

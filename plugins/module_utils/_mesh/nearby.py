@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
@@ -77,12 +76,12 @@ def folder_of(resource: Resource) -> str:
     return os.path.dirname(resource.source.file)
 
 
-@dataclass
 class _Folders:
     """above: the folders and all of those that they are in."""
 
-    own: set[str] = field(default_factory=set)
-    above: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.own: set[str] = set()
+        self.above: set[str] = set()
 
     def add(self, folder: str) -> None:
         if folder not in self.own:
@@ -185,12 +184,12 @@ def _workloads_by_folder(mesh: Mesh) -> Mapping[str, _Folders]:
     return _by_folder((workload.namespace, workload.resource) for workload in mesh.workloads)
 
 
-@dataclass
 class _Named:
     """Services that the objects of a folder name in one namespace, and those of them that the input has."""
 
-    all: set[str] = field(default_factory=set)
-    here: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.all: set[str] = set()
+        self.here: set[str] = set()
 
     @property
     def are_mostly_here(self) -> bool:

@@ -126,9 +126,14 @@ def _finite(text: str) -> float:
 def _needs_exactness(text: str) -> bool:
     # A line break before the first line, as before all others.
     lines = text if text.startswith("\n") else f"\n{text}"
-    if any(pattern.search(lines) for pattern in _EXACT_ONLY):
-        return True
-    return any(mark in text and pattern.search(text) for mark, pattern in _EXACT_IF)
+    for pattern in _EXACT_ONLY:
+        if pattern.search(lines):
+            return True
+    # Generators for any() would cost as much as the search.
+    for mark, pattern in _EXACT_IF:  # noqa: SIM110
+        if mark in text and pattern.search(text):
+            return True
+    return False
 
 
 def load_one(text: str) -> Any:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Kind
@@ -20,14 +19,14 @@ Result = TypeVar("Result")
 
 
 def once_per_mesh(function: Callable[[Mesh], Result]) -> Callable[[Mesh], Result]:
-    """The result must not refer to the mesh, or neither would ever be freed."""
-    known: WeakKeyDictionary[Mesh, Result] = WeakKeyDictionary()
+    """The result should not refer to the mesh: then both would be freed only by Python's collector."""
 
     @wraps(function)
     def cached(mesh: Mesh) -> Result:
-        if mesh not in known:
-            known[mesh] = function(mesh)
-        return known[mesh]
+        kept: dict[Callable[[Mesh], Result], Result] = mesh.kept
+        if function not in kept:
+            kept[function] = function(mesh)
+        return kept[function]
 
     return cached
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part, texts
@@ -42,15 +41,15 @@ def reach(mesh: Mesh, policy: Resource) -> list[Workload]:
     return [] if has_target(policy) else mesh.selected(policy.namespace, selector_labels(policy))
 
 
-@dataclass
 class Applied:
     """The policies of one kind, by what they apply to."""
 
-    everywhere: list[Resource] = field(default_factory=list)
-    by_namespace: dict[str, list[Resource]] = field(default_factory=lambda: defaultdict(list))
-    by_workload: dict[int, list[Resource]] = field(default_factory=lambda: defaultdict(list))
-    # What those with labels select, by ``id(policy)``.
-    selected: dict[int, list[Workload]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.everywhere: list[Resource] = []
+        self.by_namespace: dict[str, list[Resource]] = defaultdict(list)
+        self.by_workload: dict[int, list[Resource]] = defaultdict(list)
+        # What those with labels select, by ``id(policy)``.
+        self.selected: dict[int, list[Workload]] = {}
 
     def to(self, workload: Workload) -> list[Resource]:
         wide = [*self.everywhere, *self.by_namespace.get(workload.namespace, ())]
@@ -121,7 +120,7 @@ def _rules(mesh: Mesh) -> dict[int, tuple[Parts, Parts, Parts]]:
 def values(holder: Object, path: Path, *fields: str) -> Iterator[tuple[Path, str]]:
     """Every text of the lists, with its path."""
     for name in fields:
-        for index, text in texts(holder, name):
+        for index, text in texts(holder, name) if name in holder else ():
             yield (*path, name, index), text
 
 

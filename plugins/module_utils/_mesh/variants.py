@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import GUIDED, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
@@ -49,8 +49,7 @@ _SEVERAL = 3
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True)
-class Variants:
+class Variants(NamedTuple):
     """by_file: the variant that each file belongs to, as the path of a folder or of the file; empty if to all."""
 
     by_file: Mapping[str, str]

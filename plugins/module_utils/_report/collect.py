@@ -96,7 +96,8 @@ def collect(cluster: AnyCluster, wanted: ReportRequest) -> dict[str, Any]:
     ``notes`` list what could not be read. Raises ApiFailure if the cluster does not answer at all.
     """
     found = read_input(_input_options(wanted), lambda: cluster, wanted.now)
-    found.settings.facts["certificate_days"] = wanted.certificate_days
+    facts = {**found.settings.facts, "certificate_days": wanted.certificate_days}
+    found = found._replace(settings=found.settings._replace(facts=facts))
     mesh = Mesh(found.live, found.settings)
     releases, unread_releases = _releases(cluster, wanted)
     return {

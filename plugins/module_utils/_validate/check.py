@@ -25,8 +25,7 @@ Its cases, firing and silent, are in tests/unit/plugins/module_utils/_validate/c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding, Rule
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
@@ -88,8 +87,7 @@ class Answer:
 Function = Callable[[Mesh, Report], None]
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """A runnable check.
 
     needs: kinds that the check cannot do without. If the input lacks one of them, the check is not run and is listed

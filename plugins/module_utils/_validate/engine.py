@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import OWN_VALUES, Mesh
@@ -31,8 +31,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.defi
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.placeholders import placeholder_of
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """findings: in a fixed order.
     undecided: checks without an answer, or with a partial one, and what they lack: kinds, a library, or a single
     definition of an object.
@@ -40,14 +39,14 @@ class Outcome:
     """
 
     findings: list[Finding]
-    undecided: dict[str, list[str]] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
+    undecided: dict[str, list[str]]
+    broken: dict[str, str]
 
 
 def run_checks(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
     """With line and column of each finding."""
     outcome = unplaced(mesh, checks)
-    return replace(outcome, findings=in_order(located(outcome.findings)))
+    return outcome._replace(findings=in_order(located(outcome.findings)))
 
 
 def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
@@ -77,14 +76,14 @@ def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
     return Outcome(in_order(without_echoes(without_repetitions(findings))), undecided, results.broken)
 
 
-@dataclass(frozen=True)
 class _Results:
     """by_check: the findings of each check, in the order of the checks. partly: undecided for some objects only."""
 
-    by_check: list[list[Finding]] = field(default_factory=list)
-    partly: dict[str, list[str]] = field(default_factory=dict)
-    undecided: dict[str, list[str]] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.by_check: list[list[Finding]] = []
+        self.partly: dict[str, list[str]] = {}
+        self.undecided: dict[str, list[str]] = {}
+        self.broken: dict[str, str] = {}
 
 
 def _ask(mesh: Mesh, checks: Sequence[Check]) -> _Results:

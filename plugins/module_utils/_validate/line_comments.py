@@ -14,7 +14,6 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
@@ -23,18 +22,18 @@ _MARK = "mesh-validate:"
 _COMMENT = re.compile(r"(?:^|\s)#\s*mesh-validate:\s*ignore\b([^:\n]*)")
 
 
-@dataclass
 class _Comment:
-    place: str
-    codes: list[str]
-    is_used: bool = False
+    def __init__(self, place: str, codes: list[str]) -> None:
+        self.place = place
+        self.codes = codes
+        self.is_used = False
 
 
-@dataclass
 class LineComments:
     """by_line: the text of a document, by its id, and a line of the file -> the comment there."""
 
-    by_line: dict[tuple[int, int], _Comment] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.by_line: dict[tuple[int, int], _Comment] = {}
 
     def ignore(self, finding: Finding) -> bool:
         """Whether a comment beside the finding's line names its code or one of its aliases."""

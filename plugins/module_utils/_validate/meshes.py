@@ -17,7 +17,6 @@ import glob
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.errors import MeshError
@@ -164,7 +163,7 @@ def _parts(resources: Sequence[Resource], settings: Settings, places: Sequence[P
             },
         }
         foreign = _of_other_clusters(own[place], others)
-        known = replace(settings, facts=facts)
+        known = settings._replace(facts=facts)
         parts.append(_Part(place, [*own[place], *foreign], known, {id(resource) for resource in foreign}))
     return parts
 

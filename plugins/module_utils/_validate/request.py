@@ -113,20 +113,19 @@ def answered(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now: 
     meshes = places_of(params["meshes"])
     stated = stated_versions(params)
     found = read_input(params, connect, now)
-    found.settings.facts.update(stated)
-    found.settings.facts["certificate_days"] = params["certificate_days"]
+    facts = {**found.settings.facts, **stated, "certificate_days": params["certificate_days"]}
+    settings = found.settings._replace(facts=facts)
     known_live = None
     if found.live and found.files.resources and params["live_findings"] == "new":
         chosen = [check for check in checks if is_wanted(check, policy)]
-        without_files = outcome_of(Loaded(found.live), found.settings, chosen)
+        without_files = outcome_of(Loaded(found.live), settings, chosen)
         known_live = Counter(fingerprint(finding) for finding in without_files.findings)
     whole = Loaded([*found.live, *found.files.resources], found.files.findings, found.files.omitted)
     request = Request(policy, suppressions, baseline, params["namespaces"], known_live, meshes, not found.unread)
 
     def again(loaded: Loaded) -> Validated:
-        return validate(loaded, found.settings, checks, request, found.file_count)
+        return validate(loaded, settings, checks, request, found.file_count)
 
     result = again(whole)
-    facts = found.settings.facts
     result.notes[:0] = [*found.notes, *notes_of(facts.get(ISTIO_VERSION), facts.get(TARGET_VERSION))]
     return Answered(result, found.unread, checks, whole, again)

@@ -174,7 +174,7 @@ def select(
     findings: Iterable[Finding],
     policy: Policy,
     suppressions: Sequence[Suppression],
-    baseline: Counter[str],
+    baseline: Mapping[str, int],
     today: datetime.date,
     comments: LineComments | None = None,
     is_whole: bool = True,

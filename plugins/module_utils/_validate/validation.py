@@ -12,7 +12,7 @@ import datetime
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.collector import collector_paused
@@ -48,24 +48,23 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sele
 FORMATS = ("json", "sarif", "junit", "github", "html", "table")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What the user asked for, besides the input itself.
 
     namespaces: report findings in these only, empty for all; the rest of the input is context. Faults of the input
     itself are always reported. known_live: fingerprints of the findings that the mesh has without the files: of
     live objects only new findings count; None if all count. meshes: places that are a mesh each; without any, the
-    input is one. is_whole: whether everything was read.
+    input is one. is_whole: whether everything was read. today: None for the day on which it is asked.
     """
 
     policy: Policy
     suppressions: Sequence[Suppression] = ()
-    baseline: Counter[str] = field(default_factory=Counter)
+    baseline: Mapping[str, int] = MappingProxyType({})
     namespaces: Sequence[str] = ()
     known_live: Counter[str] | None = None
     meshes: Sequence[Place] = ()
     is_whole: bool = True
-    today: datetime.date = field(default_factory=datetime.date.today)
+    today: datetime.date | None = None
 
 
 class Validated(NamedTuple):
@@ -93,8 +92,9 @@ def validate(
     comments = comments_of(loaded.resources)
     if comments.by_line:
         findings = located(findings)
+    today = request.today or datetime.date.today()
     selection = select(
-        findings, request.policy, request.suppressions, request.baseline, request.today, comments, request.is_whole
+        findings, request.policy, request.suppressions, request.baseline, today, comments, request.is_whole
     )
     kept, omitted = _capped(selection.kept, loaded.omitted)
     listed = in_order(located(kept))

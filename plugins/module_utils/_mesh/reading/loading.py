@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -113,7 +112,8 @@ _CLIENT_SIDE = frozenset(
 _KUBECONFIG = ("v1", "Config")
 
 _BY_FAULT = {"syntax": SYNTAX, "duplicate": DUPLICATE_KEY, "number": NUMBER, "size": TOO_LARGE}
-_SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|$)", re.MULTILINE)
+# Python's re finds the dashes ten times as fast as each line's beginning, so they come first.
+_SEPARATOR = re.compile(r"---(?<=^---)(?=[ \t\r\n]|$)", re.MULTILINE)
 _SEPARATOR_BYTES = re.compile(_SEPARATOR.pattern.encode(), re.MULTILINE)
 # Characters of a file from which on its documents share their strings, which takes a tenth of the time to read it.
 _LARGE = 8 * 1024 * 1024
@@ -124,7 +124,6 @@ _JSON_STREAM = re.compile(r"^\}[ \t]*\n(?=\{)()", re.MULTILINE)
 _RARE = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 
-@dataclass
 class Loaded:
     """The resources that were read, and what was wrong with the texts.
 
@@ -133,12 +132,18 @@ class Loaded:
     guided: folders with a guide of their own, a README.
     """
 
-    resources: list[Resource] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    omitted: Counter[str] = field(default_factory=Counter)
-    with_own_values: set[str] = field(default_factory=set)
-    guided: set[str] = field(default_factory=set)
-    _found: Counter[str] = field(default_factory=Counter)
+    def __init__(
+        self,
+        resources: Iterable[Resource] = (),
+        findings: Iterable[Finding] = (),
+        omitted: Mapping[str, int] | None = None,
+    ) -> None:
+        self.resources = list(resources)
+        self.findings = list(findings)
+        self.omitted = Counter(omitted)
+        self.with_own_values: set[str] = set()
+        self.guided: set[str] = set()
+        self._found: Counter[str] = Counter()
 
     def fault(self, rule: Rule, file: str, message: str, line: int = 1, column: int = 1) -> None:
         self._found[rule.code] += 1

@@ -32,7 +32,7 @@ def is_template(document: str, parsed: Parsed) -> bool:
     """Whether placeholders make the document invalid, or are its object's name. In other texts they may be meant."""
     if "#@" in document and _YTT.search(document):
         return True
-    is_invalid = any(problem.fault == "syntax" for problem in parsed.problems)
+    is_invalid = bool(parsed.problems) and any(problem.fault == "syntax" for problem in parsed.problems)
     if "${" in document and _PLACEHOLDER_LINE.search(document):
         return is_invalid
     if is_invalid and any(mark.search(document) for mark in (_PERCENT, _STATEMENT, _BRACKETS)):

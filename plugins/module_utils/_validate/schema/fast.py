@@ -32,6 +32,8 @@ _LIMITS: dict[str, Callable[[Any, Any], bool]] = {
 }
 # What only explain.py checks.
 _RARE = ("oneOf", "anyOf", "allOf", "not", "set", "keys")
+_ACCOUNTS = frozenset({"serviceAccounts", "notServiceAccounts"})
+_NO_ACCOUNTS = frozenset({"principals", "notPrincipals", "namespaces", "notNamespaces"})
 # The rules that nearly every object meets, without the detour through CEL.
 _FREQUENT: dict[str, Fits] = {
     "duration(self) >= duration('1ms')": lambda value: (go.duration(value) or 0) >= go.MILLISECOND,
@@ -40,6 +42,13 @@ _FREQUENT: dict[str, Fits] = {
     'self.all(key, !key.contains("*"))': lambda value: not any("*" in key for key in value),
     "self.all(key, key.size() != 0)": lambda value: "" not in value,
     'self != "*"': lambda value: value != "*",
+    "(has(self.selector) ? 1 : 0) + (has(self.targetRef) ? 1 : 0) + (has(self.targetRefs) ? 1 : 0) <= 1": (
+        lambda value: ("selector" in value) + ("targetRef" in value) + ("targetRefs" in value) <= 1
+    ),
+    "(has(self.serviceAccounts) || has(self.notServiceAccounts)) ? (!has(self.principals) && !has(self.notPrincipals) "
+    "&& !has(self.namespaces) && !has(self.notNamespaces)) : true": (
+        lambda value: _ACCOUNTS.isdisjoint(value) or _NO_ACCOUNTS.isdisjoint(value)
+    ),
 }
 
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
@@ -38,16 +37,16 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
 _ALWAYS_THERE = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
 
-@dataclass
 class Structure:
     """faults: of each resource that has any, by ``id(resource)``.
     unreadable: resources with fields of another type than their kind has, or of an unknown version.
     cleaned: specs as the API server stores them, of resources where that differs from what is written.
     """
 
-    faults: dict[int, list[Fault]] = field(default_factory=dict)
-    unreadable: set[int] = field(default_factory=set)
-    cleaned: dict[int, Object] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.faults: dict[int, list[Fault]] = {}
+        self.unreadable: set[int] = set()
+        self.cleaned: dict[int, Object] = {}
 
 
 class Family:

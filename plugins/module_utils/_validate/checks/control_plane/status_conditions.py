@@ -50,7 +50,7 @@ def negative_condition(mesh: Mesh, report: Report) -> None:
     """Checks that find the cause themselves have IST0171 as an alias, so it is not reported twice."""
     for kind, wanted in _CONDITIONS.items():
         for resource in mesh.of(kind):
-            for path, condition in _conditions(resource):
+            for path, condition in _conditions(resource) if resource.status else ():
                 if str(condition.get("type")) in wanted and _is_negative(condition, resource):
                     text = f"{condition.get('type')} is {condition.get('status')}: {condition.get('reason')}"
                     message = " ".join(str(condition.get("message") or "").split())

@@ -43,7 +43,7 @@ _GROUPS = ("istio.io", "gateway.networking.k8s.io")
     live=True,
 )
 def changed_by_hand(mesh: Mesh, report: Report) -> None:
-    for resource in _of_the_mesh(mesh):
+    for resource in _with_managers(mesh):
         owner = _owner(resource)
         if not owner:
             continue
@@ -63,7 +63,7 @@ def changed_by_hand(mesh: Mesh, report: Report) -> None:
     live=True,
 )
 def applied_twice(mesh: Mesh, report: Report) -> None:
-    for resource in _of_the_mesh(mesh):
+    for resource in _with_managers(mesh):
         appliers: dict[Path, set[str]] = defaultdict(set)
         for manager, fields in _spec_fields(resource, "Apply"):
             for path in fields:
@@ -74,10 +74,15 @@ def applied_twice(mesh: Mesh, report: Report) -> None:
                 break
 
 
-def _of_the_mesh(mesh: Mesh) -> Iterator[Resource]:
-    for kind in mesh.kinds:
-        if kind.group.endswith(_GROUPS):
-            yield from mesh.of(kind)
+def _with_managers(mesh: Mesh) -> list[Resource]:
+    """The mesh's objects that state who wrote their fields, as those of files seldom do."""
+    return [
+        resource
+        for kind in mesh.kinds
+        if kind.group.endswith(_GROUPS)
+        for resource in mesh.of(kind)
+        if part(resource.obj, "metadata").get("managedFields")
+    ]
 
 
 def _owner(resource: Resource) -> str:

@@ -133,18 +133,18 @@ def _page(release: Release) -> str:
     docs=page_of((1, 30)),
 )
 def disappearing_version(mesh: Mesh, report: Report) -> None:
-    family = family_of(GATEWAY_API)
-    facts = mesh.settings.facts
-    known = definitions(mesh.whole)
-    if family is None or facts.get(GATEWAY_CHANNEL, STANDARD) != STANDARD:
+    if mesh.settings.facts.get(GATEWAY_CHANNEL, STANDARD) != STANDARD:
         return
+    known = definitions(mesh.whole)
     for kind, release in _MOVED.items():
         own = known.get(kind.kind)
         found = minimum_of(kind.kind, release)
         if not is_crossed(mesh, release) or not found or (own and own.channel != STANDARD):
             continue
         bundle = f"{found[1][0]}.{found[1][1]}"
-        served = family.served(f"{bundle}-{STANDARD}", kind)
+        # Only now: reading the schemas costs more than most checks.
+        family = family_of(GATEWAY_API)
+        served = family.served(f"{bundle}-{STANDARD}", kind) if family else []
         for route in mesh.of(kind):
             if route.version not in served and not (own and route.version in own.served and "v1" in own.served):
                 text = f"Gateway API {bundle} serves {kind.kind} as {', '.join(served)}, not as {route.version}"

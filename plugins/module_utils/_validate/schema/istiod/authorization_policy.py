@@ -111,10 +111,11 @@ def _source(faults: Faults, path: Path, origin: Object) -> None:
         faults.error((*path, "source"), "the source is missing")
         return
     path = (*path, "source")
-    if not any(source.get(field) for field in (*_IDENTITIES, *_ADDRESSES)):
+    fields = [field for field in (*_IDENTITIES, *_ADDRESSES) if source.get(field)]
+    if not fields:
         faults.error(path, "the source is empty")
-    for field in (*_IDENTITIES, *_ADDRESSES):
-        for index, value in enumerate(some(source.get(field))):
+    for field in fields:
+        for index, value in enumerate(source[field]):
             faults.error((*path, field, index), _bad_source(field, value))
 
 
@@ -158,11 +159,12 @@ def _operation(faults: Faults, path: Path, item: Object) -> None:
         faults.error((*path, "operation"), "the operation is missing")
         return
     path = (*path, "operation")
-    if not any(operation.get(field) for field in _OPERATION):
+    fields = [field for field in _OPERATION if operation.get(field)]
+    if not fields:
         faults.error(path, "the operation is empty")
-    for field in _OPERATION:
+    for field in fields:
         judge = _OF_OPERATION.get(field)
-        for index, value in enumerate(some(operation.get(field))):
+        for index, value in enumerate(operation[field]):
             if not value:
                 faults.error((*path, field, index), "the value is empty")
             elif judge:

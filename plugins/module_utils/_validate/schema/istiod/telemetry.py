@@ -16,7 +16,6 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
     some,
     targets,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.language import cel_syntax
 
 
 def telemetry(resource: Resource, faults: Faults) -> None:
@@ -37,6 +36,9 @@ def telemetry(resource: Resource, faults: Faults) -> None:
         _providers(faults, ("spec", "accessLogging", index), logging)
         if logging.get("filter") is None:
             continue
+        # Here, since it takes longer to import than to judge most inputs, and few have a filter.
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.language import cel_syntax
+
         expression = logging["filter"].get("expression") or ""
         if fault := cel_syntax.error(expression):
             where = ("spec", "accessLogging", index, "filter", "expression")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import parsed, parsing
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import request
 
 DEEP = 20_000
 
@@ -93,12 +94,19 @@ def test_what_only_looks_like_json_is_yaml() -> None:
 
 def test_pyyaml_is_imported_only_for_what_needs_it() -> None:
     pytest.importorskip("ryaml")
-    code = f"import sys; from {parsing.__name__} import parse; parse('a: 1'); print('yaml' in sys.modules)"
+    assert "yaml" not in _modules_after(f"from {parsing.__name__} import parse; parse('a: 1')")
+
+
+def test_a_validation_imports_nothing_that_takes_as_long_as_its_checks() -> None:
+    assert not {"asyncio", "dataclasses", "inspect", "yaml"} & _modules_after(f"import {request.__name__}")
+
+
+def _modules_after(code: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
     )
-    assert done.stdout.strip() == "False"
+    return set(done.stdout.split())

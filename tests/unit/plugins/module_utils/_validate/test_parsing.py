@@ -146,6 +146,19 @@ def test_lines_and_columns_of_a_file_with_several_documents() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["a: b---\n", "a: |\n  ---\n  b\n", "a:\n----\nb: 1\n", "a:\n---b\n", "# a ---\na: 1\n"]
+)
+def test_only_three_dashes_at_a_lines_beginning_separate(text: str) -> None:
+    assert list(documents(text)) == [(1, text)]
+
+
+@pytest.mark.parametrize("separator", ["---\n", "--- \n", "---\t# b\n", "---\r\n", "--- b: 1"])
+def test_what_may_follow_the_dashes(separator: str) -> None:
+    assert [line for line, _document in documents(f"a: 1\n{separator}\nb: 1\n")] == [1, 2]
+    assert [document for _line, document in documents("a: 1\n---")] == ["a: 1\n"]
+
+
+@pytest.mark.parametrize(
     ("data", "code", "line"),
     [
         (b"a: 1\nb: \xff\n", "MESH003", 2),

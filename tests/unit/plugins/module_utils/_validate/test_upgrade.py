@@ -46,7 +46,7 @@ def test_a_release_is_crossed_if_it_is_after_the_source_and_up_to_the_target(
 @pytest.mark.parametrize("case", EVERY_FIRING_CASE, ids=[case["name"] for case in EVERY_FIRING_CASE])
 def test_no_check_of_an_upgrade_reports_anything_without_one(case: dict[str, Any]) -> None:
     settings = harness.settings_of(case["settings"])
-    del settings.facts[TARGET_VERSION]
+    settings = settings._replace(facts={**settings.facts, TARGET_VERSION: None})
     checks = [check for check in all_checks() if check.rule.code.startswith(upgrade.FAMILY)]
     assert harness.run(case["input"], settings, checks).findings == []
 
