@@ -122,7 +122,7 @@ class Reader:
             return
         if "Chart.yaml" in names:
             self._chart(ChartInput(folder, _release_name(folder), self._namespace), own_values=True)
-        elif any(name in names for name in kustomizations.NAMES):
+        elif kustomizations.is_kustomization(folder, names):
             self._kustomization(folder)
         else:
             if any(name.lower().startswith("readme") for name in names):

@@ -13,12 +13,15 @@ not a whole object. A Component is never built alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.text_files import mapping_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.text_files import mapping_of, text_of
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+# Flux has a kind of this name, too, and `flux export` writes it to files of this name.
+_FLUX = re.compile(r"^apiVersion:[ \t]*[\"']?kustomize\.toolkit\.fluxcd\.io/", re.MULTILINE)
 # Fields that name files or folders, and for entries that are objects, the key of the path.
 _LISTS = (
     "bases",
@@ -34,6 +37,11 @@ _LISTS = (
     "transformers",
     "validators",
 )
+
+
+def is_kustomization(folder: str, files: Collection[str]) -> bool:
+    """Whether kustomize builds the folder with these files."""
+    return any(name in files and not _FLUX.search(text_of(os.path.join(folder, name))) for name in NAMES)
 
 
 def parts_of(tree: str) -> set[str]:
