@@ -34,6 +34,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     PEER_AUTHENTICATION,
     REQUEST_AUTHENTICATION,
     SERVICE,
+    SERVICE_ACCOUNT,
     SIDECAR,
     TELEMETRY,
     WASM_PLUGIN,
@@ -156,6 +157,12 @@ def expects_namespace(mesh: Mesh, name: str) -> bool:
     """Whether the files can be expected to hold a Namespace. A typo is one in whatever they hold."""
     here = _namespaces(mesh)
     return here.are_complete or bool(here.near.find(name))
+
+
+def expects_account(mesh: Mesh, namespace: str, name: str) -> bool:
+    """Whether the files can be expected to hold what runs as the account: they have workloads of its namespace."""
+    accounts = [account.name for account in mesh.of(SERVICE_ACCOUNT) if account.namespace == namespace]
+    return bool(mesh.labels.matching(namespace, {}) or Nearest(accounts).find(name))
 
 
 class _Namespaces(NamedTuple):

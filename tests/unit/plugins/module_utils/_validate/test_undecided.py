@@ -92,6 +92,49 @@ def test_other_namespaces_are_undecided(document: dict[str, object], check: str,
     assert outcome.undecided[check] == [lacking]
 
 
+POLICY = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: cart, namespace: shop}
+spec: {rules: [{from: [{source: {principals: [cluster.local/ns/bank/sa/NAME]}}]}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: deployer, namespace: bank}
+"""
+LEDGER = """
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ledger, namespace: bank, labels: {app: ledger}}
+spec: {serviceAccountName: ledger, containers: [{name: app, image: ledger}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        # Only an account of the namespace is here: a typo of it is one, another name may be elsewhere.
+        (POLICY.replace("NAME", "till"), ["the workloads of namespace bank"]),
+        (POLICY.replace("NAME", "deployr"), None),
+        (POLICY.replace("NAME", "till") + LEDGER, None),
+        # A chart's workload, whose namespace is the release's.
+        (
+            POLICY.replace("NAME", "till")
+            + LEDGER
+            + LEDGER.replace("ledger, namespace: bank", "till").replace(
+                "serviceAccountName: ledger", "serviceAccountName: till"
+            ),
+            ["the namespace of Pod till"],
+        ),
+    ],
+)
+def test_accounts_of_workloads_that_are_not_placed_are_undecided(text: str, lacking: list[str] | None) -> None:
+    outcome = harness.run(text)
+    assert outcome.undecided.get("unknown_service_account") == lacking
+    assert ("KIA0106" in [finding.rule.code for finding in outcome.findings]) is (lacking is None)
+
+
 def test_providers_are_undecided_without_mesh_config() -> None:
     text = """
 apiVersion: security.istio.io/v1
