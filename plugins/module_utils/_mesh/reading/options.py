@@ -135,8 +135,9 @@ def _scripted_labels(folders: Sequence[str]) -> list[tuple[str, Mapping[str, str
 
 def _never_together(folders: Sequence[str], files: frozenset[str]) -> set[tuple[str, str]]:
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import never_together
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.skaffold import apart_by_skaffold
 
-    return never_together(folders, files)
+    return never_together(folders, files) | apart_by_skaffold(folders, files)
 
 
 def _not_read(loaded: Loaded) -> list[str]:
