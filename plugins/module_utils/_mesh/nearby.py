@@ -161,6 +161,8 @@ def expects_namespace(mesh: Mesh, name: str) -> bool:
 
 def expects_account(mesh: Mesh, namespace: str, name: str) -> bool:
     """Whether the files can be expected to hold what runs as the account: they have workloads of its namespace."""
+    if NAMESPACE in mesh.settings.listed:
+        return True
     accounts = [account.name for account in mesh.of(SERVICE_ACCOUNT) if account.namespace == namespace]
     return bool(mesh.labels.matching(namespace, {}) or Nearest(accounts).find(name))
 
