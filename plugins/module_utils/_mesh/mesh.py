@@ -72,6 +72,8 @@ GATEWAY_CHANNEL = "gateway_api_channel"
 NOT_READ = "not_read"
 # Folders with a README.
 GUIDED = "guided"
+# Namespaces of kustomizations that were read as parts of others with another namespace only.
+REPLACED = "replaced"
 # Files that charts made with their own values only: a user's values may complete them.
 OWN_VALUES = "own_values"
 # Called without arguments: labels that scripts beside the files give Namespaces, see reading/scripts.py.

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import REPLACED, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
@@ -108,7 +108,11 @@ def expects_services(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """Whether the object's files can be expected to hold the namespace's Services."""
     folder = folder_of(reference)
     with_services = _services_by_folder(mesh).get(namespace) or _Folders()
-    if reference.is_live or folder in with_services.own:
+    if reference.is_live:
+        return True
+    if _is_replaced(mesh, namespace):
+        return False
+    if folder in with_services.own:
         return True
     named = _named(mesh).get((folder, namespace)) or _Named()
     return not named.are_elsewhere if with_services.are_near(folder) else named.are_mostly_here
@@ -118,8 +122,15 @@ def expects_workloads(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """The same for the namespace's workloads."""
     if reference.is_live:
         return True
+    if _is_replaced(mesh, namespace):
+        return False
     is_guess = not reference.states_namespace and (folder_of(reference), namespace) in _folders_without_workloads(mesh)
     return not is_guess and _is_near(reference, _workloads_by_folder(mesh).get(namespace))
+
+
+def _is_replaced(mesh: Mesh, namespace: str) -> bool:
+    """Whether a kustomization for it was read as a part of another namespace's only: a base that is deployed, too."""
+    return namespace in (mesh.settings.facts.get(REPLACED) or ())
 
 
 @once_per_mesh

@@ -107,7 +107,9 @@ class Reader:
                     self._file(match)
 
     def _tree(self, folder: str) -> None:
-        self._parts = kustomizations.parts_of(folder) - {os.path.realpath(folder)}
+        tree = kustomizations.read_tree(folder)
+        self._parts = tree.parts - {os.path.realpath(folder)}
+        self.loaded.replaced |= tree.replaced
         self._folder(folder)
 
     def _folder(self, folder: str) -> None:

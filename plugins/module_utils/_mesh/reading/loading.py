@@ -131,6 +131,7 @@ class Loaded:
     omitted: code -> how many of its findings there are besides the first MAX_FINDINGS.
     with_own_values: what charts made of their templates with their own values only.
     guided: folders with a guide of their own, a README.
+    replaced: namespaces of kustomizations that were read as parts of others with another namespace only.
     """
 
     resources: list[Resource] = field(default_factory=list)
@@ -138,6 +139,7 @@ class Loaded:
     omitted: Counter[str] = field(default_factory=Counter)
     with_own_values: set[str] = field(default_factory=set)
     guided: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
     _found: Counter[str] = field(default_factory=Counter)
 
     def fault(self, rule: Rule, file: str, message: str, line: int = 1, column: int = 1) -> None:

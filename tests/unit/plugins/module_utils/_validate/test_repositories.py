@@ -91,6 +91,24 @@ def test_fluxs_kind_of_the_same_name_is_an_object(tmp_path: Path, tools: Path) -
     assert names(read(tmp_path / "tree")) == ["shop", "desk", "both", "shop", "flux", "own", "wrong"]
 
 
+@pytest.mark.parametrize(
+    ("overlays", "replaced"),
+    [
+        ({"staging": "shop-staging"}, {"shop"}),
+        ({"staging": "shop-staging", "prod": "shop"}, set()),
+        ({"dev": ""}, set()),
+    ],
+)
+def test_a_base_with_another_namespace_may_be_deployed_too(
+    tmp_path: Path, tools: Path, overlays: dict[str, str], replaced: set[str]
+) -> None:
+    write(tmp_path / "tree", {"shop/kustomization.yaml": "namespace: shop\nresources: [service.yaml]\n"})
+    for name, namespace in overlays.items():
+        text = f"namespace: '{namespace}'\nresources: [../../shop]\n"
+        write(tmp_path / "tree", {f"overlays/{name}/kustomization.yaml": text})
+    assert read(tmp_path / "tree").loaded.replaced == replaced
+
+
 def test_a_kustomization_without_any_program_is_a_finding(tmp_path: Path, tools: Path) -> None:
     (tools / "kubectl").unlink()
     write(tmp_path / "tree", {"k/kustomization.yaml": "resources: []\n", "z.yaml": SERVICE % "z"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import REPLACED, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import POD, SERVICE
 
 from ....support import validate_harness as harness
@@ -133,6 +133,36 @@ def test_accounts_of_workloads_that_are_not_placed_are_undecided(text: str, lack
     outcome = harness.run(text)
     assert outcome.undecided.get("unknown_service_account") == lacking
     assert ("KIA0106" in [finding.rule.code for finding in outcome.findings]) is (lacking is None)
+
+
+def test_what_a_base_may_deploy_is_undecided() -> None:
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: shelf, namespace: shop, labels: {app: shelf}}
+spec: {containers: [{name: app, image: shelf}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shelf, namespace: shop}
+spec: {selector: {app: shelf}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: till, namespace: shop}
+spec: {selector: {matchLabels: {app: till}}, rules: [{}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: till, namespace: shop}
+spec: {host: till}
+"""
+    codes = {"IST0127", "IST0174"}
+    outcome = harness.run(text)
+    assert codes <= {finding.rule.code for finding in outcome.findings}
+    outcome = harness.run(text, Settings(facts={REPLACED: {"shop"}}))
+    assert codes.isdisjoint(finding.rule.code for finding in outcome.findings)
+    assert outcome.undecided["rule_of_unknown_service"] == ["the Services of namespace shop"]
 
 
 def test_providers_are_undecided_without_mesh_config() -> None:
