@@ -59,7 +59,7 @@ def _clash(one: Resource, other: Resource) -> str:
 
 
 def _policy(rule: Resource) -> Object:
-    """What the rule says of the host, whoever may use it. How the host is written does not matter."""
+    """What the rule says of the host. Its clients, and how the host is written, do not matter."""
     return {key: value for key, value in rule.spec.items() if key not in ("exportTo", "host")}
 
 
