@@ -24,6 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateway_
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.gateways import GATEWAY_NAME, is_gateway
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import NOT_READ, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearby import (
+    expects_account,
     expects_gateway,
     expects_namespace,
     expects_services,
@@ -89,8 +90,6 @@ _GATEWAY_LABELS = [{"istio": name, "app": f"istio-{name}"} for name in _GATEWAYS
 _GATEWAY_SERVICES = frozenset(f"istio-{name}" for name in _GATEWAYS)
 # Of Istio's samples, which a script applies from the release.
 _ADDONS = frozenset({"grafana", "jaeger-collector", "kiali", "loki", "prometheus", "tracing", "zipkin"})
-
-
 _ANYWHERE = "*"
 
 
@@ -313,7 +312,10 @@ def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
     is_installed = name.removesuffix("-service-account") in _GATEWAY_SERVICES or _is_istiod(name)
     if is_installed and _is_istios_place(mesh, namespace):
         return "the workloads of Istio's installation"
-    return _not_read(mesh)
+    if not expects_account(mesh, namespace, name):
+        return f"the workloads of namespace {namespace}"
+    found = (workload.resource for workload in mesh.workloads if workload.service_account == name)
+    return _unplaced(mesh, namespace, found) or _not_read(mesh)
 
 
 def unseen_subset(mesh: Mesh) -> str:

@@ -72,11 +72,14 @@ GATEWAY_CHANNEL = "gateway_api_channel"
 NOT_READ = "not_read"
 # Folders with a README.
 GUIDED = "guided"
+# Namespaces of kustomizations that were read as parts of others with another namespace only.
+REPLACED = "replaced"
 # Files that charts made with their own values only: a user's values may complete them.
 OWN_VALUES = "own_values"
 # Called without arguments: labels that scripts beside the files give Namespaces, see reading/scripts.py.
 SCRIPTED_LABELS = "scripted_labels"
-# Called with the names of files: pairs of which a guide deletes one before it applies the other one.
+# Called with the names of files: pairs of which a guide deletes one before it applies the other one, or of which
+# Skaffold deploys one at a time.
 NEVER_TOGETHER = "never_together"
 # The name of another cluster of the mesh -> its Services.
 SERVICES_BY_CLUSTER = "services_by_cluster"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import REPLACED, Mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.nearest import Nearest
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.per_mesh import once_per_mesh
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
@@ -33,6 +33,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
     PEER_AUTHENTICATION,
     REQUEST_AUTHENTICATION,
     SERVICE,
+    SERVICE_ACCOUNT,
     SIDECAR,
     TELEMETRY,
     WASM_PLUGIN,
@@ -106,7 +107,11 @@ def expects_services(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """Whether the object's files can be expected to hold the namespace's Services."""
     folder = folder_of(reference)
     with_services = _services_by_folder(mesh).get(namespace) or _Folders()
-    if reference.is_live or folder in with_services.own:
+    if reference.is_live:
+        return True
+    if _is_replaced(mesh, namespace):
+        return False
+    if folder in with_services.own:
         return True
     named = _named(mesh).get((folder, namespace)) or _Named()
     return not named.are_elsewhere if with_services.are_near(folder) else named.are_mostly_here
@@ -116,8 +121,15 @@ def expects_workloads(mesh: Mesh, reference: Resource, namespace: str) -> bool:
     """The same for the namespace's workloads."""
     if reference.is_live:
         return True
+    if _is_replaced(mesh, namespace):
+        return False
     is_guess = not reference.states_namespace and (folder_of(reference), namespace) in _folders_without_workloads(mesh)
     return not is_guess and _is_near(reference, _workloads_by_folder(mesh).get(namespace))
+
+
+def _is_replaced(mesh: Mesh, namespace: str) -> bool:
+    """Whether a kustomization for it was read as a part of another namespace's only: a base that is deployed, too."""
+    return namespace in (mesh.settings.facts.get(REPLACED) or ())
 
 
 @once_per_mesh
@@ -155,6 +167,14 @@ def expects_namespace(mesh: Mesh, name: str) -> bool:
     """Whether the files can be expected to hold a Namespace. A typo is one in whatever they hold."""
     here = _namespaces(mesh)
     return here.are_complete or bool(here.near.find(name))
+
+
+def expects_account(mesh: Mesh, namespace: str, name: str) -> bool:
+    """Whether the files can be expected to hold what runs as the account: they have workloads of its namespace."""
+    if NAMESPACE in mesh.settings.listed:
+        return True
+    accounts = [account.name for account in mesh.of(SERVICE_ACCOUNT) if account.namespace == namespace]
+    return bool(mesh.labels.matching(namespace, {}) or Nearest(accounts).find(name))
 
 
 class _Namespaces(NamedTuple):

@@ -44,6 +44,12 @@ _ENVIRONMENT = re.compile(
 _DEMOS = frozenset({"demos", "examples", "issues", "samples", "scenarios"})
 _PARENTS = frozenset({"clusters", "environments", "envs", "overlays", "regions", "stages"}) | _DEMOS
 _FOR_ALL = frozenset({"all", "base", "bases", "common", "components", "default", "global", "shared"})
+# Words of folders with what is no longer deployed. "legacy" and "backup" are also names of what runs.
+_RETIRED = re.compile(
+    r"(?:^|[-_.])(?:archived?|attic|bak|deprecated|disabled|obsolete|old|outdated|retired|superseded|unused)(?:$|[-_.])"
+    r"|(?:^|[-_.])reference$",
+    re.IGNORECASE,
+)
 # So many workloads and Services of the same names are not there by chance.
 _SEVERAL = 3
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -114,6 +120,14 @@ def variants_of(mesh: Mesh) -> Variants:
     variants |= _guided(mesh)
     variants |= _alike(mesh, variants)
     return Variants({file: _innermost(file, variants) for file in everything} if variants else {})
+
+
+def archive_of(file: str) -> str:
+    """The folder with what is no longer deployed that the file is in; empty if it is in use."""
+    folders = [child for _parent, child in _steps(path_of(file))]
+    if not file.endswith(BUILT):
+        folders.pop()
+    return next((folder for folder in folders if _RETIRED.search(folder.rpartition("/")[2])), "")
 
 
 def _of_files(mesh: Mesh) -> Iterator[Resource]:

@@ -20,7 +20,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.scripted
     with_scripted_labels,
     without_files,
 )
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import variants_of
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import archive_of, variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.definitions import (
     MOST_ALTERNATIVES,
@@ -64,6 +64,7 @@ def unplaced(mesh: Mesh, checks: Iterable[Check]) -> Outcome:
             results.by_check.extend(of_copies.by_check)
             results.broken.update(of_copies.broken)
     _keep_what_variants_confirm(mesh, chosen, results)
+    _keep_what_archives_confirm(mesh, chosen, results)
     _keep_what_scripts_confirm(mesh, chosen, results)
     _keep_what_guides_confirm(mesh, chosen, results)
     _leave_out_placeholders(mesh, results)
@@ -136,6 +137,18 @@ def _keep_what_variants_confirm(mesh: Mesh, checks: Sequence[Check], results: _R
         _keep_confirmed(variants.part_of(mesh, variant), checks, results, doubtful, lacking)
 
 
+def _keep_what_archives_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
+    """Removes findings that are only true between what is deployed and what is no longer."""
+    if not any(archive_of(file) for file in {item.source.file for item in mesh.all_definitions()}):
+        return
+    in_use = "."
+    groups = _in_groups(checks, results, lambda resource: archive_of(resource.source.file) or in_use)
+    for group, doubtful in groups.items():
+        kept = [item for item in mesh.all_definitions() if (archive_of(item.source.file) or in_use) == group]
+        lacking = "one mesh: some folders are archives of what is no longer deployed"
+        _keep_confirmed(Mesh(kept, mesh.settings, mesh), checks, results, doubtful, lacking)
+
+
 def _keep_what_scripts_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
     """Removes findings that are not true with the labels that scripts beside the files give Namespaces."""
     doubtful = _in_groups(checks, results, lambda _resource: "all").get("all")
@@ -146,11 +159,11 @@ def _keep_what_scripts_confirm(mesh: Mesh, checks: Sequence[Check], results: _Re
 
 
 def _keep_what_guides_confirm(mesh: Mesh, checks: Sequence[Check], results: _Results) -> None:
-    """Removes findings that need a file which a guide deletes before it applies the finding's own file."""
+    """Removes findings that need a file which no guide, or no configuration of Skaffold, has together with its own."""
     by_file = _in_groups(checks, results, lambda resource: resource.source.file)
     apart = apart_by_guides(mesh) if by_file else {}
     for file in sorted(by_file.keys() & apart.keys()):
-        lacking = f"one mesh: a guide deletes what precedes {file}"
+        lacking = f"one mesh: a guide or Skaffold deploys {file} without some of the others"
         _keep_confirmed(without_files(mesh, apart[file]), checks, results, by_file[file], lacking)
 
 

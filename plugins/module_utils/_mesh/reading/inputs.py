@@ -107,7 +107,9 @@ class Reader:
                     self._file(match)
 
     def _tree(self, folder: str) -> None:
-        self._parts = kustomizations.parts_of(folder) - {os.path.realpath(folder)}
+        tree = kustomizations.read_tree(folder)
+        self._parts = tree.parts - {os.path.realpath(folder)}
+        self.loaded.replaced |= tree.replaced
         self._folder(folder)
 
     def _folder(self, folder: str) -> None:
@@ -122,7 +124,7 @@ class Reader:
             return
         if "Chart.yaml" in names:
             self._chart(ChartInput(folder, _release_name(folder), self._namespace), own_values=True)
-        elif any(name in names for name in kustomizations.NAMES):
+        elif kustomizations.is_kustomization(folder, names):
             self._kustomization(folder)
         else:
             if any(name.lower().startswith("readme") for name in names):

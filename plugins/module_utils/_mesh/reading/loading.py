@@ -130,6 +130,7 @@ class Loaded:
     omitted: code -> how many of its findings there are besides the first MAX_FINDINGS.
     with_own_values: what charts made of their templates with their own values only.
     guided: folders with a guide of their own, a README.
+    replaced: namespaces of kustomizations that were read as parts of others with another namespace only.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Loaded:
         self.omitted = Counter(omitted)
         self.with_own_values: set[str] = set()
         self.guided: set[str] = set()
+        self.replaced: set[str] = set()
         self._found: Counter[str] = Counter()
 
     def fault(self, rule: Rule, file: str, message: str, line: int = 1, column: int = 1) -> None:

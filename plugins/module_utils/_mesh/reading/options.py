@@ -24,6 +24,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     NEVER_TOGETHER,
     NOT_READ,
     OWN_VALUES,
+    REPLACED,
     SCRIPTED_LABELS,
     TARGET_VERSION,
     Settings,
@@ -104,6 +105,7 @@ def read_input(params: Mapping[str, Any], connect: Callable[[], AnyCluster], now
         _require_objects(params, reader)
         facts[NOT_READ] = _not_read(reader.loaded)
         facts[GUIDED] = reader.loaded.guided
+        facts[REPLACED] = reader.loaded.replaced
         facts[OWN_VALUES] = reader.loaded.with_own_values
         folders = [path for path in map(os.path.expanduser, params["paths"]) if os.path.isdir(path)]
         facts[SCRIPTED_LABELS] = cache(partial(_scripted_labels, folders))
@@ -135,8 +137,9 @@ def _scripted_labels(folders: Sequence[str]) -> list[tuple[str, Mapping[str, str
 
 def _never_together(folders: Sequence[str], files: frozenset[str]) -> set[tuple[str, str]]:
     from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import never_together
+    from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.skaffold import apart_by_skaffold
 
-    return never_together(folders, files)
+    return never_together(folders, files) | apart_by_skaffold(folders, files)
 
 
 def _not_read(loaded: Loaded) -> list[str]:

@@ -26,6 +26,8 @@ _STATEMENT = re.compile(r"^[ \t]*(?:</?#[a-z]|<%|\{%|<[A-Z][A-Z0-9]*_[A-Z0-9_]*>
 _BRACKETS = re.compile(r":[ \t]+\[[A-Z][A-Z0-9]*_[A-Z0-9_]*\][^\s,#]", re.MULTILINE)
 # Words for sed.
 _PERCENT = re.compile(r"(?:^|[\s:-])%[A-Z][A-Z0-9_]*%", re.MULTILINE)
+# A script that writes manifests, up to the word that ends each of them.
+_HERE_DOCUMENT = re.compile(r"^(?:\S.*<<-?[ \t]*[\"']?[A-Z]|(?:EOF|EOL|EOT|END)[ \t]*$)", re.MULTILINE)
 
 
 def is_template(document: str, parsed: Parsed) -> bool:
@@ -35,7 +37,7 @@ def is_template(document: str, parsed: Parsed) -> bool:
     is_invalid = bool(parsed.problems) and any(problem.fault == "syntax" for problem in parsed.problems)
     if "${" in document and _PLACEHOLDER_LINE.search(document):
         return is_invalid
-    if is_invalid and any(mark.search(document) for mark in (_PERCENT, _STATEMENT, _BRACKETS)):
+    if is_invalid and any(mark.search(document) for mark in (_PERCENT, _STATEMENT, _BRACKETS, _HERE_DOCUMENT)):
         return True
     if "{{" not in document or not _PLACEHOLDER.search(document):
         return False
@@ -54,6 +56,8 @@ def marks_in(template: str) -> str:
         return "placeholders {{ }}"
     if found := _STATEMENT.search(template):
         return f"the statement {found[0].strip()}"
+    if _HERE_DOCUMENT.search(template):
+        return "commands of a script"
     if _BRACKETS.search(template):
         return "placeholders [ ]"
     return "placeholders ${ }" if "${" in template else "placeholders % %"

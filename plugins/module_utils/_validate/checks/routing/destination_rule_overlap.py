@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.lenient import items, part
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._kube.objects import Object
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import hosts
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.lookup import is_guess
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh, names
@@ -42,6 +43,9 @@ def _clash(one: Resource, other: Resource) -> str:
             return f"subset '{shared[0]}' is also in"
         both = part(one.spec, "trafficPolicy") and part(other.spec, "trafficPolicy")
         return "a trafficPolicy for the host is also in" if both else ""
+    if _policy(one) == _policy(other):
+        # Whichever of them a client uses.
+        return ""
     places, others = exported_to(one), exported_to(other)
     # Each for its own clients alone.
     if "*" not in places and "*" not in others and not _scope(one) & _scope(other):
@@ -52,6 +56,11 @@ def _clash(one: Resource, other: Resource) -> str:
         # A namespace's own complete rule instead of the common one.
         return ""
     return "the same host is also in"
+
+
+def _policy(rule: Resource) -> Object:
+    """What the rule says of the host. Its clients, and how the host is written, do not matter."""
+    return {key: value for key, value in rule.spec.items() if key not in ("exportTo", "host")}
 
 
 def _scope(rule: Resource) -> set[str]:

@@ -14,13 +14,14 @@ from collections import defaultdict
 from itertools import pairwise
 
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import SERVICE, Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import Variants, variants_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.selection import is_annotated
 
 _CODE = "MESH219"
 _SHOWN = 3
+_FOR_TRACES = ("tracing", "zipkin")
 _OPPOSITES = (("bad", "good"), ("invalid", "valid"), ("wrong", "right"), ("denied", "allowed"), ("broken", "fixed"))
 
 
@@ -59,7 +60,13 @@ def _may_be_meant(earlier: Resource, later: Resource, variants: Variants) -> boo
         not _share_folder(earlier, later)
         or variants.of(earlier) != variants.of(later)
         or _are_opposites(earlier.source.file, later.source.file)
+        or _is_for_traces(later)
     )
+
+
+def _is_for_traces(service: Resource) -> bool:
+    """Jaeger, Zipkin and SkyWalking, of which each brings the same Services among Istio's addons."""
+    return service.kind == SERVICE and service.name in _FOR_TRACES and service.namespace.startswith("istio-")
 
 
 def _are_opposites(one: str, other: str) -> bool:

@@ -18,6 +18,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh imp
     Settings,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.scripts import never_together
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.skaffold import apart_by_skaffold
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.variants import archive_of
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import catalog, engine
 
 from ....support import validate_harness as harness
@@ -62,6 +64,80 @@ def test_examples_of_right_and_wrong_are_meant(one: str, other: str, level: str)
     namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {gatekeeper: %s}}"
     files = {f"opa/{one}.yaml": namespace % "a", f"opa/{other}.yaml": namespace % "b"}
     assert [severity for severity, _file in found(files, "MESH219")] == [level]
+
+
+def test_addons_for_traces_replace_each_other() -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: istio-system}\nspec: {type: %s}\n"
+    for name, level in (("tracing", "info"), ("ingress", "warning")):
+        own = {"zipkin": "ClusterIP", "jaeger": "NodePort"}
+        files = {
+            f"addons/{addon}.yaml": "\n---\n".join(
+                service % item for item in ((name, kind), (addon, kind), (f"{addon}-ui", kind))
+            )
+            for addon, kind in own.items()
+        }
+        assert [severity for severity, _file in found(files, "MESH219")] == [level]
+
+
+@pytest.mark.parametrize(
+    ("place", "is_used"),
+    [
+        ("shop/archive", False),
+        ("shop/generation-b-reference/files", False),
+        ("shop/old.d", False),
+        ("legacy", True),
+        ("golden", True),
+        ("shop/old-route.yaml.d", False),
+    ],
+)
+def test_an_archive_does_not_conflict_with_what_is_deployed(place: str, is_used: bool) -> None:
+    files = {"shop/route.yaml": route("one"), f"{place}/route.yaml": route("two")}
+    assert len(found(files, "IST0109")) == (2 if is_used else 0)
+    # What conflicts within it still does, and so does what is deployed.
+    files |= {f"{place}/more.yaml": route("three"), "shop/more.yaml": route("four")}
+    assert len(found(files, "IST0109")) == 4
+
+
+def test_a_retired_kustomization_is_an_archive() -> None:
+    assert archive_of("apps/retired (built)") == "apps/retired"
+    assert archive_of("apps/retired.yaml") == ""
+
+
+SKAFFOLD = """apiVersion: skaffold/v2beta19
+kind: Config
+deploy: {kubectl: {manifests: [app/*.yaml, FILE]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "pairs"),
+    [
+        ({"1-skaffold.yaml": "route.yaml", "2-skaffold.yaml": "fault.yaml"}, {("fault.yaml", "route.yaml")}),
+        ({"skaffold.yaml": "route.yaml"}, set()),
+        # A third one has both.
+        ({"1-skaffold.yaml": "route.yaml", "2-skaffold.yaml": "fault.yaml", "3-skaffold.yaml": "'*.yaml'"}, set()),
+    ],
+)
+def test_files_that_skaffold_deploys_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], pairs: set[tuple[str, str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, file in files.items():
+        Path(name).write_text(SKAFFOLD.replace("FILE", file))
+    assert apart_by_skaffold(["."], ["app/a.yaml", "app/b.yaml", "route.yaml", "fault.yaml"]) == pairs
+
+
+def test_two_applications_of_skaffold_are_one_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    newer = "apiVersion: skaffold/v4beta11\nkind: Config\nmanifests: {rawYaml: [k8s/*]}\n"
+    for name in ("cart", "till"):
+        Path(name).mkdir()
+        Path(name, "skaffold.yaml").write_text(newer)
+    assert apart_by_skaffold(["."], ["cart/k8s/a.yaml", "till/k8s/a.yaml"]) == set()
+    # What only a profile deploys is deployed.
+    profile = "profiles: [{name: dev, manifests: {rawYaml: [dev.yaml, common.yaml]}}]\n"
+    Path("skaffold.yaml").write_text(f"{newer}{profile}---\n{newer.replace('k8s/*', 'prod.yaml, common.yaml')}")
+    assert apart_by_skaffold(["."], ["dev.yaml", "prod.yaml", "common.yaml"]) == {("dev.yaml", "prod.yaml")}
 
 
 FILES = ("demo/fault.yaml", "demo/delay.yaml", "demo/app.yaml")

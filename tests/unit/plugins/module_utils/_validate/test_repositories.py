@@ -77,6 +77,38 @@ def test_only_the_roots_of_kustomizations_are_built(tmp_path: Path, tools: Path)
     assert names(read(tree / "base")) == ["base"]
 
 
+def test_fluxs_kind_of_the_same_name_is_an_object(tmp_path: Path, tools: Path) -> None:
+    head = "apiVersion: %s\nkind: Kustomization\nmetadata: {name: %s}\n"
+    flux = head % ("kustomize.toolkit.fluxcd.io/v1", "shop") + "spec: {patches: [{path: service.yaml}]}\n"
+    folders = {
+        "flux": flux,
+        "both": f"# Two.\n---\n{flux}---\n{flux.replace('shop', 'desk')}",
+        "own": head % ("kustomize.config.k8s.io/v1beta1", "own"),
+        "wrong": head % ("v1", "wrong"),
+    }
+    for folder, text in folders.items():
+        write(tmp_path / "tree", {f"{folder}/kustomization.yaml": text, f"{folder}/service.yaml": SERVICE % folder})
+    assert names(read(tmp_path / "tree")) == ["shop", "desk", "both", "shop", "flux", "own", "wrong"]
+
+
+@pytest.mark.parametrize(
+    ("overlays", "replaced"),
+    [
+        ({"staging": "shop-staging"}, {"shop"}),
+        ({"staging": "shop-staging", "prod": "shop"}, set()),
+        ({"dev": ""}, set()),
+    ],
+)
+def test_a_base_with_another_namespace_may_be_deployed_too(
+    tmp_path: Path, tools: Path, overlays: dict[str, str], replaced: set[str]
+) -> None:
+    write(tmp_path / "tree", {"shop/kustomization.yaml": "namespace: shop\nresources: [service.yaml]\n"})
+    for name, namespace in overlays.items():
+        text = f"namespace: '{namespace}'\nresources: [../../shop]\n"
+        write(tmp_path / "tree", {f"overlays/{name}/kustomization.yaml": text})
+    assert read(tmp_path / "tree").loaded.replaced == replaced
+
+
 def test_a_kustomization_without_any_program_is_a_finding(tmp_path: Path, tools: Path) -> None:
     (tools / "kubectl").unlink()
     write(tmp_path / "tree", {"k/kustomization.yaml": "resources: []\n", "z.yaml": SERVICE % "z"})
@@ -199,6 +231,15 @@ def test_statements_of_template_engines_are_hints(line: str) -> None:
     # In a text they are meant.
     config = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  page: |\n    {line}\n"
     assert loaded_codes(config) == []
+
+
+@pytest.mark.parametrize("begin", ["cat <<EOF >/tmp/a.yaml", "kubectl apply -f - <<'EOF'", "$ cat <<-END > a.yaml"])
+def test_a_script_that_writes_manifests_is_a_hint(begin: str) -> None:
+    end = begin.partition("<<")[2].split()[0].strip("-'")
+    text = f"mkdir -p /tmp/manifests\n{begin}\n{SERVICE % 'a'}---\n{SERVICE % 'b'}{end}\nkubectl get service a:\n"
+    assert set(loaded_codes(text)) == {"MESH008"}
+    # What a container runs is a text.
+    assert loaded_codes(SERVICE % "a" + f"spec:\n  script: |\n    {begin}\n    x\n    {end}\n") == []
 
 
 def test_a_list_that_a_client_printed_has_no_kind() -> None:

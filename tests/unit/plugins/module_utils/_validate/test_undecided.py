@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import Settings
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import REPLACED, Settings
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import POD, SERVICE
 
 from ....support import validate_harness as harness
@@ -90,6 +90,79 @@ def test_other_namespaces_are_undecided(document: dict[str, object], check: str,
     }
     outcome = harness.run("\n---\n".join(map(yaml.safe_dump, (service, pod, document))))
     assert outcome.undecided[check] == [lacking]
+
+
+POLICY = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: cart, namespace: shop}
+spec: {rules: [{from: [{source: {principals: [cluster.local/ns/bank/sa/NAME]}}]}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: deployer, namespace: bank}
+"""
+LEDGER = """
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ledger, namespace: bank, labels: {app: ledger}}
+spec: {serviceAccountName: ledger, containers: [{name: app, image: ledger}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        # Only an account of the namespace is here: a typo of it is one, another name may be elsewhere.
+        (POLICY.replace("NAME", "till"), ["the workloads of namespace bank"]),
+        (POLICY.replace("NAME", "deployr"), None),
+        (POLICY.replace("NAME", "till") + LEDGER, None),
+        # A chart's workload, whose namespace is the release's.
+        (
+            POLICY.replace("NAME", "till")
+            + LEDGER
+            + LEDGER.replace("ledger, namespace: bank", "till").replace(
+                "serviceAccountName: ledger", "serviceAccountName: till"
+            ),
+            ["the namespace of Pod till"],
+        ),
+    ],
+)
+def test_accounts_of_workloads_that_are_not_placed_are_undecided(text: str, lacking: list[str] | None) -> None:
+    outcome = harness.run(text)
+    assert outcome.undecided.get("unknown_service_account") == lacking
+    assert ("KIA0106" in [finding.rule.code for finding in outcome.findings]) is (lacking is None)
+
+
+def test_what_a_base_may_deploy_is_undecided() -> None:
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: shelf, namespace: shop, labels: {app: shelf}}
+spec: {containers: [{name: app, image: shelf}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shelf, namespace: shop}
+spec: {selector: {app: shelf}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: till, namespace: shop}
+spec: {selector: {matchLabels: {app: till}}, rules: [{}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: till, namespace: shop}
+spec: {host: till}
+"""
+    codes = {"IST0127", "IST0174"}
+    outcome = harness.run(text)
+    assert codes <= {finding.rule.code for finding in outcome.findings}
+    outcome = harness.run(text, Settings(facts={REPLACED: {"shop"}}))
+    assert codes.isdisjoint(finding.rule.code for finding in outcome.findings)
+    assert outcome.undecided["rule_of_unknown_service"] == ["the Services of namespace shop"]
 
 
 def test_providers_are_undecided_without_mesh_config() -> None:
