@@ -90,6 +90,8 @@ _GATEWAY_LABELS = [{"istio": name, "app": f"istio-{name}"} for name in _GATEWAYS
 _GATEWAY_SERVICES = frozenset(f"istio-{name}" for name in _GATEWAYS)
 # Of Istio's samples, which a script applies from the release.
 _ADDONS = frozenset({"grafana", "jaeger-collector", "kiali", "loki", "prometheus", "tracing", "zipkin"})
+# A pod has it only as long as cert-manager has something to prove.
+_OF_CHALLENGES = "acme.cert-manager.io/http01-solver"
 _ANYWHERE = "*"
 
 
@@ -174,12 +176,13 @@ def is_istio_class(mesh: Mesh, gateway: Resource) -> bool:
 
 def unseen_workloads(mesh: Mesh, namespace: str, labels: Mapping[str, Any], reference: Resource) -> str:
     """Why a workload with the labels may exist in the namespace; in the root namespace, in any. For no labels: any."""
+    if _OF_CHALLENGES in labels:
+        return "the pods of cert-manager's challenges"
     generated = _generated(mesh)
     everywhere = namespace == mesh.settings.root_namespace
     places = list({*generated.foreign, *generated.installers, *generated.labels}) if everywhere else [namespace]
     for place in places:
-        creator = _creator(generated, place)
-        if creator is not None:
+        if (creator := _creator(generated, place)) is not None:
             return _pods_of(creator)
         for known, resource in generated.labels.get(place, ()):
             if _may_have(known, labels):
@@ -304,8 +307,7 @@ def unseen_namespace(mesh: Mesh, name: str) -> str:
 
 def unseen_account(mesh: Mesh, namespace: str, name: str) -> str:
     """Why a ServiceAccount may exist that no workload of the namespace in the input uses."""
-    creator = _creator(_generated(mesh), namespace)
-    if creator is not None:
+    if (creator := _creator(_generated(mesh), namespace)) is not None:
         return _pods_of(creator)
     if POD in mesh.settings.listed:
         return ""

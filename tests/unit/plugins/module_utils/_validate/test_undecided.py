@@ -135,6 +135,26 @@ def test_accounts_of_workloads_that_are_not_placed_are_undecided(text: str, lack
     assert ("KIA0106" in [finding.rule.code for finding in outcome.findings]) is (lacking is None)
 
 
+def test_pods_that_cert_manager_creates_for_a_challenge_are_not_always_there() -> None:
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: cart, namespace: shop, labels: {app: cart}}
+spec: {containers: [{name: app, image: cart}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: solver, namespace: shop}
+spec: {selector: {acme.cert-manager.io/http01-solver: "true"}, ports: [{name: http, port: 8089}]}
+"""
+    for settings in (Settings(), Settings(listed=frozenset({POD, SERVICE}))):
+        outcome = harness.run(text, settings)
+        assert "MESH213" not in [finding.rule.code for finding in outcome.findings]
+        assert outcome.undecided["service_selects_nothing"] == ["the pods of cert-manager's challenges"]
+    outcome = harness.run(text.replace("acme.cert-manager.io/http01-solver", "role"))
+    assert "MESH213" in [finding.rule.code for finding in outcome.findings]
+
+
 def test_what_a_base_may_deploy_is_undecided() -> None:
     text = """
 apiVersion: v1
