@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime
 import glob
 import os
+import re
 import stat
 import sys
 
@@ -38,6 +39,7 @@ _PROGRAMS = ("helm", "kustomize", "kubectl")
 _OF_PROGRAMS = ("HELM_", "KUSTOMIZE_", "KUBECTL_", "XDG_", "HOME", "PATH")
 # A remote base or chart, and what may run a program.
 _REMOTE = (b"://", b"github.com", b"?ref=", b"helmCharts", b"generators:", b"transformers:")
+_UP = re.compile(rb"(?<![\w.])\.\.(?:/+\.\.)*(?![\w.])")
 _NOT_INPUT = (".git", "__pycache__")
 _MOST_BYTES = 256 * 1024 * 1024
 _MOST_FILES = 50_000
@@ -143,9 +145,16 @@ def _add_what_programs_read(key: _Key, paths: Iterable[str]) -> None:
             if os.path.basename(file) in _RENDERED:
                 with open(file, "rb") as stream:
                     content = stream.read()
-                if not file.endswith("Chart.yaml") and any(word in content for word in _REMOTE):
+                is_remote = not file.endswith("Chart.yaml") and any(word in content for word in _REMOTE)
+                if is_remote or _leads_outside(root, file, content):
                     raise _NoKey(file)
             key.add(*_states([file]))
+
+
+def _leads_outside(root: str, file: str, content: bytes) -> bool:
+    """Whether a relative path in this file may name something outside of the repository."""
+    ways_up = [match.count(b"..") for match in _UP.findall(content)]
+    return max(ways_up, default=0) > os.path.relpath(file, root).count(os.sep)
 
 
 def _repository(path: str) -> str:

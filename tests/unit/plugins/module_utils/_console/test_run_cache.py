@@ -279,6 +279,17 @@ def test_a_kustomization_of_a_network_or_outside_of_a_repository_is_not_kept(
     assert not cache.exists()
 
 
+@pytest.mark.parametrize(("above", "kept"), [("..", 1), ("../base", 1), ("../../base", 0), ("../..", 0)])
+def test_a_kustomization_that_reads_outside_of_the_repository_is_not_kept(
+    runs: list[int], kubectl: Path, cache: Path, above: str, kept: int
+) -> None:
+    Path("app").mkdir()
+    Path("route.yaml").unlink()
+    _built(Path("app"), f"resources: [a.yaml, {above}]\n")
+    console.main(["app"])
+    assert len(list(cache.glob("*"))) == kept
+
+
 def test_a_program_that_failed_is_run_again(runs: list[int], kubectl: Path, cache: Path) -> None:
     _built(Path())
     kubectl.write_text("#!/bin/sh\nexit 1\n")
