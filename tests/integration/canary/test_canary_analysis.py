@@ -19,14 +19,13 @@ import pytest
 import yaml
 from kubernetes import client
 
-from ..support.canary_lab import VIRTUAL_SERVICES
+from ..support.canary_lab import PROXIES, VIRTUAL_SERVICES
 from ..support.order_slots import GATEWAY, Slots, primary, ready, slots
 from ..support.playbooks import INVENTORY, RunPlaybook, lab_address
 
 __all__ = ["ready", "slots"]
 
 PROMETHEUS = {"url": "http://127.0.0.1:9090" if INVENTORY else lab_address(9090)}
-PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
 TARGET = {"namespace": "restaurant-management", "service": "order-service"}
 # Where the lab keeps the faults in effect.
 FAULTS = "faults.json"

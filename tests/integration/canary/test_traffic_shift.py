@@ -17,7 +17,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from ..support.canary_lab import NAMESPACE, VIRTUAL_SERVICES
+from ..support.canary_lab import ACCESS, NAMESPACE, VIRTUAL_SERVICES
 from ..support.order_slots import GATEWAY, Slots, primary, ready, slots, weights
 from ..support.playbooks import RunPlaybook
 
@@ -29,7 +29,7 @@ TARGET = {
     "service": "order-service",
     "route": "primary",
     "wait": True,
-    "istiod_access": "pod_address",
+    "istiod_access": ACCESS,
 }
 
 
@@ -202,7 +202,7 @@ def refused_listener(shifter: Shifter, run_playbook: RunPlaybook) -> Iterator[No
             "environment": {"K8S_AUTH_KUBECONFIG": "{{ service_mesh_kubeconfig }}"},
             "tasks": [
                 {
-                    "corpv3.service_mesh.mesh_sync_info": {"istiod_access": "pod_address"},
+                    "corpv3.service_mesh.mesh_sync_info": {"istiod_access": ACCESS},
                     "register": "mesh",
                     "until": condition,
                     "retries": 30,

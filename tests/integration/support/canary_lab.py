@@ -32,7 +32,9 @@ from .canary_sightings import NAMESPACE, VIRTUAL_SERVICES, Sighting, Sightings, 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "restaurant.corpv3.com"
 ENVIRONMENT = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-PROXIES = {"type": "envoy", "proxy_access": "pod_address"}
+# port_forward is for a lab whose application, gateways and istiod are containers of its real node.
+ACCESS = os.environ.get("SERVICE_MESH_TEST_ACCESS", "pod_address")
+PROXIES = {"type": "envoy", "proxy_access": ACCESS}
 # Where a run has ended, and where traffic no longer depends on its steps.
 FINAL = ("Succeeded", "Failed")
 _MARK = "SERVICE_MESH_TEST_CALL"
@@ -180,7 +182,7 @@ class Lab:
             "namespace": NAMESPACE,
             "service": self.service,
             "provider": PROXIES,
-            "istiod_access": "pod_address",
+            "istiod_access": ACCESS,
             "steps": [10, 50],
             "step_duration": "2s",
             "interval": "500ms",
