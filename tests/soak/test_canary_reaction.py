@@ -1,7 +1,4 @@
-"""Seconds from a gross fault at a quarter of the traffic to the write of weight 0, with stock labels. Reported only.
-
-Prometheus is to scrape every 2 s here: ``-e lab_scrape_interval=2s`` where the lab is brought up.
-"""
+"""Seconds from a gross fault at a quarter of the traffic to the write of weight 0, with stock labels. Reported only."""
 
 from __future__ import annotations
 
