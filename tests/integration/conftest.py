@@ -38,6 +38,7 @@ _WITHOUT_LAB = {
     "test_database_backup",
     "test_database_brokers",
     "test_database_chart",
+    "test_database_orders",
     "test_database_replication",
     "test_database_servers",
     "test_rendered_configuration",

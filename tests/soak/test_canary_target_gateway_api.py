@@ -15,7 +15,7 @@ from ..integration.support.canary_records import failed, read, sent_within, vers
 from ..integration.support.one_deployment_shop import HOST, NAMESPACE, Shop, installed_with_http_routes
 from ..integration.support.playbooks import RunPlaybook, kubectl_of
 from ..integration.support.shop_requests import requests_to, wait_served
-from ..integration.support.shops import AT, BEHIND
+from ..integration.support.shops import AT, BEHIND, image
 
 
 def wanted(app: str, **variables: Any) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def test_a_change_of_the_pods_is_promoted_and_detached(
         done = run_playbook("canary.yml", variables=variables)
         assert done.rc == 0, done.stdout
         end = time.time()
-        assert shop.deployments()[f"{app}-v1"] == (2, f"shop/{app}:2", "debug")
+        assert shop.deployments()[f"{app}-v1"] == (2, image(app, "2"), "debug")
         assert shop.deployments()[f"{app}-v1-canary"][0] == 0
         again = run_playbook("canary.yml", variables=variables)
         assert (again.rc, again.changed) == (0, 0), again.stdout
@@ -109,5 +109,5 @@ def test_a_change_of_the_pods_is_promoted_and_detached(
     assert after.keys() == before.keys()
     # Only what was asked for.
     container = before[name]["spec"]["template"]["spec"]["containers"][0]
-    container |= {"image": f"shop/{app}:2", "env": [{"name": "LOG_LEVEL", "value": "debug"}]}
+    container |= {"image": image(app, "2"), "env": [{"name": "LOG_LEVEL", "value": "debug"}]}
     assert after == before

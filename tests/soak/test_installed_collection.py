@@ -19,6 +19,7 @@ from ..integration.support.canary_lab import success
 from ..integration.support.one_deployment_shop import BEHIND, Shop, installed
 from ..integration.support.playbooks import ROOT, kubectl_of, lab_address
 from ..integration.support.shop_requests import requests_to, wait_served
+from ..integration.support.shops import image
 
 NAMESPACE, HOST = "install-shop", "install.example.com"
 SECTION = (ROOT / "README.md").read_text().split("\n## The installed collection\n")[1].split("\n## ")[0]
@@ -138,9 +139,9 @@ def test_a_foreign_application_has_a_canary(
         planned = user.run(*(words.get(word, word) for word in command_of("canary", "--check")))
         assert planned.returncode == 0, planned.stdout
         assert f"{BEHIND}:2.0.0" in planned.stdout, planned.stdout
-        assert shop.deployments()[f"{BEHIND}-v1"][1] == f"shop/{BEHIND}:1"
+        assert shop.deployments()[f"{BEHIND}-v1"][1] == image(BEHIND)
         (command,) = (each for each in COMMANDS if "corpv3.service_mesh.canary" in each and "--check" not in each)
         ran = user.run(*(words.get(word, word) for word in command))
         assert ran.returncode == 0, ran.stdout
-    assert shop.deployments()[f"{BEHIND}-v1"][1] == f"shop/{BEHIND}:2.0.0"
+    assert shop.deployments()[f"{BEHIND}-v1"][1] == image(BEHIND, "2.0.0")
     assert sorted(path.name for path in user.folder.iterdir()) == ["deploy", "inventories"]

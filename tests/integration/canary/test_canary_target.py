@@ -15,7 +15,7 @@ from ..support.canary_records import failed, read
 from ..support.one_deployment_shop import COPY, HOST, NAMESPACE, RULE, Shop, installed
 from ..support.playbooks import RunPlaybook, kubectl_of
 from ..support.shop_requests import requests_to, wait_served
-from ..support.shops import BEHIND
+from ..support.shops import BEHIND, image
 
 ORIGINAL = f"{BEHIND}-v1"
 RUN = {
@@ -52,7 +52,7 @@ def test_a_change_of_the_pods_is_promoted_and_detached(shop: Shop, run_playbook:
         done = run_playbook("canary.yml", variables=wanted)
         assert done.rc == 0, done.stdout
         end = time.time()
-        assert shop.deployments()[ORIGINAL] == (2, f"shop/{BEHIND}:2", "debug")
+        assert shop.deployments()[ORIGINAL] == (2, image(BEHIND, "2"), "debug")
         assert shop.deployments()[COPY][0] == 0
         assert shop.shares() == {"stable": 100}
         again = run_playbook("canary.yml", variables=wanted)
@@ -70,7 +70,7 @@ def test_a_change_of_the_pods_is_promoted_and_detached(shop: Shop, run_playbook:
     assert after.keys() == before.keys()
     # Only what was asked for.
     container = before[name]["spec"]["template"]["spec"]["containers"][0]
-    container |= {"image": f"shop/{BEHIND}:2", "env": [{"name": "LOG_LEVEL", "value": "debug"}]}
+    container |= {"image": image(BEHIND, "2"), "env": [{"name": "LOG_LEVEL", "value": "debug"}]}
     assert after == before
 
 

@@ -25,7 +25,7 @@ Object = dict[str, Any]
 
 
 def image(service: str, version: str) -> str:
-    return f"registry.example.com/books/{service}-{version}:1.0.0"
+    return f"docker.io/istio/examples-bookinfo-{service}-{version}:1.20.3"
 
 
 def write_sample(folder: Path) -> None:

@@ -31,6 +31,11 @@ def service(name: str, app: str, protocol: str = "http", **labels: str) -> Objec
     return plain_object("v1", "Service", name, {"selector": {"app": app, **labels}, "ports": ports})
 
 
+def image(app: str, tag: str = "1") -> str:
+    """A name that the lab's real node has, too."""
+    return f"corpv3/{app}:{tag}"
+
+
 def deployment(
     app: str,
     version: str,
@@ -39,7 +44,7 @@ def deployment(
     selected: Mapping[str, str] = MappingProxyType({}),
 ) -> Object:
     """``selected``: labels that its selector has in addition to the app's."""
-    container: Object = {"name": app, "image": f"shop/{app}:1", "ports": [{"containerPort": PORTS[app]}]}
+    container: Object = {"name": app, "image": image(app), "ports": [{"containerPort": PORTS[app]}]}
     template = {
         "metadata": {"labels": {"app": app, "version": version}},
         "spec": {"containers": [{**container, **({"env": [*env]} if env else {})}]},

@@ -95,8 +95,7 @@ def _insert(total: float, trace: Trace) -> int:
         timeout=TIMEOUT,
     )
     try:
-        for table in TABLES:
-            database.run(table)
+        create_tables(database)
         database.run("BEGIN")
         order = "INSERT INTO orders (total) VALUES (:total) RETURNING id"
         ((number,),) = trace.timed("postgresql", "INSERT orders", lambda: database.run(order, total=total))
@@ -106,6 +105,18 @@ def _insert(total: float, trace: Trace) -> int:
     finally:
         database.close()
     return int(number)
+
+
+def create_tables(database: pg8000.native.Connection) -> None:
+    """Once, and one pod after the other: CREATE TABLE IF NOT EXISTS can fail if two sessions run it at once."""
+    ((found,),) = database.run("SELECT to_regclass('order_items')::text")
+    if found:
+        return
+    database.run("BEGIN")
+    database.run("SELECT pg_advisory_xact_lock(1)")
+    for table in TABLES:
+        database.run(table)
+    database.run("COMMIT")
 
 
 def _cache(number: int, total: float, trace: Trace) -> None:
