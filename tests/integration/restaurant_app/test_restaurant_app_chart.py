@@ -277,6 +277,21 @@ def test_the_proxy_outlives_the_application(kubernetes: str, hook: dict[str, Any
     assert pod["spec"]["terminationGracePeriodSeconds"] >= 5 + 30
 
 
+def test_annotations_of_all_pods_and_of_one_service() -> None:
+    every, one = {"sidecar.istio.io/statsFlushInterval": "1s"}, {"example.com/owner": "kitchen"}
+    values = {"defaults": {"podAnnotations": every}, "services": {"menu-service": {"podAnnotations": one}}}
+    rendered = render(values)
+    menu, orders = (
+        rendered["Deployment", name]["spec"]["template"]["metadata"]["annotations"]
+        for name in ("menu-service", "order-service")
+    )
+    assert every.items() <= orders.items()
+    # A service's own key replaces the whole key of the same name.
+    assert one.items() <= menu.items()
+    assert not every.keys() & menu.keys()
+    assert {"checksum/config", "proxy.istio.io/config"} <= orders.keys()
+
+
 def test_zero_and_false_of_a_service_are_not_taken_for_unset() -> None:
     own = {"weights": {"v1": 0, "v2": 100}, "autoscaling": {"enabled": False}, "replicas": 3}
     objects = render({"services": {"menu-service": own}})
@@ -309,6 +324,7 @@ def test_retries_can_be_switched_off() -> None:
         ({"services": {"menu-service": {"calls": ["menus"]}}}, 'services.menu-service.calls names "menus"'),
         ({"services": {"menu-service": {"containerPort": 80}}}, "/services/menu-service/containerPort"),
         ({"image": {"tag": "not a tag"}}, "/image/tag"),
+        ({"defaults": {"podAnnotations": {"proxy.istio.io/config": "{}"}}}, "proxy.istio.io/config"),
         (
             {"services": {"menu-service-v2": {"port": 8010}}},
             "services.menu-service-v2 has the name of menu-service's Deployment for subset v2",
