@@ -19,12 +19,6 @@ from ..integration.support.playbooks import ROOT
 IMAGE = "docker.io/library/busybox:stable"
 PROGRAMS = ("/usr/sbin/runc", "/usr/lib/cni/ptp", "/usr/bin/catatonit", "/bin/busybox", "/usr/share/zoneinfo/Etc/UTC")
 Object = dict[str, Any]
-# The node has the machine's CPUs: two of them must hold all that the application requests, and its canaries. Measured
-# against such small requests, every autoscaler would start pods at once, and while these start, nothing else answers.
-SMALL: Object = {
-    "restaurant_app_defaults": {"resources": {"requests": {"cpu": "20m"}}},
-    "restaurant_app_autoscaling_max_replicas": 2,
-}
 
 
 def why_not() -> str:

@@ -17,7 +17,7 @@ import pytest
 from ..integration.support.canary_lab import Call, Lab, shares
 from ..integration.support.canary_records import failed, rate, read
 from .conftest import Report
-from .real_node import SMALL, RealLab, needs_real_node, real_lab
+from .real_node import RealLab, needs_real_node, real_lab
 
 pytestmark = needs_real_node
 PLACED = {
@@ -35,7 +35,7 @@ FORWARDED: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def node() -> Iterator[RealLab]:
     for found in real_lab(**PLACED):
-        found.playbook("site", **PLACED, **SMALL)
+        found.playbook("site", **PLACED)
         yield found
 
 

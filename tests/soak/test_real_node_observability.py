@@ -20,7 +20,7 @@ import pytest
 
 from ..integration.observability.test_dashboards import has_number, queries
 from .conftest import Report
-from .real_node import SMALL, Object, RealLab, needs_real_node, real_lab, until
+from .real_node import Object, RealLab, needs_real_node, real_lab, until
 from .real_orders import ALL_IN_ONE, CALLS, NAMESPACE, ask, calls, gateway, order, trace_of
 
 pytestmark = needs_real_node
@@ -31,7 +31,6 @@ PLACED = {
 }
 # Two CPUs hold it all.
 STACK: dict[str, Any] = {
-    **SMALL,
     **ALL_IN_ONE,
     "prometheus_resources": {"requests": {"cpu": "50m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
     # A DaemonSet comes only to nodes whose taints it tolerates, and the real one's is not of the chart's.

@@ -15,7 +15,7 @@ import pytest
 from .conftest import Report
 from .real_databases import NAMESPACE as DATABASE
 from .real_databases import password, sized, sql
-from .real_node import SMALL, RealLab, needs_real_node, real_lab, until
+from .real_node import RealLab, needs_real_node, real_lab, until
 from .real_orders import ALL_IN_ONE, CALLS, NAMESPACE, calls, order, trace_of
 
 pytestmark = needs_real_node
@@ -25,7 +25,6 @@ PLACED = {
     "lab_real_node_apps": ["istio-ingressgateway", "jaeger"],
 }
 STACK: dict[str, Any] = {
-    **SMALL,
     **sized("20m"),
     **ALL_IN_ONE,
     "restaurant_app_services": {

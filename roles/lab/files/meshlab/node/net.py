@@ -46,7 +46,7 @@ def create(node: Node) -> None:
     for name, value in SYSCTLS.items():
         write = ["sh", "-c", f"echo {value} > /proc/sys/{name}"]
         subprocess.run([NSENTER, f"--net={path(node)}", *write], check=True)
-    for rule in policies.rules(settings.pod_cidr):
+    for rule in policies.rules(settings.pod_cidr, settings.bridge_ip):
         subprocess.run([NSENTER, f"--net={path(node)}", "iptables", "-w", *rule], check=True)
 
 

@@ -14,6 +14,8 @@ NAME = "kube-network-policies"
 LABELS = {"app": NAME}
 QUEUE = 100
 METRICS_PORT = 9180
+# Of a pod with a sidecar: the application's metrics and the proxy's in one.
+MERGED_METRICS_PORT = 15020
 READS = (
     rule("", ("pods", "namespaces"), "list", "watch"),
     rule("networking.k8s.io", ("networkpolicies",), "list", "watch"),
@@ -38,7 +40,7 @@ def objects(node: Node) -> list[Placed]:
     return [*account(NAME, READS), workload("DaemonSet", NAME, LABELS, container, hostNetwork=True)]
 
 
-def rules(pods: str) -> list[list[str]]:
+def rules(pods: str, machine: str) -> list[list[str]]:
     """Arguments of iptables. After translation, so with the pod's address in place of its Service's."""
     chain = ["-t", "mangle", "-A", "POSTROUTING"]
     new = ["-m", "conntrack", "--ctstate", "NEW"]
@@ -47,6 +49,8 @@ def rules(pods: str) -> list[list[str]]:
     return [
         # The kubelet's probes.
         [*chain, "-m", "owner", "--uid-owner", "0", "-j", "RETURN"],
+        # The lab's own Prometheus runs on the machine, in place of a pod of the observability stack, which policies admit.
+        [*chain, "-s", machine, "-p", "tcp", "--dport", str(MERGED_METRICS_PORT), "-j", "RETURN"],
         [*chain, "-s", pods, *new, *ask],
         [*chain, "-d", pods, *new, *ask],
     ]
