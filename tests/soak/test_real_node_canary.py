@@ -8,20 +8,26 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from ..integration.support import book_shop, gateway_shop, grpc_shop, one_deployment_shop
 from ..integration.support.canary_lab import Call, Lab, shares
 from ..integration.support.canary_records import failed, rate, read
+from ..integration.support.canary_sightings import NAMESPACE
+from ..integration.support.playbooks import ROOT
 from .conftest import Report
 from .real_node import RealLab, needs_real_node, real_lab
 
 pytestmark = needs_real_node
+# The shops of the canary's integration tests.
+SHOPS = [shop.NAMESPACE for shop in (book_shop, gateway_shop, grpc_shop, one_deployment_shop)]
 PLACED = {
-    "lab_real_node_namespaces": ["restaurant-management"],
+    "lab_real_node_namespaces": [NAMESPACE, *SHOPS],
     "lab_real_node_apps": ["istiod", "istio-ingressgateway"],
 }
 # Requests a second: two cores run the node's sixty containers, too.
@@ -146,6 +152,15 @@ def test_the_node_s_network_is_cut_in_the_middle(lab: Lab, node: RealLab, report
     report(f"real node: its network cut for 30 s: {held['phase']}: {held['reason']}")
     assert lab.now().weights == {stable: 100, canary: 0}
     assert end == "Failed"
+
+
+def test_the_integration_tests_of_the_canary(lab: Lab, node: RealLab, report: Report) -> None:
+    """By port-forward, as the modules' defaults are."""
+    own = {"SERVICE_MESH_TEST_LAB": f"{node.name}:{node.offset}", "SERVICE_MESH_TEST_ACCESS": "port_forward"}
+    argv = [sys.executable, "-m", "pytest", "-o", "testpaths=tests/integration", "tests/integration/canary"]
+    run = subprocess.run(argv, cwd=ROOT, env={**os.environ, **own}, capture_output=True, text=True, check=False)
+    report(f"real node, by port-forward: {run.stdout.splitlines()[-1]}")
+    assert run.returncode == 0, run.stdout[-20000:]
 
 
 def ended(lab: Lab, call: Call) -> str:

@@ -29,6 +29,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.option
     wanted_target,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.pods import Pods
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.probes import unprobed
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._canary.unmeasured import unmeasured
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._common.images import image_with
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._istio.shift import refuse_rivals
@@ -62,7 +63,10 @@ def new_start(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None
         raise CanaryFailure(problem)
     refuse_rivals(objects.cluster, objects.routes())
     service = objects.cluster.get(Ref("v1", "Service", objects.namespace, objects.service.partition(".")[0]))
-    return replace(start, remarks=[*start.remarks, *unmeasured(objects.kind, service, params["metrics"])])
+    workload = state.stable.workload
+    container = objects.workloads.container(objects.workloads.get(workload))
+    remarks = [*unmeasured(objects.kind, service, params["metrics"]), *unprobed(workload, container)]
+    return replace(start, remarks=[*start.remarks, *remarks])
 
 
 def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:

@@ -44,7 +44,13 @@ def deployment(
     selected: Mapping[str, str] = MappingProxyType({}),
 ) -> Object:
     """``selected``: labels that its selector has in addition to the app's."""
-    container: Object = {"name": app, "image": image(app), "ports": [{"containerPort": PORTS[app]}]}
+    probe = {"httpGet": {"path": "/health", "port": PORTS[app]}, "periodSeconds": 1}
+    container: Object = {
+        "name": app,
+        "image": image(app),
+        "ports": [{"containerPort": PORTS[app]}],
+        "readinessProbe": probe,
+    }
     template = {
         "metadata": {"labels": {"app": app, "version": version}},
         "spec": {"containers": [{**container, **({"env": [*env]} if env else {})}]},

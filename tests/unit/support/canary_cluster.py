@@ -29,7 +29,8 @@ def virtual_service(name: str) -> Object:
 
 def deployment(name: str, version: str, replicas: int, image: str) -> Object:
     labels = {"app": SERVICE, "version": version}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": SERVICE, "image": image}]}}
+    container = {"name": SERVICE, "image": image, "readinessProbe": {"tcpSocket": {"port": 8001}}}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     return {
         "metadata": {"name": name, "generation": 1},
         "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
