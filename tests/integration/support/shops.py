@@ -44,7 +44,8 @@ def deployment(
     selected: Mapping[str, str] = MappingProxyType({}),
 ) -> Object:
     """``selected``: labels that its selector has in addition to the app's."""
-    probe = {"httpGet": {"path": "/health", "port": PORTS[app]}, "periodSeconds": 1}
+    # A machine of two cores on which pods start answers no probe within the default of a second.
+    probe = {"httpGet": {"path": "/health", "port": PORTS[app]}, "periodSeconds": 1, "timeoutSeconds": 5}
     container: Object = {
         "name": app,
         "image": image(app),

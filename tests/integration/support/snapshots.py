@@ -13,7 +13,7 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
 # These change by themselves.
-_RESTLESS = {"Event", "Lease"}
+_RESTLESS = {"Event", "Lease", "NodeMetrics", "PodMetrics"}
 # Seconds after which the API server no longer lists a group whose definitions were deleted.
 _SETTLED = 30
 
