@@ -104,9 +104,10 @@ def replace_tools(node: Node) -> Node:
     return Node(replace(node.settings, tools={name: f"/cache/{name}" for name in programs.INSIDE}))
 
 
-def test_policies_are_asked_about_new_connections_but_not_the_kubelet_s(node: Node) -> None:
-    first, *others = policies.rules("10.102.0.0/16")
+def test_policies_are_asked_about_new_connections_but_not_the_kubelet_s_nor_prometheus_s() -> None:
+    first, second, *others = policies.rules("10.102.0.0/16", "10.102.128.1")
     assert first[-6:] == ["-m", "owner", "--uid-owner", "0", "-j", "RETURN"]
+    assert second[-8:] == ["-s", "10.102.128.1", "-p", "tcp", "--dport", "15020", "-j", "RETURN"]
     for rule, way in zip(others, ("-s", "-d"), strict=True):
         assert rule[rule.index(way) + 1] == "10.102.0.0/16"
         assert rule[rule.index("--ctstate") + 1] == "NEW"

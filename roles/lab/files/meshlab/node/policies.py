@@ -49,7 +49,7 @@ def rules(pods: str, machine: str) -> list[list[str]]:
     return [
         # The kubelet's probes.
         [*chain, "-m", "owner", "--uid-owner", "0", "-j", "RETURN"],
-        # The lab's own Prometheus runs on the machine, in place of a pod of the observability stack, which policies admit.
+        # The lab's own Prometheus is on the machine. Policies admit the pod that it stands for.
         [*chain, "-s", machine, "-p", "tcp", "--dport", str(MERGED_METRICS_PORT), "-j", "RETURN"],
         [*chain, "-s", pods, *new, *ask],
         [*chain, "-d", pods, *new, *ask],
