@@ -20,6 +20,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     "refusing": {"refuse": True},
     "hanging": {"hang": True},
 }
+# Half a second is what a canary that is 2 s slower must be seen by.
+METRICS = [success(), slowness(500)]
 
 
 def ready(pod: Any) -> bool:
@@ -153,7 +155,7 @@ def test_the_gateway_of_the_api_itself(whole_lab: Lab, report: Report) -> None:
 def test_a_fault_at_a_quarter_of_the_traffic(lab: Lab, report: Report, kind: str, provider: str) -> None:
     stable, canary = lab.stable, lab.canary
     before = lab.stable_errors(stable)
-    options: dict[str, Any] = {"metrics": [success(), slowness(500)], "provider": PROXIES, "interval": "500ms"}
+    options: dict[str, Any] = {"metrics": METRICS, "provider": PROXIES, "interval": "500ms"}
     if provider == "prometheus":
         options |= {"provider": {"url": lab.prometheus}, "interval": "2s"}
     with lab.unhidden(), lab.sightings() as sightings, lab.load() as load:

@@ -63,10 +63,7 @@ def new_start(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None
         raise CanaryFailure(problem)
     refuse_rivals(objects.cluster, objects.routes())
     service = objects.cluster.get(Ref("v1", "Service", objects.namespace, objects.service.partition(".")[0]))
-    workload = state.stable.workload
-    container = objects.workloads.container(objects.workloads.get(workload))
-    remarks = [*unmeasured(objects.kind, service, params["metrics"]), *unprobed(workload, container)]
-    return replace(start, remarks=[*start.remarks, *remarks])
+    return replace(start, remarks=[*start.remarks, *unmeasured(objects.kind, service, params["metrics"])])
 
 
 def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:
@@ -89,9 +86,11 @@ def _with_slots(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | No
     pods, __ = objects.both(state)
     new = replace(state, **_capacity(pods, stable))
     objects.try_out(new)
-    templates = [objects.workloads.get(slot.workload)["spec"]["template"] for slot in (stable, canary)]
+    deployments = [objects.workloads.get(slot.workload) for slot in (stable, canary)]
+    templates = [each["spec"]["template"] for each in deployments]
     found = [path for path in differences(*templates) if not _expected(path)]
-    return Start(new, [f"the two sides differ also in {', '.join(found)}"] if found else [])
+    differing = [f"the two sides differ also in {', '.join(found)}"] if found else []
+    return Start(new, [*differing, *unprobed(stable.workload, objects.workloads.container(deployments[0]))])
 
 
 def _with_copy(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | None:
@@ -124,10 +123,11 @@ def _with_copy(objects: CanaryObjects, params: Mapping[str, Any]) -> Start | Non
     # All that is left is the Deployment, which gets its template later.
     ready = replace(copy, adopted=len(changes) == 1)
     new = replace(state, copy=ready, **_capacity(pods, sides.stable))
-    live: Object = objects.workloads.get(sides.stable.workload)["spec"]["template"]
-    found = [path for path in differences(live, sides.template) if not path.endswith(copy.label)]
+    live = objects.workloads.get(sides.stable.workload)
+    found = [path for path in differences(live["spec"]["template"], sides.template) if not path.endswith(copy.label)]
+    remarks = [f"the change: {', '.join(found)}", *unprobed(sides.stable.workload, objects.workloads.container(live))]
     contents = sides.renames.made
-    return Start(new, [f"the change: {', '.join(found)}"], [*contents, *changes], contents)
+    return Start(new, remarks, [*contents, *changes], contents)
 
 
 def _subsets(state: State) -> Sequence[str]:

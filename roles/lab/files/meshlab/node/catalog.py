@@ -23,7 +23,7 @@ NETWORK_POLICIES_IMAGE = "registry.k8s.io/networking/kube-network-policies:v0.8.
 ISTIO_HUB = "docker.io/istio"
 # restaurant_app_image_prefix, as containerd completes it.
 APPLICATION_PREFIX = "docker.io/corpv3"
-SERVICES = (*(service for service in standin.PORTS if service not in standin.BOOKINFO), "frontend")
+SERVICES = (*standin.PORTS, "frontend")
 # Of the stand-in of order-service, with what they need themselves.
 DATABASE_CLIENTS = ("pg8000", "scramp", "asn1crypto", "python-dateutil", "redis")
 BUSYBOX = Path("/bin/busybox")
@@ -130,14 +130,17 @@ def applications() -> list[Image]:
     base = (*shell(), *python(), *compiled(programs[1]), *packages(DATABASE_CLIENTS, "app/packages"))
     own = tuple(Entry(f"app/{path.name}", source=path) for path in programs)
     command = ("python3", "-S", "-E", "/app/standin_pod.py")
-    names: dict[str, tuple[str, ...]] = {service: (f"{APPLICATION_PREFIX}/{service}",) for service in SERVICES}
-    names |= {service: bookinfo_names(service) for service in standin.BOOKINFO}
-    return [Image(names[service], (base, own), (*command, service), (), PATH, "10001:10001") for service in names]
+    return [
+        Image(application_names(service), (base, own), (*command, service), (), PATH, "10001:10001")
+        for service in SERVICES
+    ]
 
 
-def bookinfo_names(service: str) -> tuple[str, ...]:
-    """Of each version that the sample has."""
-    return tuple(f"{ISTIO_HUB}/examples-bookinfo-{service}-{version}" for version in ("v1", "v2", "v3"))
+def application_names(service: str) -> tuple[str, ...]:
+    """The sample has an image for each version."""
+    if service in standin.BOOKINFO:
+        return tuple(f"{ISTIO_HUB}/examples-bookinfo-{service}-{version}" for version in ("v1", "v2", "v3"))
+    return (f"{APPLICATION_PREFIX}/{service}",)
 
 
 def images(node: Node) -> list[Image]:
