@@ -22,13 +22,13 @@ PODS = 8
 def test_the_first_orders_create_the_tables_at_the_same_moment(cluster: Postgresql) -> None:
     at_once = threading.Barrier(PODS)
 
-    def first_order(_: int) -> None:
+    def first_order(pod: int) -> None:
         address = {"host": "127.0.77.10", "port": cluster.port, "database": "restaurant", "password": f"{PASSWORD}app"}
         with pg8000.native.Connection("restaurant", **address) as database:
             at_once.wait()
             create_tables(database)
 
-    for _ in range(5):
+    for __ in range(5):
         with ThreadPoolExecutor(PODS) as pods:
             list(pods.map(first_order, range(PODS)))
         cluster.sql(0, "DROP TABLE order_items, orders")
