@@ -15,6 +15,7 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.presence
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import (
     GATEWAY_API,
     Kind,
+    Resource,
 )
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.check import Report, check
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.schema.releases import (
@@ -40,7 +41,7 @@ _REMEDY = "Apply the CustomResourceDefinitions of a newer release of the Gateway
     alone=True,
 )
 def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
-    for definition, kind in api_definitions(mesh):
+    for definition, kind in _read_by_istio(mesh, report):
         served = served_by(definition)
         if kind in _NEEDS_BETA and not {"v1beta1", "v1"} & set(served):
             text = f"{kind} is served as {', '.join(served) or 'nothing'}; Istio reads v1beta1 and newer"
@@ -56,12 +57,7 @@ def gateway_api_without_beta(mesh: Mesh, report: Report) -> None:
     alone=True,
 )
 def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
-    definitions = list(api_definitions(mesh))
-    # Each release of every other controller has its own requirements.
-    if definitions and not has_istio(mesh.whole):
-        report.undecided("any object of Istio")
-        return
-    for definition, kind in definitions:
+    for definition, kind in _read_by_istio(mesh, report):
         served = served_by(definition)
         usable = kind not in _NEEDS_BETA or "v1beta1" in served
         if kind in NEEDS_STABLE and "v1" not in served and usable:
@@ -78,7 +74,7 @@ def gateway_api_without_stable(mesh: Mesh, report: Report) -> None:
 )
 def gateway_api_version(mesh: Mesh, report: Report) -> None:
     in_use = minor_of(mesh.settings.facts.get(ISTIO_VERSION)) or _NEWEST
-    for definition, kind in api_definitions(mesh):
+    for definition, kind in _read_by_istio(mesh, report):
         bundle = bundle_of(definition)
         found = minimum_of(kind, in_use)
         if bundle is None or found is None or bundle >= found[1]:
@@ -88,3 +84,12 @@ def gateway_api_version(mesh: Mesh, report: Report) -> None:
         # An unused kind is not missed.
         used = bool(mesh.of(Kind(GATEWAY_API, kind)))
         report(definition, ("metadata", "annotations", BUNDLE), text, level="" if used else "info")
+
+
+def _read_by_istio(mesh: Mesh, report: Report) -> list[tuple[Resource, str]]:
+    """The Gateway API's definitions and their kinds. None without Istio: other controllers have other requirements."""
+    definitions = list(api_definitions(mesh))
+    if definitions and not has_istio(mesh.whole):
+        report.undecided("any object of Istio")
+        return []
+    return definitions
