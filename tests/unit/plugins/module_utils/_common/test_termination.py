@@ -135,7 +135,16 @@ def terminal(run: Run) -> Iterator[Callable[..., pexpect.spawn[str]]]:
 
     def start(**options: Any) -> pexpect.spawn[str]:
         environment = {**run.environment, "PS1": "ready> "}
-        shell = pexpect.spawn("bash", ["--norc", "-i"], 30, env=environment, encoding="utf-8", maxread=65536)
+        shell = pexpect.spawn(
+            "bash",
+            ["--norc", "-i"],
+            30,
+            env=environment,
+            encoding="utf-8",
+            maxread=65536,
+            # nohup, under which the tests may run, ignores it for all processes below.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        )
         started.append(shell)
         shell.expect("ready> ")
         shell.sendline(f"{ANSIBLE_PLAYBOOK} {run.playbook(**options)} -i localhost, -c local; echo code=$?")

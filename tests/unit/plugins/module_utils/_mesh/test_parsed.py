@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._console import main as console
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import parsed, parsing
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate import request
 
@@ -95,6 +97,28 @@ def test_what_only_looks_like_json_is_yaml() -> None:
 def test_pyyaml_is_imported_only_for_what_needs_it() -> None:
     pytest.importorskip("ryaml")
     assert "yaml" not in _modules_after(f"from {parsing.__name__} import parse; parse('a: 1')")
+
+
+def test_the_position_of_a_finding_needs_no_pyyaml(tmp_path: Path) -> None:
+    pytest.importorskip("ryaml")
+    (tmp_path / "mesh.yaml").write_text(
+        """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: shop
+spec:
+  hosts:
+    - shop.example.com
+  http:
+    - name: all
+      timeoutt: 3s
+"""
+    )
+    code = f"from {console.__name__} import main; main(['{tmp_path}', '--no-cache', '--no-config'])"
+    found = _modules_after(code)
+    assert f"{tmp_path}/mesh.yaml:10:7:" in found
+    assert "yaml" not in found
 
 
 def test_a_validation_imports_nothing_that_takes_as_long_as_its_checks() -> None:
