@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.block_positions import block_positions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.finding import LEVELS, Finding
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.mesh import OWN_VALUES, Mesh
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path, Resource
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.positions import positions
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Resource
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.scripted import (
     apart_by_guides,
     with_scripted_labels,
@@ -264,19 +264,9 @@ def located(findings: Sequence[Finding]) -> list[Finding]:
     for group in by_document.values():
         source = group[0].resource.source
         paths = [finding.resource.source.prefix + finding.path for finding in group]
-        places = _positions(source.text, source.line, paths)
+        places = positions(source.text, source.line, paths)
         placed += [finding.at(*place) for finding, place in zip(group, places, strict=True)]
     return placed
-
-
-def _positions(text: str, first_line: int, paths: Sequence[Path]) -> list[tuple[int, int]]:
-    found = block_positions(text, first_line, paths)
-    if found is None:
-        # Here, because PyYAML takes as long to import as a small file to validate.
-        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.exact_yaml import positions
-
-        found = positions(text, first_line, paths)
-    return found
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

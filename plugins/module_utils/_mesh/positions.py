@@ -4,9 +4,10 @@
 
 # This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-"""Positions of keys and items in plain block style, in which most manifests are written.
+"""Line and column of keys and items.
 
-PyYAML takes as long to import as a small file to validate. What is not certain here is left to it.
+Most manifests are in plain block style, whose positions are found here: PyYAML takes as long to import as a small file
+to validate. What is not certain is left to it.
 """
 
 from __future__ import annotations
@@ -52,8 +53,18 @@ class _Collection:
         self.is_list = is_list
 
 
+def positions(text: str, first_line: int, paths: Sequence[Path]) -> list[tuple[int, int]]:
+    """As exact_yaml.positions."""
+    found = block_positions(text, first_line, paths)
+    if found is None:
+        from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import exact_yaml
+
+        found = exact_yaml.positions(text, first_line, paths)
+    return found
+
+
 def block_positions(text: str, first_line: int, paths: Sequence[Path]) -> list[tuple[int, int]] | None:
-    """Line and column of each path, as exact_yaml.positions. None if the document has other forms than plain ones."""
+    """The same. None if the document has other forms than plain ones."""
     if _UNCERTAIN.search(text):
         return None
     try:

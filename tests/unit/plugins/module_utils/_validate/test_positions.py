@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh import exact_yaml, parsing
-from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.block_positions import block_positions
+from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.positions import block_positions, positions
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.loading import documents
 from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource import Path
 from hypothesis import given, settings
@@ -110,6 +110,7 @@ def test_plain_forms(text: str) -> None:
 )
 def test_what_is_left_to_libyaml(text: str, path: Path) -> None:
     assert block_positions(text, 1, [path]) is None
+    assert positions(text, 1, [path]) == exact_yaml.positions(text, 1, [path])
 
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.text(string.printable, max_size=30)
@@ -129,11 +130,11 @@ def test_what_pyyaml_writes(value: Any, flow: bool | None, style: str | None, so
     _agrees(yaml.safe_dump({"a": value, "z": [value]}, default_flow_style=flow, default_style=style, sort_keys=sort))
 
 
-_CONTENTS = """
-a:| b: 1|c: >+|- |- a:|- b: 2|- - c|- >|# d||'e|f"|g|h: >-|- i: x # y|j: {k: l}|m: [n|o]|p: 'q'|---|r: s # t|-   u: v
-w : x|y: |z:  # b
-"""
-_LINES = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(_CONTENTS.replace("\n", "|").split("|"))), max_size=12)
+_CONTENTS = [
+    *("a:", "b: 1", "c: |", "- ", "- a:", "- b: 2", "- - c", "- >", "# d", "", "'e", 'f"', "g", "h: >-", "- i: x # y"),
+    *("j: {k: l}", "m: [n", "o]", "p: 'q'", "---", "r: s # t", "-   u: v", "w : x", "y: ", "z:  # b", "- |"),
+]
+_LINES = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(_CONTENTS)), max_size=12)
 
 
 @given(_LINES)
