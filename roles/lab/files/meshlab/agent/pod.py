@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import socket
@@ -97,7 +98,11 @@ class PodWorker(threading.Thread):
                 break
             except (LookupError, OSError, RuntimeError, ApiError, subprocess.SubprocessError) as error:
                 self._logger.warning("not started yet: %s", error)
-                self._publish(reason=f"{error}")
+                # The next attempt begins with a new namespace, where what this one started would not be found again.
+                for container in self.containers:
+                    container.kill()
+                with contextlib.suppress(OSError, ApiError):
+                    self._publish(reason=f"{error}")
                 self._ending.wait(RETRY_SECONDS)
         while not self._ending.wait(TICK_SECONDS):
             try:
