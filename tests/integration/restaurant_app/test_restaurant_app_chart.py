@@ -170,7 +170,7 @@ def test_the_documents_traffic_figures() -> None:
             "loadBalancer": {"simple": "LEAST_REQUEST"},
             "connectionPool": {
                 "tcp": {"maxConnections": 100},
-                "http": {"http1MaxPendingRequests": 50, "http2MaxRequests": 100, "maxRequestsPerConnection": 2},
+                "http": {"http1MaxPendingRequests": 50, "http2MaxRequests": 100},
             },
             "outlierDetection": {
                 "consecutive5xxErrors": 5,
