@@ -39,6 +39,8 @@ _SHARED = (NAMESPACE, CUSTOM_RESOURCE_DEFINITION)
 _ENVIRONMENT = re.compile(
     r"(?:(?:non|pre)-?)?(?:dev|development|local|test|testing|qa|uat|int|integration|stage|staging|prod|production)"
     r"(?:[-_]?[a-z]{0,2}\d+)?"
+    # A cluster is of one distribution.
+    r"|aks|docker-desktop|eks|gke|k3d|k3s|kind|microk8s|minikube|ocp|openshift|rke2"
 )
 # Folders of which each child is one of several, except those for all of them.
 _DEMOS = frozenset({"demos", "examples", "issues", "samples", "scenarios"})

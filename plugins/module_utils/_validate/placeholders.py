@@ -30,6 +30,12 @@ _BRACES = re.compile(r"\{\.?[A-Za-z][\w.-]*\}")
 _LABELS = frozenset({"labels", "matchLabels", "selector"})
 # -network, staging-: one of the values that a name is made of is empty.
 _DANGLING = re.compile(r"^[-.]|[-.]$")
+# What charts have in place of a value that their users must set.
+_TO_SET = re.compile(
+    r"no[-_]default(?:[-_]value)?|(?:change|replace|fill)[-_]?(?:me|this|it)|to[-_]be[-_](?:changed|defined|filled|replaced|set)"
+    r"|place-?holder|tbd|todo",
+    re.IGNORECASE,
+)
 _MISSING = object()
 # DOMAIN, {domain}, {.domain}, your_domain, x.x.x.x: they stand for a value only where none of Istio's own constants can
 # be.
@@ -86,6 +92,8 @@ def placeholder_of(finding: Finding, with_own_values: Collection[str] = ()) -> s
 
 def _is_unset(value: Any, path: tuple[str | int, ...]) -> bool:
     if isinstance(value, str) and value:
+        if _TO_SET.fullmatch(value):
+            return True
         return bool(_LABELS.intersection(path) or _has_no_constants(path)) and bool(_DANGLING.search(value))
     return value in (None, "")
 

@@ -36,6 +36,8 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.resource
 
 ENDINGS = (".yaml", ".yml", ".json")
 _HELM, _KUSTOMIZE = "helm", "kustomize"
+# The folder of Flux's own manifests in a cluster's folder.
+_OF_FLUX = "flux-system"
 # Characters of a release's name.
 _MOST_OF_A_RELEASE = 53
 _MAX_TOTAL = 8 * MAX_BYTES
@@ -227,19 +229,21 @@ class Reader:
             )
         shown = self._shown(folder)
         if problem:
-            need = need_of_kustomization(problem) or self._ignored_file(problem)
+            need = need_of_kustomization(problem) or self._absent_file(problem)
             self._not_rendered(folder, shown, problem, need)
         else:
             load_text(text, f"{shown}{BUILT}", self._namespace, self.loaded)
 
-    def _ignored_file(self, problem: str) -> str:
-        """What is needed if kustomize lacks a file that git keeps out of the repository; empty otherwise."""
+    def _absent_file(self, problem: str) -> str:
+        """What is needed if kustomize lacks a file that a program creates or git ignores; empty otherwise."""
         from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.needs import missing_file
         from ansible_collections.corpv3.service_mesh.plugins.module_utils._mesh.reading.programs import (
             is_ignored_by_git,
         )
 
         path = missing_file(problem)
+        if os.path.basename(path) == _OF_FLUX:
+            return f"{self._shown(path)} is not here: flux bootstrap creates it"
         if not path or not is_ignored_by_git(path):
             return ""
         return f"{self._shown(path)} is not here, because git ignores it: create it"

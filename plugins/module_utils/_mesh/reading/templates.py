@@ -24,6 +24,8 @@ _PLACEHOLDER_LINE = re.compile(r"^\s*\$\{\w+\}\s*$", re.MULTILINE)
 _STATEMENT = re.compile(r"^[ \t]*(?:</?#[a-z]|<%|\{%|<[A-Z][A-Z0-9]*_[A-Z0-9_]*>[ \t]*$)", re.MULTILINE)
 # [PRODUCT_NAME]-adapter, which YAML takes for a list with something behind it.
 _BRACKETS = re.compile(r":[ \t]+\[[A-Z][A-Z0-9]*_[A-Z0-9_]*\][^\s,#]", re.MULTILINE)
+# {registry}/shop:1.0, which YAML takes for a mapping with something behind it.
+_BRACES = re.compile(r"(?::|-)[ \t]+\{[A-Za-z][\w.-]*\}[^\s,#]")
 # Words for sed.
 _PERCENT = re.compile(r"(?:^|[\s:-])%[A-Z][A-Z0-9_]*%", re.MULTILINE)
 # A script that writes manifests, up to the word that ends each of them.
@@ -37,7 +39,7 @@ def is_template(document: str, parsed: Parsed) -> bool:
     is_invalid = bool(parsed.problems) and any(problem.fault == "syntax" for problem in parsed.problems)
     if "${" in document and _PLACEHOLDER_LINE.search(document):
         return is_invalid
-    if is_invalid and any(mark.search(document) for mark in (_PERCENT, _STATEMENT, _BRACKETS, _HERE_DOCUMENT)):
+    if is_invalid and any(mark.search(document) for mark in (_PERCENT, _STATEMENT, _BRACKETS, _BRACES, _HERE_DOCUMENT)):
         return True
     if "{{" not in document or not _PLACEHOLDER.search(document):
         return False
@@ -60,6 +62,8 @@ def marks_in(template: str) -> str:
         return "commands of a script"
     if _BRACKETS.search(template):
         return "placeholders [ ]"
+    if _BRACES.search(template):
+        return "placeholders { }"
     return "placeholders ${ }" if "${" in template else "placeholders % %"
 
 

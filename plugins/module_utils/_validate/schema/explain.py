@@ -217,7 +217,8 @@ def _broken_rules(node: Node, value: Any, path: Path) -> Iterator[Fault]:
     for text, message in node.get("rules", ()):
         keeps = fast.rule(text)
         if keeps and not keeps(value):
-            yield Fault(path, f"{shown(value)}: {message or 'the rule ' + text + ' is violated'}")
+            what = "" if isinstance(value, (dict, list)) else f"{shown(value)}: "
+            yield Fault(path, what + (message or f"the rule {text} is violated"))
 
 
 def _is(kind: str, value: Any) -> bool:

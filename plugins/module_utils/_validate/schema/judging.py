@@ -109,7 +109,7 @@ def judgements(mesh: Mesh) -> dict[int, list[Fault]]:
         for resource in mesh.of(kind):
             if id(resource) in known.unreadable:
                 continue
-            faults = Faults()
+            faults = Faults(mesh.settings.root_namespace)
             judge(_stored(resource, known), faults)
             if resource.annotations:
                 _annotations(resource, faults)

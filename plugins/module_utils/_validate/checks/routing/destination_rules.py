@@ -205,13 +205,14 @@ def subset_without_labels(mesh: Mesh, report: Report) -> None:
             )
 
 
-def _labelled_by_rollouts(mesh: Mesh) -> set[tuple[str, object, object]]:
+def _labelled_by_rollouts(mesh: Mesh) -> list[tuple[str, object, object]]:
     """Namespace, DestinationRule and subset: the controller of Rollouts labels them while it runs."""
-    found = set()
+    # Not a set: invalid names can be lists.
+    found = []
     for rollout in mesh.of(ROLLOUT):
         rule = part(rollout.spec, "strategy", "canary", "trafficRouting", "istio", "destinationRule")
         for field in ("canarySubsetName", "stableSubsetName"):
-            found.add((rollout.namespace, rule.get("name"), rule.get(field)))
+            found.append((rollout.namespace, rule.get("name"), rule.get(field)))
     return found
 
 

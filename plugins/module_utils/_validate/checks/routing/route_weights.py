@@ -47,7 +47,8 @@ def _routes(mesh: Mesh) -> list[tuple[Resource, Path, list[Object]]]:
 )
 def single_weight(mesh: Mesh, report: Report) -> None:
     for service, path, entries in _routes(mesh):
-        if len(entries) == 1 and (weight := entries[0].get("weight")) not in (None, 0, 100):
+        weight = entries[0].get("weight") if len(entries) == 1 else None
+        if isinstance(weight, int) and weight not in (0, 100):
             message = f"the weight {weight} of the only destination counts as 100"
             report(service, (*path, 0, "weight"), message)
 

@@ -56,7 +56,7 @@ def _report_faults(mesh: Mesh, report: Report, warnings: bool) -> None:
             if not isinstance(text, str):
                 continue
             config = load_one(text)
-            faults = Faults()
+            faults = Faults(mesh.settings.root_namespace)
             if isinstance(config, dict):
                 judge(config, faults)
             elif config is not None or text.strip():

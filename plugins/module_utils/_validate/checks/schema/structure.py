@@ -32,6 +32,13 @@ from ansible_collections.corpv3.service_mesh.plugins.module_utils._validate.sche
 
 # Groups of istio.io that belong to its tools, not to the mesh's configuration.
 _OF_TOOLS = frozenset({"install.istio.io", "operator.istio.io"})
+# Group -> the release without it, and what to write instead.
+# https://istio.io/latest/blog/2021/migrate-alpha-policy/, https://istio.io/news/releases/1.8.x/announcing-1.8/upgrade-notes/
+_REMOVED_GROUPS = {
+    "authentication.istio.io": ("1.6", "Write a PeerAuthentication, and a RequestAuthentication for tokens."),
+    "config.istio.io": ("1.8", "Write a Telemetry, WasmPlugin or EnvoyFilter: Istio has no Mixer any more."),
+    "rbac.istio.io": ("1.6", "Write an AuthorizationPolicy."),
+}
 # Kinds whose name is unambiguous, even below a wrong apiVersion.
 _ISTIO_ONLY = frozenset(
     {"VirtualService", "DestinationRule", "EnvoyFilter", "PeerAuthentication", "RequestAuthentication"}
@@ -103,6 +110,9 @@ def _unknown(mesh: Mesh, kind: Kind, version: str) -> Fault | None:
     family = family_of(kind.group)
     if kind.group in _OF_TOOLS:
         return None
+    if kind.group in _REMOVED_GROUPS:
+        release, remedy = _REMOVED_GROUPS[kind.group]
+        return Fault(("apiVersion",), f"Istio {release} removed {kind.group}", remedy=remedy)
     if family is None:
         return _foreign_group(kind) if kind.kind in _ISTIO_ONLY else None
     judged_by = release_of(mesh, family, kind)

@@ -30,12 +30,16 @@ _TARGETS = {
 
 
 class Faults:
-    """What a judge finds."""
+    """What a judge finds.
 
-    __slots__ = ("found",)
+    ``root_namespace``: the mesh's, in which an object can apply to every namespace. istiod's admission ignores that.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("found", "root_namespace")
+
+    def __init__(self, root_namespace: str) -> None:
         self.found: list[Fault] = []
+        self.root_namespace = root_namespace
 
     def error(self, path: Path, message: str, remedy: str = "") -> None:
         """istiod refuses the object. An empty message is ignored: values.py returns it for a valid value."""

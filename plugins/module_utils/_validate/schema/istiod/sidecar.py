@@ -44,7 +44,9 @@ def sidecar(resource: Resource, faults: Faults) -> None:
         _ingress(faults, ("spec", "ingress", index), listener, ports)
     if (pool := spec.get("inboundConnectionPool")) is not None:
         connection_pool(faults, ("spec", "inboundConnectionPool"), pool)
-    _egress(faults, spec.get("egress") or [], resource.namespace)
+    # In the root namespace, "./" means the namespace of each workload.
+    own = "." if resource.namespace == faults.root_namespace else resource.namespace
+    _egress(faults, spec.get("egress") or [], own)
     if (policy := spec.get("outboundTrafficPolicy")) is not None:
         _outbound(faults, ("spec", "outboundTrafficPolicy"), policy)
 
@@ -101,7 +103,7 @@ def _tls(faults: Faults, path: Path, tls: Object, protocol: str) -> None:
     server_tls(faults, path, tls)
 
 
-def _egress(faults: Faults, listeners: list[Object], namespace: str) -> None:
+def _egress(faults: Faults, listeners: list[Object], own_namespace: str) -> None:
     ports: set[int] = set()
     sockets: set[str] = set()
     for index, listener in enumerate(listeners):
@@ -112,7 +114,7 @@ def _egress(faults: Faults, listeners: list[Object], namespace: str) -> None:
                 faults.error(path, "a listener without a port must be the last one, and the only one of its kind")
         else:
             _egress_port(faults, path, listener, port, ports, sockets)
-        _egress_hosts(faults, (*path, "hosts"), listener.get("hosts") or [], namespace)
+        _egress_hosts(faults, (*path, "hosts"), listener.get("hosts") or [], own_namespace)
 
 
 def _egress_port(
@@ -140,14 +142,14 @@ def _egress_port(
     sockets.add(bind)
 
 
-def _egress_hosts(faults: Faults, path: Path, hosts: list[str], namespace: str) -> None:
+def _egress_hosts(faults: Faults, path: Path, hosts: list[str], own_namespace: str) -> None:
     if not hosts:
         faults.error(path, "the listener has no hosts")
     seen: dict[str, set[str]] = {}
     for index, host in enumerate(hosts):
         where, slash, service = host.partition("/")
         if slash and not where.startswith("~"):
-            known = seen.setdefault(namespace if where == "." else where, set())
+            known = seen.setdefault(own_namespace if where == "." else where, set())
             if known if service == "*" else service in known or "*" in known:
                 faults.warning((*path, index), f"{host!r} is covered by another entry")
             known.add(service)

@@ -110,6 +110,12 @@ FOUND: list[dict[str, Any]] = [
         "metadata": {"name": "db", "namespace": "shop"},
         "spec": {"hosts": ["db.example.com"], "resolution": "DNS", "ports": [None, None]},
     },
+    {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "shop", "namespace": "shop"},
+        "spec": {"host": "shop", "subsets": [{"name": []}]},
+    },
 ]
 
 

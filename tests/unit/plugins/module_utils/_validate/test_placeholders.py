@@ -47,6 +47,13 @@ def test_a_value_that_a_chart_leaves_empty_is_its_users(hostname: str | None) ->
     assert _outcome(_route(hostnames=["cart_1.example.com"]), CHART, own_values=True).findings
 
 
+@pytest.mark.parametrize("word", ["no-default-value", "CHANGEME", "change-me", "to_be_replaced", "TODO", "placeholder"])
+def test_a_word_that_a_chart_has_in_place_of_a_value_is_its_users(word: str) -> None:
+    rules = [{"backendRefs": [{"name": "cart", "port": 80, "weight": word}]}]
+    assert _outcome(_route(rules=rules), CHART, own_values=True).findings == []
+    assert {finding.rule.code for finding in _outcome(_route(rules=rules), CHART).findings} == {"IST0106"}
+
+
 def test_labels_in_braces_are_placeholders() -> None:
     assert _codes(_route().replace("app: cart", "app: cart{i}")) == []
     assert _codes(_route().replace("app: cart", "app: cart+1")) == ["MESH103"]

@@ -141,6 +141,16 @@ def test_a_file_that_git_ignores_is_needed(tmp_path: Path, tools: Path) -> None:
     assert codes(read(tree)) == [("MESH007", "shop")]
 
 
+def test_a_folder_that_flux_creates_is_needed(tmp_path: Path, tools: Path) -> None:
+    tree = tmp_path / "tree"
+    missing = f"evalsymlink failure on '{tree}/prod/flux-system' : lstat {tree}/prod/flux-system: no such file"
+    program(tools, "kubectl", f"echo \"error: accumulating resources from './flux-system': {missing}\" >&2; exit 1")
+    write(tree, {"prod/kustomization.yaml": "resources: [./flux-system]\n"})
+    (finding,) = read(tree).loaded.findings
+    message = "prod/flux-system is not here: flux bootstrap creates it"
+    assert (finding.rule.code, finding.message) == ("MESH009", message)
+
+
 def test_a_chart_finds_its_dependencies_in_the_repository(tmp_path: Path, tools: Path) -> None:
     service = (SERVICE % "cart").replace("\n", "\\n")
     lacking = "Error: missing in charts/ directory"

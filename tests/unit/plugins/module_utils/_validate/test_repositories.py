@@ -160,14 +160,17 @@ def test_a_template_gets_one_hint() -> None:
     assert [(item.rule.code, item.severity, item.line) for item in loaded.findings] == [("MESH008", "info", 6)]
 
 
-@pytest.mark.parametrize("value", ["%IMAGE%:1.0", "%HOST%"])
-def test_words_for_sed_make_a_template(value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "marks"),
+    [("%IMAGE%:1.0", "% %"), ("%HOST%", "% %"), ("{registry}/cart:1.0", "{ }"), ("[CART_NAME]-adapter", "[ ]")],
+)
+def test_words_that_are_replaced_make_a_template(value: str, marks: str) -> None:
     loaded = Loaded()
     load_bytes(f"{SERVICE % 'cart'}spec:\n  type: {value}\n".encode(), "a.yaml", "default", loaded)
     assert [(item.rule.code, item.line) for item in loaded.findings] == [("MESH008", 1)]
-    assert "placeholders % %" in loaded.findings[0].message
+    assert f"placeholders {marks}" in loaded.findings[0].message
     # A word elsewhere does not excuse another fault, and in a text it may be meant.
-    for text in ("spec: {type: '%HOST%'\n", "spec: [50%\n"):
+    for text in ("spec: {type: '%HOST%'\n", "spec: [50%\n", "spec: {ports: [{registry}, a\n"):
         loaded = Loaded()
         load_bytes(f"{SERVICE % 'cart'}{text}".encode(), "a.yaml", "default", loaded)
         assert [item.rule.code for item in loaded.findings] == ["MESH001"]

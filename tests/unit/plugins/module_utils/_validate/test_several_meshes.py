@@ -213,6 +213,8 @@ def both_with_host(one: str, other: str, **facts: Any) -> list[str]:
     ("one", "other"),
     [
         ("clusters/eu/a.yaml", "clusters/us/a.yaml"),
+        ("mesh/openshift (built)", "mesh/minikube (built)"),
+        ("aks/a.yaml", "gke/a.yaml"),
         ("shop/overlays/fast (built)", "shop/overlays/slow (built)"),
         ("deploy/dev/a.yaml", "deploy/prod-eu1/a.yaml"),
         ("kustomize/dev (built)", "kustomize/prod (built)"),
